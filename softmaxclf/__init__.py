@@ -1,0 +1,31 @@
+"""softmaxclf: train, tune, inspect and understand softmax linear classifiers.
+
+The names below are resolved on first use, so that importing the package stays quick.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "softmax": "softmaxclf.core.softmax",
+    "log_softmax": "softmaxclf.core.softmax",
+    "cross_entropy": "softmaxclf.core.softmax",
+    "softmax_loss_naive": "softmaxclf.core.reference",
+    "softmax_loss_vectorized": "softmaxclf.core.softmax",
+    "hinge_loss_naive": "softmaxclf.core.reference",
+    "hinge_loss_vectorized": "softmaxclf.core.hinge",
+    "load_model": "softmaxclf.model_file",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'softmaxclf' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,6 @@
+"""`python -m softmaxclf` and the `softmaxclf` command."""
+
+from softmaxclf.cli.main import main
+
+if __name__ == "__main__":
+    main()

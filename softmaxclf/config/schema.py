@@ -1,0 +1,139 @@
+"""Every setting, declared once: a field of a frozen dataclass with its default, kind and help text.
+
+Reading, checking, writing, comparing and describing (config.py) all follow these declarations.
+"""
+
+# ruff: noqa: RUF009 - _setting() is dataclasses.field() with our metadata, not a shared default.
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, NamedTuple, get_args
+
+from softmaxclf.config.axis import Axis
+from softmaxclf.config.values import Choice, Flag, Kind, Memory, Number, Text
+
+ValidationRows = Literal["drawn", "last"]
+Scale = Literal["none", "standardize", "unit-norm"]
+Loss = Literal["softmax", "hinge"]
+Schedule = Literal["constant", "cosine"]
+Metric = Literal["accuracy", "loss"]
+Select = Literal["best", "one-se"]
+
+_SEED = Number(low=0, high=2**32 - 1, whole=True)
+_LEARNING_RATE = Number(low=1e-300, high=1e300)
+REGULARIZATION = Number(low=0, high=1e300)
+_CLASSIC_LEARNING_RATES = (1.4e-7, 1.5e-7, 1.6e-7)
+_CLASSIC_REGULARIZATIONS = (8e3, 9e3, 10e3, 11e3, 18e3, 19e3, 20e3, 21e3)
+
+
+def _setting(default: object, kind: Kind, help_text: str, option: str = "") -> Any:
+    """A dataclass field that knows what it accepts, what it means and which option sets it."""
+    return field(default=default, metadata={"kind": kind, "help": help_text, "option": option})
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the rows come from and which of them are held out for validation."""
+
+    source: str = _setting(
+        "cifar10", Text(), "cifar10, cifar100, sample, or the path of a folder, .tar.gz or .npz", "--data"
+    )
+    directory: str = _setting("data", Text(), "folder that holds what is downloaded")
+    download: bool = _setting(True, Flag(), "fetch CIFAR when it is not in the folder")
+    validation: int = _setting(1000, Number(0, 10**9, whole=True), "training rows held out for validation")
+    validation_rows: ValidationRows = _setting(
+        "drawn", Choice(get_args(ValidationRows)), "a seeded draw, stratified by class, or the last rows"
+    )
+    seed: int = _setting(0, _SEED, "seed of that draw, of the folds and of the sample set")
+
+
+@dataclass(frozen=True)
+class PreprocessingConfig:
+    """What is done to the rows; fitted on training rows only, stored in the model."""
+
+    center: bool = _setting(True, Flag(), "subtract the mean of the training rows")
+    scale: Scale = _setting(
+        "none", Choice(get_args(Scale)), "divide features by their deviation, or rows by their length"
+    )
+    mirror: bool = _setting(
+        False, Flag(), "train on every image and its mirror image, at half the arithmetic"
+    )
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One model's minibatch descent on mean loss + 0.5 * regularization * |W|^2."""
+
+    loss: Loss = _setting(
+        "softmax", Choice(get_args(Loss)), "cross-entropy of the softmax, or multi-class hinge"
+    )
+    learning_rate: float = _setting(1.5e-7, _LEARNING_RATE, "size of one step along the gradient")
+    regularization: float = _setting(9e3, REGULARIZATION, "L2 strength: the objective has 0.5 * it * |W|^2")
+    regularize_bias: bool = _setting(False, Flag(), "penalize the bias too, as the classic bias trick does")
+    iterations: int = _setting(3000, Number(0, 10**9, whole=True), "number of steps, one batch each")
+    batch_size: int = _setting(200, Number(1, 10**9, whole=True), "rows per step")
+    momentum: float = _setting(0.0, Number(0, below=1), "Nesterov momentum; 0 is plain SGD")
+    schedule: Schedule = _setting(
+        "constant",
+        Choice(get_args(Schedule)),
+        "learning rate over time: fixed, or falling to 0 along a cosine",
+    )
+    seed: int = _setting(0, _SEED, "seed of the order in which rows are visited")
+
+
+@dataclass(frozen=True)
+class TuningConfig:
+    """The grid of models that `tune` trains at once, and how the winner is chosen."""
+
+    learning_rates: tuple[float, ...] = _setting(
+        _CLASSIC_LEARNING_RATES, Axis(_LEARNING_RATE), "learning rates of the grid"
+    )
+    regularizations: tuple[float, ...] = _setting(
+        _CLASSIC_REGULARIZATIONS, Axis(REGULARIZATION), "regularizations of the grid"
+    )
+    folds: int = _setting(
+        0, Number(2, 100, whole=True, also=0), "folds of cross-validation; 0 uses the validation rows"
+    )
+    halving: bool = _setting(False, Flag(), "stop losing cells early")
+    metric: Metric = _setting("accuracy", Choice(get_args(Metric)), "validation figure that decides")
+    select: Select = _setting(
+        "best",
+        Choice(get_args(Select)),
+        "the best cell, or the strongest regularization within one standard error of it",
+    )
+    memory: int | None = _setting(
+        None, Memory(), "bound of a stack's memory; null is a quarter of what is free"
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run computes."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+
+
+class Setting(NamedTuple):
+    """One declared setting."""
+
+    kind: Kind
+    default: object
+    help: str
+    option: str
+
+
+SECTIONS: dict[str, type] = {
+    section.name: type(getattr(Config(), section.name)) for section in fields(Config)
+}
+SCHEMA: dict[str, Setting] = {
+    f"{name}.{item.name}": Setting(
+        item.metadata["kind"],
+        item.default,
+        item.metadata["help"],
+        item.metadata["option"] or "--" + item.name.replace("_", "-"),
+    )
+    for name, section in SECTIONS.items()
+    for item in fields(section)
+}

@@ -1,0 +1,251 @@
+"""The kinds of values that a configuration holds: what each accepts, as text, as YAML and as a Python value.
+
+A kind has three duties: `read` turns a node of the file (or the text of an option) into a value, `check` says
+whether a Python value is of this kind and in range, and `text` writes a value so that `read` gives it back.
+Numbers are written as in Python: `1e-7`, `5e-8`, `1.5e4`, `.5` and `9_000` are numbers; a whole number may be
+written `3e3` or `3000.0`; `010`, `0x10`, `12:30`, `"7"` (quoted), `nan` and `inf` are refused.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+
+from softmaxclf.config.yaml_reader import Collection, Node, Refused, Scalar, shown
+
+_DIGITS = "[0-9]+(?:_[0-9]+)*"
+_NUMBER = re.compile(rf"[+-]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?[0-9]+)?")
+_AMOUNT = re.compile(rf"({_NUMBER.pattern}) ?([A-Za-z]*)")
+_LEADING_ZERO = re.compile("[+-]?0[0-9_]")
+_BOOLEANS = ("true", "false", "yes", "no", "on", "off")
+_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_BYTES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+
+class Unexpected(Exception):  # noqa: N818 - it is raised and caught here, never shown
+    """A value is not of the kind that its key needs: what was found, and what may help."""
+
+    def __init__(self, got: str, hint: str = "", line: int = 0, reported: bool = False) -> None:
+        super().__init__(got, hint)
+        self.got = got
+        self.hint = hint
+        self.line = line  # of the file, where it is another than the key's
+        self.reported = reported  # by the YAML reader, which refused a part of the value
+
+
+class Kind(Protocol):
+    """What every kind offers; `read` and `check` raise Unexpected."""
+
+    @property
+    def expected(self) -> str: ...
+    def read(self, node: Node) -> object: ...
+    def check(self, value: object) -> object: ...
+    def text(self, value: object) -> str: ...
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint that names the known word closest to `name`, or lists the few there are."""
+    words = list(known)
+    close = difflib.get_close_matches(name[:64], words, n=1)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(words)}"
+
+
+def scalar_of(node: Node) -> Scalar:
+    """The node, if it is one value and not null. Raises Unexpected."""
+    if isinstance(node, Refused):
+        raise Unexpected("a refused value", reported=True)
+    if isinstance(node, Collection):
+        raise Unexpected("a mapping" if node.keyed else "a list", "write one value")
+    if node.is_null():
+        raise Unexpected(node.text or "nothing", "leave it out to keep the default")
+    return node
+
+
+def described(value: object) -> str:
+    """A Python value as a message shows it."""
+    if isinstance(value, int) and abs(value) > 10**80:
+        return "an integer of over 80 digits"  # Python refuses to write out the largest
+    return shown(repr(value))
+
+
+def _got(node: Scalar) -> str:
+    return f'"{shown(node.text)}"' if node.quoted else shown(node.text) or "nothing"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number in [low, high], or in [low, below) where `below` is given, or equal to `also`."""
+
+    low: float
+    high: float = 1e300
+    below: float | None = None
+    whole: bool = False
+    also: float | None = None
+
+    @property
+    def expected(self) -> str:
+        noun = "a whole number" if self.whole else "a number"
+        top = f"to below {_short(self.below)}" if self.below is not None else f"to {_short(self.high)}"
+        alternative = "" if self.also is None else f"{_short(self.also)} or "
+        return f"{alternative}{noun} from {_short(self.low)} {top}"
+
+    def read(self, node: Node) -> int | float:
+        scalar = scalar_of(node)
+        if scalar.quoted or not _NUMBER.fullmatch(scalar.text):
+            raise Unexpected(_got(scalar), _hint_for_number(scalar))
+        if _LEADING_ZERO.match(scalar.text):
+            raise Unexpected(_got(scalar), "write it without leading zeros")
+        # int() keeps every digit; float() of a long text is quick where int() is not.
+        digits = scalar.text.replace("_", "")
+        exact = len(digits) < 30 and digits.lstrip("+-").isdigit()
+        return self.check(int(digits) if exact else float(digits), _got(scalar))
+
+    def check(self, value: object, got: str | None = None) -> int | float:
+        got = got or described(value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Unexpected(got)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Unexpected(got, "the number must be finite")
+        if self.whole and value != int(value):
+            raise Unexpected(got, "it must be whole")
+        top_is_fine = value <= self.high if self.below is None else value < self.below
+        if value != self.also and not (self.low <= value and top_is_fine):
+            raise Unexpected(got)
+        return int(value) if self.whole else float(value) + 0.0  # -0.0 becomes 0.0
+
+    def text(self, value: object) -> str:
+        """The shortest text that gives the value back, with the point that YAML 1.1 readers need."""
+        written = repr(value)
+        return written.replace("e", ".0e", 1) if "e" in written and "." not in written else written
+
+
+def _short(value: float) -> str:
+    if value == int(value) and abs(value) < 1e10:
+        return f"{int(value):,}"
+    return f"{value:g}".replace("e+", "e").replace("e-0", "e-")
+
+
+def _hint_for_number(scalar: Scalar) -> str:
+    text = scalar.text.strip().lower()
+    if scalar.quoted:
+        return "remove the quotes" if _NUMBER.fullmatch(text) else ""
+    if text.lstrip("+-.") in ("nan", "inf", "infinity"):
+        return "the number must be finite"
+    if text in _BOOLEANS:
+        return "a boolean is no number"
+    if _NUMBER.fullmatch(text.replace(",", ".", 1)):
+        return "write a decimal point, not a comma"
+    return ""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """`true` or `false`, in any case; YAML 1.1's yes, no, on and off are refused rather than guessed at."""
+
+    expected: str = "true or false"
+
+    def read(self, node: Node) -> bool:
+        scalar = scalar_of(node)
+        word = scalar.text.lower()
+        if word not in ("true", "false") or scalar.quoted:
+            raise Unexpected(_got(scalar), _hint_for_flag(word))
+        return word == "true"
+
+    def check(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise Unexpected(described(value))
+        return value
+
+    def text(self, value: object) -> str:
+        return "true" if value else "false"
+
+
+def _hint_for_flag(word: str) -> str:
+    if word in ("true", "false"):
+        return "remove the quotes"
+    meant = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"}.get(word)
+    return f"write {meant}" if meant else ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def expected(self) -> str:
+        return f"{', '.join(self.words[:-1])} or {self.words[-1]}"
+
+    def read(self, node: Node) -> str:
+        scalar = scalar_of(node)
+        if scalar.text not in self.words:
+            close = difflib.get_close_matches(scalar.text.lower()[:64], self.words, n=1)
+            raise Unexpected(_got(scalar), f"did you mean {close[0]}?" if close else "")
+        return scalar.text
+
+    def check(self, value: object) -> str:
+        return self.read(Scalar(value) if isinstance(value, str) else Scalar(repr(value), quoted=True))
+
+    def text(self, value: object) -> str:
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A name or path: not empty, at most 4,096 characters, no control character among them."""
+
+    expected: str = "a name or path"
+
+    def read(self, node: Node) -> str:
+        scalar = scalar_of(node)
+        text = scalar.text
+        if not text.strip():
+            raise Unexpected(_got(scalar))
+        if len(text) > 4096:
+            raise Unexpected(f"{len(text):,} characters", "at most 4,096 are taken")
+        if any(ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 for c in text):
+            raise Unexpected(_got(scalar), "control characters and bytes that are no UTF-8 are not taken")
+        if text == "~" or text.startswith("~/"):
+            raise Unexpected(_got(scalar), "write the home folder out; ~ is not expanded here")
+        return text
+
+    def check(self, value: object) -> str:
+        if not isinstance(value, str | Path):
+            raise Unexpected(described(value))
+        return self.read(Scalar(str(value), quoted=True))
+
+    def text(self, value: object) -> str:
+        """Double quotes always: no text is then taken for a number, a boolean or a comment."""
+        return yaml.safe_dump(str(value), default_style='"', allow_unicode=True, width=math.inf).strip()
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A number of bytes, or None. GB is 10^9 bytes, GiB is 2^30."""
+
+    expected: str = "a number of bytes from 1 to 1e15, such as 2GB, 500 MB or 2000000000, or null"
+
+    def read(self, node: Node) -> int | None:
+        if isinstance(node, Scalar) and node.is_null():
+            return None
+        scalar = scalar_of(node)
+        split = _AMOUNT.fullmatch(scalar.text) if len(scalar.text) < 40 else None
+        unit = _BYTES.get(split[2].upper()) if split else None
+        if split is None or unit is None:
+            raise Unexpected(_got(scalar))
+        number = Number(low=0, high=1e15).read(Scalar(split[1]))
+        return self.check(round(number * unit), _got(scalar))
+
+    def check(self, value: object, got: str | None = None) -> int | None:
+        if value is None:
+            return None
+        return int(Number(low=1, high=1e15, whole=True).check(value, got))
+
+    def text(self, value: object) -> str:
+        return "null" if value is None else str(value)

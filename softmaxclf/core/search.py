@@ -1,0 +1,152 @@
+"""The search over a grid of cells: expanding it, narrowing it, choosing from it, and judging the choice."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmaxclf.core.metrics import mcnemar
+from softmaxclf.core.stack import Cells
+
+Array = NDArray[Any]
+
+# Halving: after this share of the iterations, this share of the cells goes on. A quarter, a quarter at half and
+# a half at a quarter of the cells make 1/4 + 1/8 + 1/8: half the column-iterations of the full grid.
+RUNGS = ((0.125, 0.5), (0.25, 0.5), (0.5, 0.5))
+SIGNIFICANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of one cell in the end.
+
+    iterations: how many it was trained. correct: (n,) bool, which validation rows it labels right, or None.
+    interval: 95 % Wilson interval of validation_accuracy over all its rows. error: its standard error. status: ok, cut short at iteration ..., diverged at iteration
+    ..., stopped at rung ..., not started.
+    """
+
+    learning_rate: float
+    regularization: float
+    train_accuracy: float
+    validation_accuracy: float
+    validation_loss: float
+    interval: tuple[float, float]
+    error: float
+    iterations: int
+    status: str
+    correct: Array | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it can be chosen: neither diverged nor stopped as a losing cell."""
+        return self.status.startswith(("ok", "cut short"))
+
+
+def grid_cells(learning_rates: Sequence[float], regularizations: Sequence[float], folds: int = 0) -> Cells:
+    """All cells of the grid, learning rates slowest, then regularizations, then folds (-1 when folds is 0)."""
+    fold = np.arange(folds) if folds else np.array([-1])
+    rates, penalties, held_out = np.meshgrid(learning_rates, regularizations, fold, indexing="ij")
+    index = np.repeat(np.arange(len(learning_rates) * len(regularizations)), len(fold))
+    return Cells(
+        rates.ravel().astype(np.float64), penalties.ravel().astype(np.float64), held_out.ravel(), index
+    )
+
+
+def split_stacks(cells: Cells, bytes_per_model: int, memory: int) -> list[Cells]:
+    """The cells in as few stacks as fit `memory` bytes each, a cell's folds together, of about equal width."""
+    count = int(cells.index.max()) + 1
+    models = len(cells) // count
+    fitting = max(1, memory // (bytes_per_model * models))
+    stacks = -(-count // fitting)
+    groups = np.array_split(np.arange(count), stacks)
+    return [cells.keep(np.isin(cells.index, group)) for group in groups]
+
+
+def rungs(iterations: int, count: int) -> list[tuple[int, int]]:
+    """[(iteration, cells that go on after it)] of halving `count` cells; at least one cell always goes on."""
+    plan, remaining = [], count
+    for share, kept in RUNGS:
+        narrowed = max(1, math.ceil(remaining * kept))
+        iteration = round(iterations * share)
+        if narrowed < remaining and 0 < iteration < iterations:
+            plan.append((iteration, narrowed))
+            remaining = narrowed
+    return plan
+
+
+def narrowed(accuracies: Array, index: Array, keep: int) -> Array:
+    """Which models (G,) go on: all folds of the `keep` cells with the highest mean accuracy; NaN counts as lowest."""
+    cells = np.unique(index)
+    means = np.array([accuracies[index == cell].mean() for cell in cells])
+    order = np.argsort(-np.nan_to_num(means, nan=-1.0), kind="stable")
+    return np.isin(index, cells[order[:keep]])
+
+
+def choose(outcomes: Sequence[Outcome], metric: str = "accuracy", select: str = "best") -> int | None:
+    """The place of the winner among the finished outcomes with the most iterations, or None when there is none.
+
+    metric "accuracy": highest validation accuracy, then lowest loss; "loss": the reverse. Remaining ties go to
+    the stronger regularization. select "one-se": the strongest regularization whose accuracy is within one
+    standard error of the best one's (Breiman et al., 1984).
+    """
+    most = max((outcome.iterations for outcome in outcomes if outcome.finished), default=0)
+    candidates = [place for place, each in enumerate(outcomes) if each.finished and each.iterations == most]
+    if not candidates:
+        return None
+
+    def rank(place: int) -> tuple[float, ...]:
+        outcome = outcomes[place]
+        keys = (outcome.validation_accuracy, -outcome.validation_loss)
+        return (*(keys if metric == "accuracy" else keys[::-1]), outcome.regularization)
+
+    best = max(candidates, key=rank)
+    if select == "best":
+        return best
+    bound = outcomes[best].validation_accuracy - outcomes[best].error
+    within = [place for place in candidates if outcomes[place].validation_accuracy >= bound]
+    return max(within, key=lambda place: (outcomes[place].regularization, rank(place)))
+
+
+def indistinguishable(outcomes: Sequence[Outcome], winner: int) -> int:
+    """How many other finished cells a paired McNemar test cannot tell from the winner at the 5 % level."""
+    own = outcomes[winner]
+    return sum(
+        mcnemar(own.correct, other.correct) >= SIGNIFICANCE
+        for place, other in enumerate(outcomes)
+        if place != winner
+        and other.finished
+        and other.iterations == own.iterations
+        and other.correct is not None
+        and own.correct is not None
+    )
+
+
+def widened(axis: Sequence[float], value: float) -> tuple[float, ...] | None:
+    """`axis` with three more values beyond the edge at which `value` lies, or None when it lies inside.
+
+    The step is the ratio of the last two values at that edge, at least 2. An axis of one value is no edge.
+    """
+    ordered = sorted(axis)
+    if len(ordered) < 2 or ordered[0] < value < ordered[-1] or value <= 0:
+        return None
+    low = value == ordered[0]
+    edge, inner = (ordered[0], ordered[1]) if low else (ordered[-1], ordered[-2])
+    ratio = max(2.0, max(edge, inner) / min(edge, inner) if min(edge, inner) > 0 else 2.0)
+    beyond = [edge * ratio ** (-step if low else step) for step in (1, 2, 3)]
+    return tuple(float(f"{each:.3g}") for each in sorted([*ordered, *beyond]))
+
+
+def stable_learning_rate(features: Array, regularization: float) -> float:
+    """1 / L, rounded down to one digit: a learning rate with which plain gradient descent cannot diverge.
+
+    L = 0.5 sigma^2 / n + regularization bounds the curvature of the objective, with sigma the largest singular
+    value of `features` (n, D) (Böhning, 1992: the softmax Hessian is at most one half).
+    """
+    gram = features @ features.T if len(features) < features.shape[1] else features.T @ features
+    sigma_squared = float(np.linalg.eigvalsh(gram.astype(np.float64))[-1])
+    bound = 1 / max(0.5 * sigma_squared / len(features) + regularization, np.finfo(float).tiny)
+    digits = 10.0 ** math.floor(math.log10(bound))
+    return float(f"{math.floor(bound / digits) * digits:.0e}")

@@ -1,0 +1,67 @@
+"""Writing files so that no reader ever sees half of one, and hashing them."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from softmaxclf.errors import OutputError
+
+
+@contextmanager
+def atomic_writer(path: Path) -> Iterator[BinaryIO]:
+    """Yield a binary file that becomes `path` when the block ends well, and vanishes when it does not.
+
+    The temporary file lies in the same folder, is flushed to the disk and then renamed over `path`, so
+    `path` always holds either its old or its new content, whole. Raises OutputError where the system refuses.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The one message for an output that the system refuses to take."""
+    return OutputError(
+        f"{path}: cannot be written: {error.strerror or error}; "
+        "free some space, fix the permissions or choose another folder with --out"
+    )
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` atomically. Raises OutputError."""
+    with atomic_writer(path) as file:
+        file.write(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write `content` to `path` as UTF-8, atomically. Raises OutputError."""
+    write_bytes(path, content.encode())
+
+
+def digest_of_file(path: Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal digest of a file's bytes, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

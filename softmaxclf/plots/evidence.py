@@ -1,0 +1,159 @@
+"""Why one image was labelled as it was: the score of a class, spread over the pixels it comes from.
+
+A score is a sum over pixels and channels of weight times (preprocessed) pixel, plus the bias. Summed over
+the channels alone it is a map (H, W) whose total plus the bias is exactly the score.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from softmaxclf.plots.explain import percentage
+from softmaxclf.plots.figure import COLOURS, DPI, MEDIUM, WIDTH, fit_text, new_figure, styled
+from softmaxclf.plots.images import (
+    MARGIN,
+    Tiling,
+    image_pixels,
+    page_heading,
+    pixels,
+    planes_last,
+    show,
+    tile_size,
+)
+from softmaxclf.plots.templates import signed_colours
+
+MOST_BARS = 10
+GAP, BAR_STEP = 14, 34  # pixels of the page
+TOP, TILE = pixels(0.65), pixels(2.35)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One image explained: `image` (H, W, C) uint8 and all `probabilities` (K,).
+
+    For the `classes` (n,) explained, winner then runner-up (one alone where K is 1): their `maps` (n, H, W),
+    `biases` (n,) and `scores` (n,).
+    """
+
+    image: NDArray[np.uint8]
+    probabilities: NDArray[np.float64]
+    classes: NDArray[np.int64]
+    maps: NDArray[np.float64]
+    biases: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+def evidence_map(
+    weights: NDArray[Any], values: NDArray[Any], image_shape: tuple[int, int, int]
+) -> NDArray[np.float64]:
+    """Return the contribution (H, W) of each pixel to a class's score, summed over its channels.
+
+    `weights` (D,) are the class's weights in pixel space (unfolded), `values` (D,) the preprocessed pixels.
+    """
+    products = np.asarray(weights, dtype=np.float64) * np.asarray(values, dtype=np.float64)
+    summed: NDArray[np.float64] = planes_last(products[None], image_shape)[0].sum(axis=2)
+    return summed
+
+
+def evidence(
+    row: NDArray[Any],
+    values: NDArray[Any],
+    W: NDArray[Any],
+    b: ArrayLike,
+    probabilities: ArrayLike,
+    image_shape: tuple[int, int, int],
+) -> Evidence:
+    """Return the evidence for the two most probable classes of one image.
+
+    `row` (D,) is the raw image in plane order, `values` (D,) the same after preprocessing, W (D, K) the
+    weights in pixel space, b (K,), probabilities (K,).
+    """
+    chances, biases = np.asarray(probabilities, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    classes = np.argsort(-chances, kind="stable")[:2]
+    maps = np.stack([evidence_map(W[:, k], values, image_shape) for k in classes])
+    return Evidence(
+        image=image_pixels(row[None], image_shape)[0],
+        probabilities=chances,
+        classes=classes,
+        maps=maps,
+        biases=biases[classes],
+        scores=maps.sum(axis=(1, 2)) + biases[classes],
+    )
+
+
+@styled
+def draw_evidence(sheet: Evidence, class_names: Sequence[str], *, heading: str | None = None) -> Figure:
+    """Return a sheet: the image, the maps of winner and runner-up beside it, all probabilities beneath.
+
+    Both maps have one scale, symmetric about zero: red speaks for the class, blue against it.
+    """
+    width, height = tile_size(sheet.image.shape[:2], TILE)
+    names = [class_names[k] for k in sheet.classes]
+    bars = min(len(sheet.probabilities), MOST_BARS)
+    bar_top = TOP + height + pixels(0.75)
+    page_height = bar_top + bars * BAR_STEP + 3 * MARGIN
+    figure = new_figure(WIDTH, page_height / DPI, automatic_layout=False)
+    page_heading(figure, heading or "Why this label")
+    tiling = Tiling(3, width, height, MARGIN, TOP, max(width, TILE) + GAP, 0)
+    image_axes = tiling.axes(figure, 0)
+    show(image_axes, sheet.image)
+    image_axes.set_title(fit_text(figure, f"predicted: {names[0]}", tiling.step_x - 8, MEDIUM))
+    colours = signed_colours(sheet.maps)
+    for place, name in enumerate(names):
+        axes = tiling.axes(figure, place + 1)
+        drawn = show(axes, sheet.maps[place], **colours)
+        axes.set_title(fit_text(figure, f"evidence for {name}", tiling.step_x - 8, MEDIUM))
+        axes.set_xlabel(sum_text(sheet, place), loc="left", linespacing=1.3)
+    _colour_bar(figure, drawn, tiling, len(names))
+    box = (0.2, 2 * MARGIN / page_height, 0.78, bars * BAR_STEP / page_height)
+    _draw_probabilities(figure, figure.add_axes(box), sheet, class_names)
+    return figure
+
+
+def sum_text(sheet: Evidence, place: int) -> str:
+    """Return the sum that makes the score: the map's total plus the bias."""
+    total, bias, score = (f"{value:.4f}" for value in _parts(sheet, place))
+    sign, size = ("−", bias[1:]) if bias.startswith("-") else ("+", bias)
+    return f"sum of the map {total}\n{sign} bias {size} = score {score}"
+
+
+def _parts(sheet: Evidence, place: int) -> tuple[float, float, float]:
+    return float(sheet.maps[place].sum()), float(sheet.biases[place]), float(sheet.scores[place])
+
+
+def _colour_bar(figure: Figure, drawn: Any, tiling: Tiling, maps: int) -> None:
+    left = tiling.left + (1 + maps) * tiling.step_x - GAP + 12
+    page_width, page_height = figure.bbox.width, figure.bbox.height
+    bottom = (page_height - tiling.top - tiling.tile_height) / page_height
+    axes = figure.add_axes((left / page_width, bottom, 16 / page_width, tiling.tile_height / page_height))
+    bar = figure.colorbar(drawn, cax=axes)
+    limit = drawn.norm.vmax
+    bar.set_ticks([-limit, 0, limit], labels=["against", "0", "for"])
+    bar.ax.tick_params(length=0)
+    bar.outline.set_visible(False)
+
+
+def _draw_probabilities(figure: Figure, axes: Axes, sheet: Evidence, class_names: Sequence[str]) -> None:
+    order = np.argsort(-sheet.probabilities, kind="stable")[:MOST_BARS]
+    places = np.arange(len(order))
+    axes.barh(
+        places, sheet.probabilities[order], color=[COLOURS[1], *[COLOURS[0]] * (len(order) - 1)], height=0.7
+    )
+    axes.set_yticks(places, [fit_text(figure, class_names[k], 0.18 * figure.bbox.width) for k in order])
+    axes.set_ylim(len(order) - 0.5, -0.5)
+    for place, k in enumerate(order):
+        chance = float(sheet.probabilities[k])
+        axes.text(chance + 0.008, place, percentage(chance), va="center")
+    axes.set_xlim(0, 1.1)
+    axes.set_xticks([])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["bottom"].set_visible(False)
+    rest = len(sheet.probabilities) - len(order)
+    axes.set_title(
+        "probability" + (f" (first {len(order)} of {rest + len(order):,} classes)" if rest else "")
+    )

@@ -1,0 +1,239 @@
+"""The accuracies of a learning-rate x regularization grid as heat maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from numpy.typing import NDArray
+
+from softmaxclf.plots.figure import (
+    COLOURS,
+    DPI,
+    INK,
+    MISSING,
+    PAPER,
+    SEQUENTIAL,
+    SMALL,
+    WIDTH,
+    distinct_numbers,
+    ink_on,
+    new_figure,
+    styled,
+    text_width,
+    title,
+)
+
+MOST_ANNOTATED = 150
+SIDE_BY_SIDE_COLUMNS = 8
+BEST_COLOUR = COLOURS[1]
+DIVERGED_STYLE: dict[str, Any] = {
+    "facecolor": PAPER,
+    "edgecolor": "#8a8a8a",
+    "hatch": "////",
+    "linewidth": 0.6,
+}
+STOPPED_STYLE: dict[str, Any] = {
+    "linestyle": "none",
+    "marker": "o",
+    "markersize": 4,
+    "markerfacecolor": PAPER,
+    "markeredgecolor": INK,
+    "markeredgewidth": 0.6,
+}
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """One cell: its settings, accuracies in 0..1 (NaN where unknown) and status.
+
+    `status` is "ok", "diverged at iteration N" or "stopped at rung N".
+    """
+
+    learning_rate: float
+    regularization: float
+    train_accuracy: float
+    validation_accuracy: float
+    status: str = "ok"
+
+
+@dataclass(frozen=True)
+class GridTable:
+    """The cells laid out: rows are `row_values`, columns `column_values`, both ascending.
+
+    `train` and `validation` hold percent, NaN where there is none; `state` holds "ok", "diverged",
+    "stopped" or "missing"; `best` is the (row, column) of the best cell, or None.
+    """
+
+    row_name: str
+    column_name: str
+    row_values: tuple[float, ...]
+    column_values: tuple[float, ...]
+    train: NDArray[np.float64]
+    validation: NDArray[np.float64]
+    state: NDArray[np.str_]
+    best: tuple[int, int] | None
+
+
+def grid_table(cells: Sequence[GridCell], *, best: tuple[float, float] | None = None) -> GridTable:
+    """Return the cells as tables; the axis with more values becomes the rows, so that tiles stay wide enough.
+
+    `best` names the winner as (learning_rate, regularization). Without it, the winner is the cell of highest
+    validation accuracy among those that ended well, the first of several equal ones.
+    """
+    rates = sorted({cell.learning_rate for cell in cells})
+    strengths = sorted({cell.regularization for cell in cells})
+    rows_are_rates = len(rates) > len(strengths)
+    rows, columns = (rates, strengths) if rows_are_rates else (strengths, rates)
+    train = np.full((len(rows), len(columns)), np.nan)
+    validation = train.copy()
+    state = np.full(train.shape, "missing", dtype="<U8")
+    places: dict[tuple[float, float], tuple[int, int]] = {}
+    for cell in cells:
+        pair = (cell.learning_rate, cell.regularization)
+        row, column = pair if rows_are_rates else pair[::-1]
+        place = places[pair] = rows.index(row), columns.index(column)
+        state[place] = cell.status.split()[0]
+        if state[place] != "diverged":
+            train[place], validation[place] = 100 * cell.train_accuracy, 100 * cell.validation_accuracy
+    names = ("learning rate", "regularization")
+    winner = best or _highest(cells)
+    return GridTable(
+        row_name=names[0] if rows_are_rates else names[1],
+        column_name=names[1] if rows_are_rates else names[0],
+        row_values=tuple(rows),
+        column_values=tuple(columns),
+        train=train,
+        validation=validation,
+        state=state,
+        best=None if winner is None else places.get(winner),
+    )
+
+
+def _highest(cells: Sequence[GridCell]) -> tuple[float, float] | None:
+    finished = [cell for cell in cells if cell.status == "ok" and np.isfinite(cell.validation_accuracy)]
+    if not finished:
+        return None
+    highest = max(finished, key=lambda cell: cell.validation_accuracy)
+    return highest.learning_rate, highest.regularization
+
+
+@styled
+def draw_grid(table: GridTable, *, heading: str | None = None) -> Figure:
+    """Return a figure with two heat maps on one colour scale, train and validation accuracy in percent.
+
+    Tiles carry their number where there are at most 150 and it fits. The best cell is outlined, diverged
+    cells are hatched, cells stopped early carry a white dot, missing cells are grey; the legend says which of
+    these occur.
+    """
+    rows, columns = table.validation.shape
+    beside = columns <= SIDE_BY_SIDE_COLUMNS
+    panel_height = min(max(rows * 0.34, 0.7), 5.5) + 0.75
+    figure = new_figure(WIDTH, (panel_height if beside else 2 * panel_height) + 0.55)
+    title(figure, heading)
+    panels = figure.subplots(*((1, 2) if beside else (2, 1)), sharey=beside, squeeze=False).ravel()
+    scale = accuracy_scale(table)
+    for axes, values, name in zip(
+        panels, (table.train, table.validation), ("Train", "Validation"), strict=True
+    ):
+        drawn = _draw_panel(axes, table, values, scale)
+        axes.set_title(f"{name} accuracy (%)")
+        axes.set_xlabel(table.column_name)
+    for axes in panels[:1] if beside else panels:
+        axes.set_ylabel(table.row_name)
+    bar = figure.colorbar(drawn, ax=list(panels), aspect=30, pad=0.02, fraction=0.05)
+    bar.outline.set_visible(False)
+    _legend(figure, table)
+    figure.draw_without_rendering()  # the layout decides how wide a tile is, and so whether its number fits
+    for axes, values in zip(panels, (table.train, table.validation), strict=True):
+        _annotate(figure, axes, values, scale)
+    return figure
+
+
+def accuracy_scale(table: GridTable) -> Normalize:
+    """Return one colour range (percent) over the accuracies of both panels; 0 to 100 if there are none."""
+    values = np.concatenate([table.train.ravel(), table.validation.ravel()])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return Normalize(0.0, 100.0)
+    low, high = float(values.min()), float(values.max())
+    return Normalize(low, high) if high > low else Normalize(low - 0.5, high + 0.5)
+
+
+def _draw_panel(axes: Axes, table: GridTable, values: NDArray[np.float64], scale: Normalize) -> Any:
+    rows, columns = values.shape
+    axes.set_facecolor(MISSING)
+    edges_x, edges_y = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
+    line_width = 1.0 if values.size <= MOST_ANNOTATED else 0.0
+    drawn = axes.pcolormesh(
+        edges_x,
+        edges_y,
+        np.ma.masked_invalid(values),
+        cmap=SEQUENTIAL,
+        norm=scale,
+        edgecolor=PAPER if line_width else "none",
+        linewidth=line_width,
+    )
+    _label_axis(axes, table)
+    for row, column in zip(*np.nonzero(table.state == "diverged"), strict=True):
+        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **DIVERGED_STYLE))
+    for row, column in zip(*np.nonzero(table.state == "stopped"), strict=True):
+        axes.plot(column + 0.42, row + 0.34, **STOPPED_STYLE)
+    if table.best is not None:
+        place = (table.best[1] - 0.5, table.best[0] - 0.5)
+        for colour, line_width in ((PAPER, 4.5), (BEST_COLOUR, 2.4)):
+            outline = Rectangle(place, 1, 1, fill=False, edgecolor=colour, linewidth=line_width)
+            outline.set(zorder=4, clip_on=False)
+            axes.add_patch(outline)
+    return drawn
+
+
+def _label_axis(axes: Axes, table: GridTable) -> None:
+    rows, columns = len(table.row_values), len(table.column_values)
+    step = -(-rows // 25)
+    labels = distinct_numbers(table.row_values)
+    axes.set_yticks(range(0, rows, step), labels[::step])
+    step = -(-columns // 16)
+    labels = distinct_numbers(table.column_values)
+    slanted = max(map(len, labels), default=0) * columns / step > 34
+    axes.set_xticks(range(0, columns, step), labels[::step])
+    if slanted:
+        axes.tick_params(axis="x", rotation=40)
+        for label in axes.get_xticklabels():
+            label.set(horizontalalignment="right", rotation_mode="anchor")
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _annotate(figure: Figure, axes: Axes, values: NDArray[np.float64], scale: Normalize) -> None:
+    rows, columns = values.shape
+    box = axes.get_window_extent()
+    wide_enough = text_width(figure, "100.0", SMALL) < 0.95 * box.width / columns
+    high_enough = box.height / rows > 1.2 * SMALL / 72 * DPI
+    if values.size > MOST_ANNOTATED or not (wide_enough and high_enough):
+        return
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            colour = ink_on(colormaps[SEQUENTIAL](scale(value)))
+            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color=colour, fontsize=SMALL)
+
+
+def _legend(figure: Figure, table: GridTable) -> None:
+    handles: list[Any] = (
+        [Patch(facecolor="none", edgecolor=BEST_COLOUR, linewidth=2, label="best")] if table.best else []
+    )
+    if (table.state == "diverged").any():
+        handles.append(Patch(label="diverged", **DIVERGED_STYLE))
+    if (table.state == "stopped").any():
+        handles.append(Line2D([], [], label="stopped early, on a smaller budget", **STOPPED_STYLE))
+    if (table.state == "missing").any():
+        handles.append(Patch(facecolor=MISSING, label="not run"))
+    if handles:
+        figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), handlelength=1.6)

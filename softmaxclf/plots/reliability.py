@@ -1,0 +1,108 @@
+"""The reliability diagram: whether a stated probability of 70 % comes true 70 times in 100."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from softmaxclf.plots.figure import COLOURS, INK, PAPER, in_percent, new_figure, styled, title
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Top-label calibration in B bins of confidence: `edges` (B + 1,), and per bin (B,) the `counts` of rows,
+    their mean `confidence` and their `accuracy`, both in 0..1 and NaN in an empty bin.
+    """
+
+    edges: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error: the mean over rows of |accuracy - confidence| of the row's bin.
+
+        Guo et al., "On Calibration of Modern Neural Networks", 2017, equation 3. NaN without rows.
+        """
+        filled = self.counts > 0
+        if not filled.any():
+            return float("nan")
+        gaps = np.abs(self.accuracy[filled] - self.confidence[filled])
+        return float(np.average(gaps, weights=self.counts[filled]))
+
+
+def reliability(
+    edges: ArrayLike, counts: ArrayLike, confidence: ArrayLike, accuracy: ArrayLike
+) -> Reliability:
+    """Return the bins as a Reliability with float64 arrays; empty bins become NaN.
+
+    Raises ValueError where the lengths disagree.
+    """
+    arrays = [np.asarray(values, dtype=np.float64) for values in (edges, counts, confidence, accuracy)]
+    bins = len(arrays[0]) - 1
+    if any(values.shape != (bins,) for values in arrays[1:]):
+        raise ValueError(f"expected {bins} values per bin, got {[values.shape for values in arrays[1:]]}")
+    empty = arrays[1] == 0
+    return Reliability(
+        arrays[0], arrays[1], np.where(empty, np.nan, arrays[2]), np.where(empty, np.nan, arrays[3])
+    )
+
+
+@styled
+def draw_reliability(
+    bins: Reliability,
+    *,
+    after: Reliability | None = None,
+    temperature: float | None = None,
+    heading: str | None = None,
+) -> Figure:
+    """Return a figure: accuracy against confidence, and beneath it which share of the rows each bin has.
+
+    `after` (the same rows after temperature scaling) is laid over it as a line.
+    """
+    figure = new_figure(5.4, 5.6)
+    error = f"expected calibration error {100 * bins.calibration_error:.1f} %"
+    title(figure, f"{heading}: {error}" if heading else error.capitalize())
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
+    _draw_bars(upper, bins)
+    scaled = "after temperature scaling" if temperature is None else f"after temperature {temperature:.3g}"
+    if after is not None:
+        label = f"{scaled}: error {100 * after.calibration_error:.1f} %"
+        upper.plot(after.confidence, after.accuracy, color=COLOURS[2], marker="o", markersize=4, label=label)
+    upper.legend(loc="upper left")
+    upper.set_ylabel("accuracy in the bin")
+    _draw_counts(lower, bins, after)
+    return figure
+
+
+def _draw_bars(axes: Axes, bins: Reliability) -> None:
+    left, widths = bins.edges[:-1], np.diff(bins.edges)
+    accuracy, confidence = np.nan_to_num(bins.accuracy), np.nan_to_num(bins.confidence)
+    style: dict[str, Any] = {"width": widths, "align": "edge", "linewidth": 0.8}
+    axes.bar(left, accuracy, color=COLOURS[5], edgecolor=PAPER, label="accuracy", **style)
+    gap: dict[str, Any] = {"facecolor": "none", "edgecolor": COLOURS[1], "hatch": "////"}
+    height = np.abs(confidence - accuracy)
+    axes.bar(left, height, bottom=np.minimum(accuracy, confidence), label="gap to confidence", **gap, **style)
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label="perfectly calibrated")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.grid(visible=True)
+    in_percent(axes.yaxis)
+
+
+def _draw_counts(axes: Axes, bins: Reliability, after: Reliability | None) -> None:
+    shares = bins.counts / max(bins.counts.sum(), 1)
+    axes.bar(bins.edges[:-1], shares, np.diff(bins.edges), align="edge", color=COLOURS[5], edgecolor=PAPER)
+    if after is not None:
+        after_shares = after.counts / max(after.counts.sum(), 1)
+        axes.stairs(after_shares, after.edges, color=COLOURS[2], linewidth=1.8)
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+    in_percent(axes.xaxis)
+    in_percent(axes.yaxis)
+    axes.set_xlabel("confidence: probability of the predicted class")
+    axes.set_ylabel("share of rows")
+    axes.grid(visible=True, axis="y")

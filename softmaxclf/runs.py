@@ -1,0 +1,225 @@
+"""Run folders: who works in one, what it holds, and the checkpoints from which an unfinished one continues.
+
+Every file is written whole and moved into place (files.py); nothing is ever appended to, so a process that
+dies at any moment leaves a folder that loads. The manifest says whether a run is finished; it is the last
+file to be written, and checkpoints are deleted only after it.
+"""
+
+import csv
+import io
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmaxclf import __version__
+from softmaxclf.arrays import read_arrays
+from softmaxclf.errors import DataError, OutputError, RunConflictError
+from softmaxclf.files import atomic_writer, cannot_write, write_text
+
+try:
+    import fcntl
+except ImportError:  # a system without flock: two processes in one folder are then not noticed
+    fcntl = None  # type: ignore[assignment]
+
+FORMAT_VERSION = 1
+CONFIG, MANIFEST, WEIGHTS, METRICS = "config.yaml", "manifest.json", "weights.npz", "metrics.json"
+HISTORY, RESULTS, LOCK = "history.csv", "results.csv", ".lock"
+_FIRST_FILES = {MANIFEST, CONFIG, LOCK}
+# What a run writes, and so what --overwrite may delete.
+_OWN_FILES = (CONFIG, MANIFEST, WEIGHTS, METRICS, HISTORY, RESULTS, "report.html", "checkpoint*.npz", "*.png")
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class RunFolder:
+    """One run's folder. Made by `claim`, which holds it for this process alone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def manifest(self) -> dict[str, Any] | None:
+        """What the manifest says, or None when the folder holds no run. Raises RunConflictError on a broken one."""
+        return read_manifest(self.path)
+
+    def holds_other_files(self) -> bool:
+        """Whether something lies here that no run of ours began with."""
+        return any(
+            not entry.name.endswith(".tmp") and entry.name not in _FIRST_FILES
+            for entry in self.path.iterdir()
+        )
+
+    def clear(self) -> None:
+        """Delete what an earlier run wrote here, and nothing else; the manifest first."""
+        for pattern in (MANIFEST, *_OWN_FILES):
+            for file in self.path.glob(pattern):
+                try:
+                    file.unlink()
+                except OSError as error:
+                    raise cannot_write(file, error) from error
+
+    def write_manifest(self, content: Mapping[str, Any]) -> None:
+        """Write the manifest; `content` is completed with the format version."""
+        self.write_json(MANIFEST, {"format_version": FORMAT_VERSION, **content})
+
+    def write_text(self, name: str, content: str) -> None:
+        """Write a text file."""
+        write_text(self.path / name, content)
+
+    def write_json(self, name: str, content: object) -> None:
+        """Write `content` as JSON for people: indented, keys in the given order, no NaN (they become null)."""
+        write_text(self.path / name, to_json(content) + "\n")
+
+    def write_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Write a CSV file with a header; floats by repr, NaN as an empty field."""
+        write_text(self.path / name, csv_text(columns, rows))
+
+    def read_json(self, name: str) -> Any:
+        """The content of one of this run's JSON files. Raises DataError when it is missing or broken."""
+        return read_json(self.path / name)
+
+    def save_checkpoint(self, name: str, arrays: Arrays, facts: Mapping[str, Any]) -> None:
+        """Write the arrays and the JSON-able facts to one checkpoint file."""
+        with atomic_writer(self.path / name) as file:
+            np.savez(file, facts=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]
+
+    def load_checkpoint(self, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
+        """The arrays and facts of that checkpoint, or None when there is none. Raises DataError on a broken one."""
+        path = self.path / name
+        if not path.exists():
+            return None
+        arrays = read_arrays(path, error=DataError)
+        try:
+            return arrays, json.loads(str(arrays.pop("facts")))
+        except (KeyError, ValueError) as error:
+            raise DataError(
+                f"{path}: expected a checkpoint, found none; start again with --overwrite"
+            ) from error
+
+    def delete_checkpoints(self) -> None:
+        """Delete all checkpoints of this run."""
+        for file in self.path.glob("checkpoint*.npz"):
+            file.unlink(missing_ok=True)
+
+
+@contextmanager
+def claim(path: Path) -> Iterator[RunFolder]:
+    """Make the folder if need be and hold it; a second process gets RunConflictError. Freed even by SIGKILL."""
+    lock = path / LOCK
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        _lock(handle, path)
+        yield RunFolder(path)
+    finally:
+        with suppress(OSError):
+            lock.unlink()
+        os.close(handle)
+        with suppress(OSError):
+            path.rmdir()  # leaves no empty folder behind when the run was refused
+
+
+def _lock(handle: int, path: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RunConflictError(
+            f"{path}: another softmaxclf process works in this folder; wait for it, or choose another with --out"
+        ) from None
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be locked: {error.strerror}; choose another folder with --out"
+        ) from error
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest of the run folder `path`, or None. Raises RunConflictError when it is not one of ours."""
+    if not (path / MANIFEST).exists():
+        return None
+    try:
+        content = read_json(path / MANIFEST)
+    except DataError as error:
+        raise RunConflictError(f"{error}; or start again with --overwrite") from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise RunConflictError(
+            f"{path / MANIFEST}: expected format version {FORMAT_VERSION}, found {version!r}; "
+            "use the softmaxclf that wrote it, or another folder with --out"
+        )
+    return content  # type: ignore[no-any-return]
+
+
+def read_json(path: Path) -> Any:
+    """The JSON content of a file. Raises DataError when it is missing, not UTF-8 or not JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read: {error.strerror}; run the command again to make it"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"{path}: expected JSON, found a broken file; run the command again to make it"
+        ) from error
+
+
+def to_json(content: object) -> str:
+    """JSON text of `content`, NaN and infinity as null."""
+    return json.dumps(_finite(content), indent=2, ensure_ascii=False)
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    if isinstance(content, float | np.floating):
+        return float(content) if np.isfinite(content) else None
+    return content.item() if isinstance(content, np.integer | np.bool_) else content
+
+
+def csv_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """CSV text with a header line; floats by repr, NaN as an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_field(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _field(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return repr(float(value)) if np.isfinite(value) else ""
+    return value
+
+
+def environment() -> dict[str, Any]:
+    """Versions and threads: what, beside configuration and data, may move the last bits of a result."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[index,call-overload]
+    return {
+        "softmaxclf": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": f"{blas.get('name')} {blas.get('version')}",
+        "threads": os.environ.get("OPENBLAS_NUM_THREADS") or str(os.cpu_count()),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "command_line": ["softmaxclf", *sys.argv[1:]],
+    }
+
+
+def now() -> str:
+    """The time in UTC, to the second, as the manifest writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

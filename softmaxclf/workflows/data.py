@@ -1,0 +1,58 @@
+"""`softmaxclf data`: fetching, checking and writing data sets."""
+
+from pathlib import Path
+from typing import Any
+
+from softmaxclf.datasets.cifar_writer import write_cifar_folder
+from softmaxclf.datasets.download import download_source
+from softmaxclf.datasets.sample import draw_sample
+from softmaxclf.datasets.sources import open_source
+from softmaxclf.datasets.verify import verify as verify_files
+from softmaxclf.errors import RunConflictError, SoftmaxclfError
+from softmaxclf.workflows.observer import ByteProgress, Observer
+
+
+def download(source: str, directory: Path, form: str, mirror: str | None, observer: Observer) -> Path:
+    """Fetch the official archive of `source` into `directory`; returns its path."""
+    mirrors = {} if mirror is None else {"mirrors": (mirror,)}
+    progress = ByteProgress(observer, source)
+    return download_source(source, directory, form=form, progress=progress, log=observer.note, **mirrors)
+
+
+def verify(directory: Path, observer: Observer) -> list[dict[str, Any]]:
+    """What lies in `directory`, whether it is the official file, and whether it can be read."""
+    findings = verify_files(directory, progress=ByteProgress(observer, "verify"))
+    return [
+        {"file": str(each.path), "what": each.what, "status": each.status, "detail": each.detail}
+        for each in findings
+    ] + _readable(directory)
+
+
+def _readable(directory: Path) -> list[dict[str, Any]]:
+    found = []
+    for name in ("cifar10", "cifar100"):
+        try:
+            dataset = open_source(name, directory)
+            test = dataset.test()
+        except SoftmaxclfError as error:
+            found.append({"file": str(directory), "what": name, "status": "not readable", "detail": str(error)})
+            continue
+        detail = f"{len(dataset.train.y):,} training and {len(test.y):,} test rows, {len(dataset.class_names)} classes"
+        found.append({"file": dataset.path, "what": name, "status": "readable", "detail": detail})
+    return found
+
+
+def write_sample(directory: Path, form: str, seed: int, overwrite: bool) -> dict[str, Any]:
+    """Write the sample set in CIFAR-10's own layout into `directory`."""
+    if directory.exists() and any(directory.iterdir()) and not overwrite:
+        raise RunConflictError(f"{directory}: expected an empty folder, found files; choose another or add --overwrite")
+    dataset = draw_sample(seed)
+    test = dataset.test()
+    write_cifar_folder(directory, dataset.train, test, dataset.class_names, form=form)
+    return {
+        "folder": str(directory),
+        "form": form,
+        "seed": seed,
+        "train_rows": len(dataset.train.y),
+        "test_rows": len(test.y),
+    }

@@ -1,0 +1,47 @@
+"""The confusion matrix: shares of the true class, counts as text, a selection of very many."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from softmaxclf.plots.confusion import confusion_view, draw_confusion, row_shares
+
+COUNTS = np.array([[8, 2, 0], [1, 1, 2], [0, 0, 0]])
+
+
+def test_each_row_is_divided_by_its_sum_and_an_empty_row_stays_zero() -> None:
+    assert row_shares(COUNTS).tolist() == [[0.8, 0.2, 0.0], [0.25, 0.25, 0.5], [0.0, 0.0, 0.0]]
+
+
+def test_rows_are_true_classes_with_counts_as_text(check: Any, texts: Callable[..., list[str]]) -> None:
+    figure = check(lambda: draw_confusion(confusion_view(COUNTS), ["a", "b", "long name " * 20]))
+    axes = figure.axes[0]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("true class", "predicted class")
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    assert written[(1, 0)] == "2" and written[(0, 1)] == "1" and len(written) == 9
+    assert axes.images[0].get_array()[1, 2] == 0.5
+    assert any(text.startswith("long name") and text.endswith("…") for text in texts(figure))
+
+
+def test_more_than_twenty_classes_have_no_text() -> None:
+    figure = draw_confusion(confusion_view(np.eye(21, dtype=int)), [str(k) for k in range(21)])
+    assert not figure.axes[0].texts
+
+
+def test_counts_that_do_not_fit_their_cell_are_left_out() -> None:
+    figure = draw_confusion(confusion_view(np.full((20, 20), 10**9)), [str(k) for k in range(20)])
+    assert not figure.axes[0].texts
+
+
+def test_of_very_many_classes_the_most_confused_are_shown(texts: Callable[..., list[str]]) -> None:
+    counts = np.eye(1000, dtype=int) * 50
+    counts[700, 300] = 9
+    counts[5, 999] = 50
+    view = confusion_view(counts)
+    assert len(view.classes) == 40 and {5, 300, 700, 999} <= set(view.classes.tolist())
+    assert view.classes.tolist() == sorted(view.classes.tolist())
+    place = view.classes.tolist().index(5), view.classes.tolist().index(999)
+    assert view.counts[place] == 50 and view.shares[place] == 0.5
+    figure = draw_confusion(view, [str(k) for k in range(1000)])
+    assert any("the 40 most confused of 1,000 classes" in text for text in texts(figure))

@@ -1,0 +1,78 @@
+"""Learning curves: gaps, percent, smoothing, one run and several."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from softmaxclf.plots.curves import LearningCurves, draw_curves, learning_curves, run_colours, running_mean
+
+NAN = float("nan")
+
+
+def short_run(name: str = "") -> LearningCurves:
+    return learning_curves([0, 5, 10], [2.3, NAN, 1.9], [NAN, 0.2, 0.4], [0.1, NAN, 0.25], name=name)
+
+
+def test_missing_values_are_left_out_and_accuracies_are_percent() -> None:
+    run = short_run()
+    assert [series.tolist() for series in run.loss] == [[0, 10], [2.3, 1.9]]
+    assert [series.tolist() for series in run.train] == [[5, 10], [20, 40]]
+    assert [series.tolist() for series in run.validation] == [[0, 10], [10, 25]]
+    assert run.smooth_loss[1].tolist() == [2.3, 1.9]
+
+
+def test_infinite_losses_of_a_diverged_run_are_left_out() -> None:
+    run = learning_curves([0, 1, 2], [2.3, np.inf, NAN], [NAN] * 3, [NAN] * 3)
+    assert run.loss[0].tolist() == [0] and run.train[0].size == 0
+
+
+def test_a_running_mean_is_centred_and_looks_back_at_the_end() -> None:
+    values = np.array([10.0, 1.0, 4.0, 1.0, 4.0, 7.0])
+    expected = [10.0, 5.0, 2.0, 3.0, 4.0, 5.5]
+    assert running_mean(values, 1).tolist() == pytest.approx(expected)
+    assert running_mean(np.arange(9.0), 3)[:6].tolist() == pytest.approx(list(range(6)))
+    assert running_mean(np.empty(0), 3).size == 0
+    assert running_mean(np.array([1e30, 1.0, 1.0, 1.0, 1.0]), 1)[3] == 1.0
+
+
+def test_a_long_noisy_loss_is_smoothed() -> None:
+    noise = np.where(np.arange(200) % 2 == 0, 1.0, 3.0)
+    run = learning_curves(range(200), noise, [NAN] * 200, [NAN] * 200)
+    assert np.ptp(run.smooth_loss[1][20:-20]) < 0.3 and np.ptp(run.loss[1]) == 2
+
+
+def test_one_run_has_its_curves_and_its_last_accuracies(check: Any, texts: Callable[..., list[str]]) -> None:
+    figure = check(lambda: draw_curves([short_run()]))
+    loss, accuracy = figure.axes
+    assert loss.lines[0].get_ydata().tolist() == [2.3, 1.9]
+    assert [line.get_ydata().tolist() for line in accuracy.lines] == [[20, 40], [10, 25]]
+    assert {"train (last 40.0 %)", "validation (last 25.0 %)", "accuracy (%)", "iteration"} <= set(
+        texts(figure)
+    )
+
+
+def test_several_runs_are_named_and_coloured_alike_in_both_panels(
+    check: Any, texts: Callable[..., list[str]]
+) -> None:
+    figure = check(lambda: draw_curves([short_run("first"), short_run("second")], heading="Two"))
+    assert {"Two", "first", "second", "train", "validation"} <= set(texts(figure))
+    loss, accuracy = figure.axes
+    assert [line.get_color() for line in loss.lines] == run_colours(2)
+    assert [line.get_color() for line in accuracy.lines] == [c for c in run_colours(2) for _ in range(2)]
+
+
+def test_a_loss_over_many_orders_gets_a_logarithmic_axis() -> None:
+    exploding = learning_curves([0, 1], [2.3, 1e9], [NAN] * 2, [NAN] * 2)
+    assert draw_curves([exploding]).axes[0].get_yscale() == "log"
+    assert draw_curves([short_run()]).axes[0].get_yscale() == "linear"
+
+
+def test_histories_of_no_point_are_drawn() -> None:
+    assert len(draw_curves([learning_curves([], [], [], [])]).axes) == 2
+    assert len(draw_curves([]).axes) == 2
+
+
+def test_every_run_has_its_own_colour() -> None:
+    assert len(set(run_colours(7))) == 7 and len(set(run_colours(30))) == 30
