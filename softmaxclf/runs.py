@@ -101,7 +101,7 @@ class RunFolder:
             return arrays, json.loads(str(arrays.pop("facts")))
         except (KeyError, ValueError) as error:
             raise DataError(
-                f"{path}: expected a checkpoint, found none; start again with --overwrite"
+                f"{path}: expected a checkpoint, found none"
             ) from error
 
     def delete_checkpoints(self) -> None:

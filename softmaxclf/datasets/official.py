@@ -79,10 +79,15 @@ def source_name(layout: Layout) -> str:
     return layout.name.replace("-", "").lower()
 
 
+def archive_of(layout: Layout) -> OfficialFile:
+    """The official archive that holds a layout's files."""
+    return next(file for file in OFFICIAL_FILES if file.name == layout.archive)
+
+
 def official_file(source: str, form: str) -> OfficialFile:
     """The archive of `source` (cifar10, cifar100) in `form` (python, binary). Raises DataError for others."""
     for layout in LAYOUTS:
         if (source_name(layout), layout.form) == (source, form):
-            return next(file for file in OFFICIAL_FILES if file.name == layout.archive)
+            return archive_of(layout)
     known = ", ".join(f"{source_name(layout)} ({layout.form})" for layout in LAYOUTS)
     raise DataError(f"{source} ({form}): expected data that can be downloaded: {known}; choose one of these")

@@ -79,17 +79,12 @@ class PartFile:
 def part_file(final: Path) -> Iterator[PartFile]:
     """The part of `final`, open; it stays for the next attempt unless it is empty. Raises OutputError."""
     path = part_path(final)
-    flags = os.O_RDWR | os.O_CREAT
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # a link or a pipe is no part of ours
-        flags |= getattr(os, name, 0)
-    with _writing(path):
-        handle = os.open(path, flags, 0o666)
-    with os.fdopen(handle, "r+b", buffering=0) if _is_regular(handle, path) else _refused(path) as file:
+    with os.fdopen(_own_file(path), "r+b", buffering=0) as file:
         part = PartFile(path, file)
         try:
             yield part
         finally:
-            if not part.size and not file.closed:
+            if not part.size:
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
 
@@ -97,14 +92,60 @@ def part_file(final: Path) -> Iterator[PartFile]:
 @contextmanager
 def locked(final: Path) -> Iterator[None]:
     """Keep other processes from downloading `final`. Raises DataError while one does, OutputError."""
-    path = final.with_name(f"{final.name}.lock")
     if fcntl is None:
         yield
         return
-    handle = _locked_handle(path)
+    path = final.with_name(f"{final.name}.lock")
+    handle = _locked_handle(path, final)
     try:
         yield
     finally:
         with suppress(OSError):
             path.unlink(missing_ok=True)
         os.close(handle)
+
+
+def _locked_handle(path: Path, final: Path) -> int:
+    while True:
+        handle = _own_file(path)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            os.close(handle)
+            raise DataError(
+                f"{final}: expected to download it alone, found another process at it; "
+                "wait until that one has ended, then give the same command again"
+            ) from error
+        except OSError:  # a file system without locks
+            return handle
+        if _is_still(path, handle):
+            return handle
+        os.close(handle)  # the last holder removed the file after we had opened it
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _own_file(path: Path) -> int:
+    """A regular file at `path` itself, opened or made. Raises OutputError: a link or a pipe is not ours."""
+    flags = os.O_RDWR | os.O_CREAT
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    with _writing(path):
+        handle = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OutputError(f"{path}: expected a regular file, found another kind; move it away")
+    return handle
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error) from error

@@ -112,10 +112,15 @@ class Machine:
         """Put the top value into the memo, whose numbers follow one another."""
         if not self.stack:
             raise Refused("expected a value to remember, found none")
-        if index > len(self.memo) + 1:
-            raise Refused(f"expected memo number {len(self.memo)}, found {index}")
-        self.memo.extend([None] * (index + 1 - len(self.memo)))
-        self.memo[index] = self.stack[-1]
+        memo = self.memo
+        if index > len(memo) + 1:
+            raise Refused(f"expected memo number {len(memo)}, found {index}")
+        if index == len(memo) + 1:  # Python 2 counts from 1
+            memo.append(None)
+        if index == len(memo):
+            memo.append(self.stack[-1])
+        else:
+            memo[index] = self.stack[-1]
 
     def recall(self, index: int) -> None:
         """Push a value of the memo. A list or dictionary is refused: it could be put into itself."""

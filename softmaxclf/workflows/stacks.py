@@ -175,10 +175,15 @@ class StackTraining:
         self.folder.save_checkpoint(name, arrays, facts)
 
     def _restored(self, problem: Problem, cells: Cells, name: str) -> tuple[StackResult, int]:
-        saved = self.folder.load_checkpoint(name)
-        if saved is None:
-            return StackResult(initial_state(cells, problem, self.settings)), 0
-        result, rung = restored(*saved, where=str(self.folder.path / name))
+        fresh = StackResult(initial_state(cells, problem, self.settings))
+        try:
+            saved = self.folder.load_checkpoint(name)
+            if saved is None:
+                return fresh, 0
+            result, rung = restored(*saved, where=str(self.folder.path / name))
+        except DataError as error:
+            self.observer.warn(f"{error}; starting this stack again")
+            return fresh, 0
         self.observer.note(f"continuing {self.folder.path} at iteration {result.state.iteration:,}")
         return result, rung
 
@@ -196,7 +201,7 @@ def restored(arrays: dict[str, Array], facts: dict[str, Any], where: str) -> tup
         return StackResult(state, facts["departed"]), facts["rung"]
     except KeyError as error:
         raise DataError(
-            f"{where}: expected {error} in the checkpoint; start again with --overwrite"
+            f"{where}: expected {error} in the checkpoint, found none"
         ) from error
 
 

@@ -1,0 +1,67 @@
+"""What all tests share: small data on disk, the real CIFAR-10 if it is there, the command line in-process."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import settings
+
+from softmaxclf.cli.main import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Machines of different speed run these tests: no example is too slow.
+settings.register_profile("softmaxclf", deadline=None)
+settings.load_profile("softmaxclf")
+
+
+@pytest.fixture(scope="session")
+def real_cifar() -> Path:
+    """The folder of the real CIFAR-10; skips without it, or fails where SOFTMAXCLF_REQUIRE_REAL_DATA is set."""
+    folder = ROOT / "data" / "cifar-10-batches-py"
+    if not (folder / "test_batch").exists():
+        reason = f"{folder} is missing: fetch it with `softmaxclf data download` and unpack it there"
+        if os.environ.get("SOFTMAXCLF_REQUIRE_REAL_DATA"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def features_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An .npz of 400 training and 100 test rows of 12 features in 3 classes that a linear model learns partly."""
+    generator = np.random.default_rng(0)
+    y = generator.integers(0, 3, 500)
+    X = generator.normal(size=(500, 12)).astype(np.float32) + 0.8 * np.eye(3, 12, dtype=np.float32)[y]
+    path = tmp_path_factory.mktemp("features") / "features.npz"
+    np.savez(
+        path, X_train=X[:400], y_train=y[:400], X_test=X[400:], y_test=y[400:], class_names=["a", "b", "c"]
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built-in sample in CIFAR-10's layout, which reads faster than the sample is drawn."""
+    from softmaxclf.workflows.data import write_sample
+
+    folder = tmp_path_factory.mktemp("sample") / "cifar-10-batches-py"
+    write_sample(folder, "python", 0, overwrite=False)
+    return folder
+
+
+@pytest.fixture
+def run_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command line in-process, in an empty folder; an exception that is a bug of ours is raised."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Result:
+        result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
