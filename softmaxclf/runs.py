@@ -208,7 +208,7 @@ def _field(value: Any) -> Any:
 
 def environment() -> dict[str, Any]:
     """Versions and threads: what, beside configuration and data, may move the last bits of a result."""
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[index,call-overload]
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
         "softmaxclf": __version__,
         "python": platform.python_version(),

@@ -13,10 +13,10 @@ _MAX_EMPTY = 1_000_000  # product of the other axes of an array with an axis of 
 MAX_START = MAX_HEADER + 12  # magic, version, length and header
 
 _ITEM = (
-    r" *'(descr|fortran_order|shape)' *: *"
-    r"('[<>|=]?[biufU][0-9]{1,7}'|True|False|\((?:[0-9]{1,18}, *)*(?:[0-9]{1,18})?\)) *"
+    r" *+'(descr|fortran_order|shape)' *+: *+"
+    r"('[<>|=]?[biufU][0-9]{1,7}'|True|False|\((?:[0-9]{1,18}, *)*(?:[0-9]{1,18})?\)) *+"
 )
-_HEADER = re.compile(r"\{" + _ITEM + "," + _ITEM + "," + _ITEM + r",? *\} *\n?")
+_HEADER = re.compile(r"\{" + _ITEM + "," + _ITEM + "," + _ITEM + r",? *+\} *+\n?")
 _ITEM_SIZES = {
     "b": range(1, 2),
     "i": (1, 2, 4, 8),
@@ -56,7 +56,7 @@ def parsed_header(start: bytes, size: int, name: str) -> Header:
     match = _HEADER.fullmatch(text)
     values = dict(zip(match.groups()[::2], match.groups()[1::2], strict=True)) if match else {}
     if len(values) != 3:
-        raise Broken(f"{name}: expected a plain array's header, found another (objects are unsafe)")
+        raise Broken(f"{name}: expected the header of plain numbers or text, found {ascii(text)[:60]}")
     header = Header(
         dtype=_dtype(values["descr"], name),
         fortran=_flag(values["fortran_order"], name),

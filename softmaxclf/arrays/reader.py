@@ -1,5 +1,6 @@
 """Reading and mapping the arrays of an `.npz` or `.npy` file."""
 
+import errno
 import os
 import stat
 import zlib
@@ -45,7 +46,7 @@ def open_arrays(
 ) -> Iterator["ArrayFile"]:
     """The arrays of a file, to be read or mapped one by one inside the block. Raises `error` as needed."""
     try:
-        with _opened(path) as (file, size):
+        with open_regular(path) as (file, size):
             yield ArrayFile(path, file, size, limit_bytes)
     except (Broken, OSError, zlib.error, MemoryError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
@@ -158,15 +159,16 @@ def _finished(flat: NDArray[Any], header: Header, name: str) -> NDArray[Any]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """A regular file and its size; O_NONBLOCK, since opening a pipe without a writer would wait for ever."""
+def open_regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A regular file, open for reading, and its size. Raises OSError, for folders, pipes and devices too."""
     try:
+        # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except ValueError as error:  # a NUL in the name
-        raise Broken(f"expected a path, found: {error}") from error
+        raise OSError(errno.EINVAL, "no name of a file") from error
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode):
         os.close(handle)
-        raise Broken("expected a regular file, found a folder, pipe or device")
+        raise OSError(errno.EINVAL, "a folder, pipe or device")
     with os.fdopen(handle, "rb") as file:
         yield file, status.st_size

@@ -53,7 +53,8 @@ class Preprocessing:
         if self.scale is not None:
             features /= self.scale
         norms = np.sqrt(np.einsum("ij,ij->i", features, features))
-        return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+        inverse: Array = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+        return inverse
 
 
 def fit_preprocessing(

@@ -120,7 +120,9 @@ class State:
             train_accuracy=[line[kept] for line in self.history.train_accuracy],
             validation_accuracy=[line[kept] for line in self.history.validation_accuracy],
         )
-        arrays = {name: np.ascontiguousarray(getattr(self, name)[..., kept]) for name in STATE_ARRAYS}
+        arrays: dict[str, Any] = {
+            name: np.ascontiguousarray(getattr(self, name)[..., kept]) for name in STATE_ARRAYS
+        }
         return replace(self, cells=self.cells.keep(kept), history=history, **arrays)
 
 

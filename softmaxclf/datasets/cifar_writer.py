@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from softmaxclf.datasets.checks import checked_labels
 from softmaxclf.datasets.dataset import Labels, Split
 from softmaxclf.datasets.layouts import LAYOUTS, MAX_ROWS, PIXELS, Layout
 from softmaxclf.errors import DataError
@@ -34,6 +35,7 @@ def write_cifar_folder(
     layout = next(layout for layout in LAYOUTS if (layout.name, layout.form) == (name, form))
     for split in (train, test):
         _check_rows(split, folder, layout)
+        checked_labels(split.y, len(split.X), len(layout.classes), str(folder))
     if len(train.X) < len(layout.train) or len(class_names) != len(layout.classes):
         raise DataError(
             f"{folder}: expected {len(layout.classes)} class names and {len(layout.train)} or more training rows "

@@ -118,7 +118,7 @@ class _Download:
         """Whether the official file is in place already. Raises DataError where something else is."""
         if not os.path.lexists(self.final):
             return False
-        found = digest(self.final, "sha256")
+        found = digest(self.final, "sha256") if self.final.is_file() else "no regular file"
         if found != self.entry.sha256:
             raise DataError(
                 f"{self.final}: expected the official file with sha256 {self.entry.sha256}, found {found}; "

@@ -156,10 +156,8 @@ def _class_names(arrays: _Arrays, y: NDArray[Any]) -> tuple[str, ...]:
         return checked_class_names(names.tolist(), f"{arrays.path}: class_names")
     largest = int(y.max())
     if not 1 <= largest < MAX_CLASSES:
-        found = f"{largest} as the largest"
-        raise _wrong(
-            arrays, "y_train", f"labels up to 1 to {MAX_CLASSES - 1:,}", found, "number classes from 0"
-        )
+        expected = f"labels whose largest is 1 to {MAX_CLASSES - 1:,}"
+        raise _wrong(arrays, "y_train", expected, str(largest), "number two or more classes from 0")
     return tuple(str(label) for label in range(largest + 1))
 
 

@@ -1,14 +1,13 @@
 """Batch files as streams of a known size, whether they lie in a folder or in an archive."""
 
 import mmap
-import os
-import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from softmaxclf.arrays import open_regular
 from softmaxclf.datasets.dataset import Progress
 from softmaxclf.errors import DataError
 
@@ -76,18 +75,13 @@ def unreadable(place: object, error: OSError) -> DataError:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """A regular file, open for reading, and its size. Raises DataError: a pipe could block for ever."""
-    try:
-        # O_NONBLOCK: opening a pipe without a writer would wait before its kind could be asked.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error if isinstance(error, OSError) else OSError(str(error))) from error
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(handle)
-        raise DataError(f"{path}: expected a regular file, found another kind; choose another path")
-    with os.fdopen(handle, "rb") as file:
-        yield file, status.st_size
+    """A regular file, open for reading, and its size. Raises DataError."""
+    with ExitStack() as stack:
+        try:
+            file, size = stack.enter_context(open_regular(path))
+        except OSError as error:
+            raise unreadable(path, error) from error
+        yield file, size
 
 
 def folder_members(folder: Path, names: Sequence[str], progress: Progress | None = None) -> Iterator[Member]:

@@ -153,9 +153,9 @@ def _constant(machine: Machine) -> None:
     machine.stack.append({0x4E: None, 0x88: True, 0x89: False}[machine.content[machine.start]])
 
 
-@_on(b")")
-def _empty_tuple(machine: Machine) -> None:
-    machine.stack.append(())
+@_on(b")", b"]", b"}")
+def _empty(machine: Machine) -> None:
+    machine.stack.append({0x29: tuple, 0x5D: list, 0x7D: dict}[machine.content[machine.start]]())
 
 
 @_on(b"t")
@@ -169,11 +169,6 @@ def _short_tuple(machine: Machine) -> None:
     count = machine.content[machine.start] - 0x84
     values = [machine.pop() for _ in range(count)]
     machine.stack.append(tuple(reversed(values)))
-
-
-@_on(b"]")
-def _empty_list(machine: Machine) -> None:
-    machine.stack.append([])
 
 
 @_on(b"l")
@@ -192,11 +187,6 @@ def _append(machine: Machine) -> None:
 def _appends(machine: Machine) -> None:
     values = machine.pop_mark()
     machine.top(list).extend(values)
-
-
-@_on(b"}")
-def _empty_dict(machine: Machine) -> None:
-    machine.stack.append({})
 
 
 @_on(b"d")

@@ -20,7 +20,7 @@ ACCEPTED = (
     f"{', '.join(SOURCE_NAMES)}, a folder of CIFAR batches, a CIFAR .tar.gz, an .npz with X_train and y_train, "
     "or a folder with X_train.npy and y_train.npy"
 )
-_OFFICIAL = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+OFFICIAL_NAMES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 
 
 class MissingDataError(DataError):
@@ -38,8 +38,8 @@ def open_source(source: str, directory: Path, *, progress: Progress | None = Non
         from softmaxclf.datasets.sample import draw_sample
 
         return draw_sample(seed)
-    if source in _OFFICIAL:
-        return _open_official(_OFFICIAL[source], directory, progress)
+    if source in OFFICIAL_NAMES:
+        return _open_official(OFFICIAL_NAMES[source], directory, progress)
     return _open_path(source, progress)
 
 

@@ -53,15 +53,6 @@ def most_wrong(probabilities: NDArray[Any], y: ArrayLike, count: int) -> NDArray
     return wrong[np.argsort(-chances, kind="stable")[:count]]
 
 
-def confused_pairs(counts: NDArray[Any], count: int) -> list[tuple[int, int]]:
-    """Return the `count` pairs (true, predicted) of most errors in counts (K, K), the most first."""
-    errors = np.array(counts)
-    np.fill_diagonal(errors, 0)
-    order = np.argsort(-errors, axis=None, kind="stable")[:count]
-    pairs = [(int(place) // len(errors), int(place) % len(errors)) for place in order]
-    return [pair for pair in pairs if errors[pair] > 0]
-
-
 @styled
 def draw_contact(
     images: Sequence[NDArray[Any]], class_names: Sequence[str], *, heading: str | None = None

@@ -15,31 +15,23 @@ from softmaxclf.plots.figure import COLOURS, INK, PAPER, in_percent, new_figure,
 @dataclass(frozen=True)
 class Reliability:
     """Top-label calibration in B bins of confidence: `edges` (B + 1,), and per bin (B,) the `counts` of rows,
-    their mean `confidence` and their `accuracy`, both in 0..1 and NaN in an empty bin.
+    their mean `confidence` and their `accuracy`, both in 0..1 and NaN in an empty bin. `error` is the expected
+    calibration error over all rows, in 0..1.
     """
 
     edges: NDArray[np.float64]
     counts: NDArray[np.float64]
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
-
-    @property
-    def calibration_error(self) -> float:
-        """Expected calibration error: the mean over rows of |accuracy - confidence| of the row's bin.
-
-        Guo et al., "On Calibration of Modern Neural Networks", 2017, equation 3. NaN without rows.
-        """
-        filled = self.counts > 0
-        if not filled.any():
-            return float("nan")
-        gaps = np.abs(self.accuracy[filled] - self.confidence[filled])
-        return float(np.average(gaps, weights=self.counts[filled]))
+    error: float
 
 
 def reliability(
-    edges: ArrayLike, counts: ArrayLike, confidence: ArrayLike, accuracy: ArrayLike
+    edges: ArrayLike, counts: ArrayLike, confidence: ArrayLike, accuracy: ArrayLike, error: float
 ) -> Reliability:
-    """Return the bins as a Reliability with float64 arrays; empty bins become NaN.
+    """Return the bins and their expected calibration error as a Reliability with float64 arrays.
+
+    Empty bins become NaN.
 
     Raises ValueError where the lengths disagree.
     """
@@ -49,7 +41,7 @@ def reliability(
         raise ValueError(f"expected {bins} values per bin, got {[values.shape for values in arrays[1:]]}")
     empty = arrays[1] == 0
     return Reliability(
-        arrays[0], arrays[1], np.where(empty, np.nan, arrays[2]), np.where(empty, np.nan, arrays[3])
+        arrays[0], arrays[1], np.where(empty, np.nan, arrays[2]), np.where(empty, np.nan, arrays[3]), error
     )
 
 
@@ -66,13 +58,13 @@ def draw_reliability(
     `after` (the same rows after temperature scaling) is laid over it as a line.
     """
     figure = new_figure(5.4, 5.6)
-    error = f"expected calibration error {100 * bins.calibration_error:.1f} %"
+    error = f"expected calibration error {100 * bins.error:.1f} %"
     title(figure, f"{heading}: {error}" if heading else error.capitalize())
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
     _draw_bars(upper, bins)
     scaled = "after temperature scaling" if temperature is None else f"after temperature {temperature:.3g}"
     if after is not None:
-        label = f"{scaled}: error {100 * after.calibration_error:.1f} %"
+        label = f"{scaled}: error {100 * after.error:.1f} %"
         upper.plot(after.confidence, after.accuracy, color=COLOURS[2], marker="o", markersize=4, label=label)
     upper.legend(loc="upper left")
     upper.set_ylabel("accuracy in the bin")

@@ -6,7 +6,7 @@ from typing import Any
 from softmaxclf.datasets.cifar_writer import write_cifar_folder
 from softmaxclf.datasets.download import download_source
 from softmaxclf.datasets.sample import draw_sample
-from softmaxclf.datasets.sources import open_source
+from softmaxclf.datasets.sources import OFFICIAL_NAMES, find_official, open_source
 from softmaxclf.datasets.verify import verify as verify_files
 from softmaxclf.errors import RunConflictError, SoftmaxclfError
 from softmaxclf.workflows.observer import ByteProgress, Observer
@@ -31,6 +31,8 @@ def verify(directory: Path, observer: Observer) -> list[dict[str, Any]]:
 def _readable(directory: Path) -> list[dict[str, Any]]:
     found = []
     for name in ("cifar10", "cifar100"):
+        if find_official(OFFICIAL_NAMES[name], directory) is None:
+            continue
         try:
             dataset = open_source(name, directory)
             test = dataset.test()

@@ -5,8 +5,11 @@ import io
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import DataError
@@ -237,3 +240,33 @@ def test_a_flipped_bit_in_the_packed_bytes_is_refused(contents: Contents, tmp_pa
 def test_tarfile_reads_the_archives_that_the_cases_start_from(contents: Contents) -> None:
     with tarfile.open(fileobj=io.BytesIO(whole(contents))) as archive:
         assert archive.getnames() == [f"{FOLDER}/{name}" for name in contents]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_damaged_header_gives_the_data_or_a_data_error(tmp_path_factory: Any, data: st.DataObject) -> None:
+    block = bytearray(member(f"{FOLDER}/data_batch_1", b"x"))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, 511))
+        field = data.draw(st.binary(min_size=1, max_size=12))[: 512 - place]
+        block[place : place + len(field)] = field
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block[:512])
+    _refused(tmp_path_factory.getbasetemp() / "header.tar.gz", gzip.compress(block + bytes(1024), 1))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([b"", b"\x1f\x8b\x08\0", gzip.compress(member(f"{FOLDER}/data_batch_1", b"x"))]),
+    st.binary(max_size=600),
+)
+def test_any_bytes_give_a_data_error(tmp_path_factory: Any, start: bytes, rest: bytes) -> None:
+    _refused(tmp_path_factory.getbasetemp() / "any.tar.gz", start + rest)
+    _refused(tmp_path_factory.getbasetemp() / "any.tar.gz", gzip.compress(rest, 1))
+
+
+def _refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        open_source(str(path), path.parent)
+    assert str(caught.value).isprintable()

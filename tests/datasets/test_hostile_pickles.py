@@ -37,7 +37,7 @@ def source(marker: Path) -> str:
 
 
 def text(value: str) -> bytes:
-    return b"X" + len(value).to_bytes(4, "little") + value.encode()
+    return b"X" + len(value.encode()).to_bytes(4, "little") + value.encode()
 
 
 def line(value: str) -> bytes:
@@ -167,7 +167,7 @@ INERT: list[tuple[str, str, Callable[[], bytes]]] = [
     (
         "memo",
         "tuples doubled forty times as a key",
-        lambda: b"\x80\x02})q\x00" + b"h\x00h\x00\x86q\x00" * 40 + b"Ns.",
+        lambda: b"\x80\x02})q\x00" + b"h\x00\x86q\x00" * 40 + b"Ns.",
     ),
     ("memo", "lists nested 100,000 deep", lambda: b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b"."),
     ("memo", "tuples nested 100,000 deep", lambda: b"\x80\x02)" + b"\x85" * 100_000 + b"."),

@@ -7,12 +7,12 @@ import numpy as np
 
 from softmaxclf.plots.contact import (
     class_rows,
-    confused_pairs,
     draw_contact,
     draw_pairs,
     draw_wrong,
     most_wrong,
 )
+from softmaxclf.plots.pairs import confused_pairs
 
 
 def pictures(generator: np.random.Generator, count: int) -> np.ndarray[Any, Any]:

@@ -10,21 +10,16 @@ from softmaxclf.plots.reliability import Reliability, draw_reliability, reliabil
 
 
 def bins() -> Reliability:
-    return reliability([0, 0.5, 0.75, 1], [1, 0, 3], [0.4, 0.0, 0.9], [0.0, 0.0, 2 / 3])
+    return reliability([0, 0.5, 0.75, 1], [1, 0, 3], [0.4, 0.0, 0.9], [0.0, 0.0, 2 / 3], 0.275)
 
 
-def test_the_calibration_error_weighs_each_gap_by_its_rows() -> None:
-    assert bins().calibration_error == pytest.approx((1 * 0.4 + 3 * (0.9 - 2 / 3)) / 4)
-
-
-def test_empty_bins_have_no_value_and_no_rows_no_error() -> None:
+def test_empty_bins_have_no_value() -> None:
     assert np.isnan(bins().accuracy[1]) and np.isnan(bins().confidence[1])
-    assert np.isnan(reliability([0, 1], [0], [0], [0]).calibration_error)
 
 
 def test_bins_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="expected 2 values"):
-        reliability([0, 0.5, 1], [1, 2], [0.1, 0.2], [0.5])
+        reliability([0, 0.5, 1], [1, 2], [0.1, 0.2], [0.5], 0.1)
 
 
 def test_the_error_is_in_the_heading_and_the_bars_are_the_accuracies(
@@ -40,7 +35,7 @@ def test_the_error_is_in_the_heading_and_the_bars_are_the_accuracies(
 
 
 def test_the_bins_after_temperature_scaling_are_laid_over(texts: Callable[..., list[str]]) -> None:
-    after = reliability([0, 0.5, 0.75, 1], [0, 2, 2], [0, 0.6, 0.8], [0, 0.5, 0.5])
+    after = reliability([0, 0.5, 0.75, 1], [0, 2, 2], [0, 0.6, 0.8], [0, 0.5, 0.5], 0.2)
     figure = draw_reliability(bins(), after=after, temperature=1.5, heading="Test rows")
     assert "after temperature 1.5: error 20.0 %" in texts(figure)
     assert "Test rows: expected calibration error 27.5 %" in texts(figure)

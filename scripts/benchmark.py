@@ -1,0 +1,379 @@
+"""Times softmaxclf beside its peers: the same rows, batch size and iterations, in one process tree and one run.
+
+Each measurement is a fresh process that loads the arrays, brings them into the form that its contender wants
+(float64, a tensor, standardized; not timed, except for softmaxclf, whose preprocessing is always timed), and
+then times the training alone. Rounds alternate between contenders, so that a machine that changes speed
+changes it for all. Printed are medians, ratios and the peak resident memory of the process.
+
+"24 cells, cell by cell" of a peer is 24 times its one-cell median (`--really-24` trains all 24 instead).
+The naive loop is timed over a few iterations and scaled up.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+LEARNING_RATES = (1.4e-7, 1.5e-7, 1.6e-7)
+REGULARIZATIONS = (8e3, 9e3, 10e3, 11e3, 18e3, 19e3, 20e3, 21e3)
+CELL = (1.5e-7, 9e3)
+FOLDS = 5
+NAIVE_ITERATIONS = 20
+TARGET = 0.41
+# Found with `scripts/benchmark --search`: the setting of each with which it reaches the target soonest.
+SKLEARN = {"C": 1e-3, "max_iter": 60}
+RECIPE = {"learning_rate": 1e-6, "regularization": 100.0, "iterations": 700, "batch_size": 200}
+
+Arrays = dict[str, Any]
+Result = dict[str, Any]
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    value = work()
+    return time.perf_counter() - started, value
+
+
+# The contenders. Each gets the arrays and the options and returns {"seconds": ..., more}.
+
+
+def sgemm(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """The speed of a large square float32 product: what the machine can do at best."""
+    size = 2048
+    A = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
+    out = np.empty_like(A)
+    np.matmul(A, A, out=out)
+    seconds = statistics.median(timed(lambda: np.matmul(A, A, out=out))[0] for _ in range(9))
+    return {"seconds": seconds, "gflops": 2 * size**3 / seconds / 1e9}
+
+
+def memory_rate(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """The speed of a large copy, in bytes read and written."""
+    source = np.zeros(2**27, np.uint8)
+    target = np.empty_like(source)
+    np.copyto(target, source)
+    seconds = statistics.median(timed(lambda: np.copyto(target, source))[0] for _ in range(9))
+    return {"seconds": seconds, "gigabytes": 2 * source.nbytes / seconds / 1e9}
+
+
+def naive(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """Loops over rows and classes: the course's first exercise."""
+    from softmaxclf import softmax_loss_naive
+
+    def step(W: np.ndarray, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return softmax_loss_naive(W, X, y, CELL[1])[1]
+
+    iterations = min(NAIVE_ITERATIONS, options.iterations)
+    seconds = loop_seconds(arrays, options, step, iterations)
+    return {"seconds": seconds * options.iterations / iterations, "measured_iterations": iterations}
+
+
+def classic(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """The course's second exercise: vectorized, float64, a column of ones, batches drawn with replacement."""
+    from softmaxclf import softmax_loss_vectorized
+
+    def step(W: np.ndarray, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return softmax_loss_vectorized(W, X, y, CELL[1])[1]
+
+    return {"seconds": loop_seconds(arrays, options, step, options.iterations)}
+
+
+def loop_seconds(arrays: Arrays, options: argparse.Namespace, step: Callable[..., Any], iterations: int) -> float:
+    X = arrays["X"].astype(np.float64)
+    X -= X.mean(axis=0)
+    X = np.hstack([X, np.ones((len(X), 1))])
+    y, generator = arrays["y"], np.random.default_rng(0)
+    W = 1e-4 * generator.standard_normal((X.shape[1], int(y.max()) + 1))
+
+    def train() -> None:
+        nonlocal W
+        for _ in range(iterations):
+            rows = generator.choice(len(X), options.batch_size)
+            W = W - CELL[0] * step(W, X[rows], y[rows])
+
+    return timed(train)[0]
+
+
+def torch_one(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """nn.Linear, CrossEntropyLoss and SGD with weight decay, float32, the tensor in memory."""
+    return torch_cells(arrays, options, [CELL])
+
+
+def torch_24(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """The same, 24 cells one after another."""
+    return torch_cells(arrays, options, [(rate, reg) for rate in LEARNING_RATES for reg in REGULARIZATIONS])
+
+
+def torch_cells(arrays: Arrays, options: argparse.Namespace, cells: list[tuple[float, float]]) -> Result:
+    import torch
+
+    torch.manual_seed(0)
+    X = torch.from_numpy(arrays["X"].astype(np.float32))
+    X -= X.mean(dim=0)
+    y = torch.from_numpy(arrays["y"])
+
+    def train() -> None:
+        for rate, regularization in cells:
+            model = torch.nn.Linear(X.shape[1], int(y.max()) + 1)
+            loss_of = torch.nn.CrossEntropyLoss()
+            optimizer = torch.optim.SGD(model.parameters(), lr=rate, weight_decay=regularization)
+            order = torch.empty(0, dtype=torch.int64)
+            for _ in range(options.iterations):
+                if len(order) < options.batch_size:
+                    order = torch.randperm(len(X))
+                rows, order = order[: options.batch_size], order[options.batch_size :]
+                optimizer.zero_grad()
+                loss_of(model(X[rows]), y[rows]).backward()
+                optimizer.step()
+
+    return {"seconds": timed(train)[0], "threads": torch.get_num_threads()}
+
+
+def sklearn_to_target(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """LogisticRegression (lbfgs) on standardized float32 rows, at the C that is best for it, stopped at the target."""
+    import warnings
+
+    from sklearn.linear_model import LogisticRegression
+
+    X, X_test = standardized(arrays)
+    warnings.simplefilter("ignore")  # it is stopped before it converges, on purpose
+    model = LogisticRegression(C=options.sklearn_c, max_iter=options.sklearn_iterations, tol=1e-9)
+    seconds, _ = timed(lambda: model.fit(X, arrays["y"]))
+    return {"seconds": seconds, "accuracy": float((model.predict(X_test) == arrays["y_test"]).mean())}
+
+
+def standardized(arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    X, X_test = arrays["X"].astype(np.float32), arrays["X_test"].astype(np.float32)
+    mean, deviation = X.mean(axis=0), X.std(axis=0)
+    return (X - mean) / deviation, (X_test - mean) / deviation
+
+
+def softmaxclf_one(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """softmaxclf, a stack of one."""
+    return engine(arrays, options, [CELL[0]], [CELL[1]])
+
+
+def softmaxclf_24(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """softmaxclf, the 24 cells of the classic grid in one stack."""
+    return engine(arrays, options, LEARNING_RATES, REGULARIZATIONS)
+
+
+def softmaxclf_24_folds(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """softmaxclf, the 24 cells of the classic grid times 5 folds in one stack."""
+    return engine(arrays, options, LEARNING_RATES, REGULARIZATIONS, folds=FOLDS)
+
+
+def softmaxclf_to_target(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """softmaxclf with the recipe of configs/cifar10.yaml, stopped at the target."""
+    from softmaxclf.core.stack import Settings
+
+    settings = Settings(
+        options.recipe_iterations, RECIPE["batch_size"], momentum=0.9, schedule="cosine", history_points=0
+    )
+    rates, strengths = [RECIPE["learning_rate"]], [RECIPE["regularization"]]
+    return engine(arrays, options, rates, strengths, settings=settings, mirror=(3, 32, 32))
+
+
+def engine(
+    arrays: Arrays, options: argparse.Namespace, rates: Any, strengths: Any, *, folds: int = 0, settings: Any = None,
+    mirror: Any = None,
+) -> Result:  # fmt: skip
+    from softmaxclf.core.engine import Trainer
+    from softmaxclf.core.model import LinearModel
+    from softmaxclf.core.preprocessing import fit_preprocessing
+    from softmaxclf.core.rows import RowReader
+    from softmaxclf.core.search import grid_cells
+    from softmaxclf.core.splits import stratified_folds
+    from softmaxclf.core.stack import Problem, Settings, initial_state
+
+    X, y = arrays["X"], arrays["y"]
+    settings = settings or Settings(options.iterations, options.batch_size, regularize_bias=True)
+    rows = np.arange(len(X))
+    held_out = stratified_folds(y, folds) if folds else None
+    cells = grid_cells(rates, strengths, folds)
+
+    def prepare() -> Any:
+        return fit_preprocessing(RowReader(X, mirror), rows, held_out, center=True, scale="none")
+
+    preparing, fitted = timed(prepare)
+    problem = Problem(X, y, int(y.max()) + 1, rows, fitted, fold_of_row=held_out)
+    trainer = Trainer(problem, settings, initial_state(cells, problem, settings))
+    training, _ = timed(lambda: trainer.run(settings.iterations))
+    operations = 4 * settings.batch_size * trainer.state.V.size * settings.iterations
+    result = {"seconds": preparing + training, "loop_seconds": training, "gflops": operations / training / 1e9}
+    if not folds and len(cells) == 1:
+        scale = 1.0 if fitted[0].scale is None else float(fitted[0].scale[0])
+        state = trainer.state
+        model = LinearModel(state.V[:, :, 0] * np.float32(scale), state.b[:, 0], (), fitted[0])
+        result["accuracy"] = float((model.predict(arrays["X_test"]) == arrays["y_test"]).mean())
+    return result
+
+
+TASKS: dict[str, Callable[[Arrays, argparse.Namespace], Result]] = {
+    "sgemm": sgemm,
+    "memory": memory_rate,
+    "naive": naive,
+    "classic": classic,
+    "torch": torch_one,
+    "torch_24": torch_24,
+    "sklearn": sklearn_to_target,
+    "one": softmaxclf_one,
+    "grid": softmaxclf_24,
+    "folds": softmaxclf_24_folds,
+    "target": softmaxclf_to_target,
+}
+
+
+# The orchestra.
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=str(ROOT / "data" / "cifar-10-batches-py"), help="SOURCE, as softmaxclf takes it")
+    parser.add_argument("--iterations", type=int, default=3000)
+    parser.add_argument("--batch-size", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each contender (default 3)")
+    parser.add_argument("--quick", action="store_true", help="the built-in sample, 200 iterations, one round")
+    parser.add_argument("--only", help="comma-separated tasks: " + ", ".join(TASKS))
+    parser.add_argument("--really-24", action="store_true", help="train PyTorch's 24 cells instead of multiplying")
+    parser.add_argument("--search", action="store_true", help="look for the settings that reach the target soonest")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--sklearn-c", type=float, default=SKLEARN["C"])
+    parser.add_argument("--sklearn-iterations", type=int, default=SKLEARN["max_iter"])
+    parser.add_argument("--recipe-iterations", type=int, default=RECIPE["iterations"])
+    parser.add_argument("--task", help=argparse.SUPPRESS)
+    parser.add_argument("--arrays", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.quick:
+        options.data, options.iterations, options.rounds = "sample", 200, 1
+    return options
+
+
+def save_arrays(options: argparse.Namespace, folder: Path) -> None:
+    """The classic split (all but the last 1,000 training rows) as .npy files that every process loads."""
+    from softmaxclf.datasets.sources import open_source
+
+    dataset = open_source(options.data, ROOT / "data")
+    count = len(dataset.train.y) - 1000
+    test = dataset.test()
+    arrays = {"X": dataset.train.X[:count], "y": dataset.train.y[:count], "X_test": test.X, "y_test": test.y}
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+
+
+def child(options: argparse.Namespace) -> None:
+    names = ("X", "y", "X_test", "y_test")
+    arrays = {name: np.load(Path(options.arrays) / f"{name}.npy") for name in names}
+    result = TASKS[options.task](arrays, options)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({**result, "peak_megabytes": peak}))
+
+
+def measure(task: str, folder: Path, *more: str) -> Result:
+    command = [sys.executable, __file__, *sys.argv[1:], *more, "--task", task, "--arrays", str(folder)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def chosen_tasks(options: argparse.Namespace) -> list[str]:
+    if options.only:
+        return options.only.split(",")
+    left_out = set() if options.really_24 else {"torch_24"}
+    if options.quick:
+        left_out |= {"sklearn", "target"}  # the target is one of CIFAR-10
+    return [task for task in TASKS if task not in left_out]
+
+
+def medians(results: dict[str, list[Result]]) -> dict[str, Result]:
+    return {
+        task: {key: statistics.median(each[key] for each in runs) for key in runs[0]}
+        for task, runs in results.items()
+    }
+
+
+def ratios(found: dict[str, Result], cells: int) -> dict[str, float]:
+    """Every claim of the README, as a ratio of medians of this run."""
+
+    def seconds(task: str) -> float:
+        return found[task]["seconds"]
+
+    claims: dict[str, Callable[[], float]] = {
+        "one cell: naive / softmaxclf": lambda: seconds("naive") / seconds("one"),
+        "one cell: classic float64 / softmaxclf": lambda: seconds("classic") / seconds("one"),
+        "one cell: PyTorch / softmaxclf": lambda: seconds("torch") / seconds("one"),
+        "24 cells: classic float64 / softmaxclf": lambda: cells * seconds("classic") / seconds("grid"),
+        "24 cells: PyTorch / softmaxclf": lambda: found.get("torch_24", {"seconds": cells * seconds("torch")})["seconds"]
+        / seconds("grid"),
+        "24 cells: share of the sgemm peak": lambda: found["grid"]["gflops"] / found["sgemm"]["gflops"],
+        "24 cells x 5 folds / 24 cells": lambda: seconds("folds") / seconds("grid"),
+        f"time to {TARGET}: scikit-learn / softmaxclf": lambda: seconds("sklearn") / seconds("target"),
+    }
+    known = {}
+    for name, claim in claims.items():
+        try:
+            known[name] = claim()
+        except KeyError:
+            continue  # a contender that was not measured
+    return known
+
+
+def search(folder: Path) -> None:
+    """Print, for scikit-learn and softmaxclf, the accuracy and time of settings around the fastest known ones."""
+    for C in ("1e-4", "3e-4", "1e-3", "3e-3", "1e-2"):
+        for iterations in ("10", "20", "30", "40", "60", "80"):
+            found = measure("sklearn", folder, "--sklearn-c", C, "--sklearn-iterations", iterations)
+            print(f"scikit-learn C {C} max_iter {iterations}: {found['accuracy']:.4f} in {found['seconds']:.2f} s", flush=True)
+    for iterations in ("300", "400", "500", "600", "700", "800", "1000"):
+        found = measure("target", folder, "--recipe-iterations", iterations)
+        print(f"softmaxclf {iterations} iterations: {found['accuracy']:.4f} in {found['seconds']:.2f} s", flush=True)
+
+
+def report(found: dict[str, Result], claims: dict[str, float], options: argparse.Namespace) -> None:
+    print(f"{options.iterations:,} iterations of {options.batch_size} rows, medians of {options.rounds}, "
+          f"{os.cpu_count()} cores, NumPy {np.__version__}")  # fmt: skip
+    print(f"{'task':<10} {'seconds':>9} {'GFLOP/s':>9} {'peak MB':>9} {'accuracy':>9}")
+    for task, result in found.items():
+        shown = [f"{result[key]:{form}}" if key in result else "-" for key, form in
+                 (("seconds", ".3f"), ("gflops", ".1f"), ("peak_megabytes", ".0f"), ("accuracy", ".4f"))]  # fmt: skip
+        print(f"{task:<10} " + " ".join(f"{text:>9}" for text in shown))
+    for name, value in claims.items():
+        print(f"{name}: {value:.2f}")
+
+
+def main() -> None:
+    options = parse()
+    if options.task:
+        child(options)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save_arrays(options, folder)
+        if options.search:
+            search(folder)
+            return
+        results: dict[str, list[Result]] = {task: [] for task in chosen_tasks(options)}
+        for number in range(options.rounds):
+            for task, runs in results.items():
+                print(f"round {number + 1} of {options.rounds}: {task}", file=sys.stderr)
+                runs.append(measure(task, folder))
+    found = medians(results)
+    claims = ratios(found, len(LEARNING_RATES) * len(REGULARIZATIONS))
+    if options.json:
+        print(json.dumps({"options": vars(options), "medians": found, "runs": results, "ratios": claims}, indent=2))
+    else:
+        report(found, claims, options)
+
+
+if __name__ == "__main__":
+    main()

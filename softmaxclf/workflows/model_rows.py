@@ -1,0 +1,172 @@
+"""The rows of a saved model: its own data set, or another of the same kind, split as it was for training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from softmaxclf.config import Config, load_config
+from softmaxclf.config.schema import SCHEMA
+from softmaxclf.core.model import LinearModel
+from softmaxclf.datasets.dataset import Dataset
+from softmaxclf.errors import ConfigError, DataError, ModelError
+from softmaxclf.workflows.material import Material, load_dataset, prepare
+from softmaxclf.workflows.observer import Observer
+
+Array = NDArray[Any]
+SPLITS = ("train", "validation", "test")
+CALIBRATION = "calibration"  # what the provenance of a model with a fitted temperature says of it
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one split: X (N, D), y (N,), rows (n,) indices or None for all."""
+
+    dataset: Dataset
+    X: Array
+    y: Array
+    rows: Array | None
+
+    @property
+    def labels(self) -> Array:
+        """The labels (n,) of these rows."""
+        labels: Array = self.y if self.rows is None else self.y[self.rows]
+        return labels
+
+    @property
+    def places(self) -> list[int]:
+        """Where the rows stand in X."""
+        return list(range(len(self.y))) if self.rows is None else [int(row) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class ModelRows:
+    """A model with a data set that fits it. material: the set's training rows split up, None if only the test is."""
+
+    model: LinearModel
+    dataset: Dataset
+    material: Material | None
+
+    def rows(self, split: str) -> Rows:
+        """The rows of that split. Raises ConfigError where it does not exist, DataError where it is empty."""
+        found = self._test() if split == "test" else self._split_off(split)
+        if not len(found.labels):
+            raise DataError(
+                f"{self.dataset.path}: expected {split} rows, found none; choose another with --split"
+            )
+        return found
+
+    def _test(self) -> Rows:
+        test = self.dataset.test()
+        return Rows(self.dataset, test.X, test.y, None)
+
+    def _split_off(self, split: str) -> Rows:
+        material = self.material
+        assert material is not None, "open_rows was told which splits are wanted"
+        refit = was_refit(self.model)
+        if split == "train":
+            train = material.dataset.train
+            return Rows(material.dataset, train.X, train.y, None if refit else material.train_rows)
+        if refit or not len(material.validation_rows):
+            why = "it was refitted on all training rows" if refit else "there are none"
+            raise ConfigError(
+                f"validation rows: expected some that the model was not trained on, but {why}; use --split test"
+            )
+        return Rows(
+            material.dataset, material.validation_X, material.validation_y, material.validation_rows
+        )
+
+
+def open_rows(
+    model: LinearModel,
+    source: str | None,
+    observer: Observer,
+    *,
+    only_test: bool = False,
+    dataset: Dataset | None = None,
+) -> ModelRows:
+    """The model's own data set, or `source`, or `dataset` if that is read already; split unless only_test.
+
+    Warns of rows and class names other than the model's. Raises DataError when the rows do not fit the model.
+    """
+    config = data_config(model, source)
+    material: Material | None = None
+    if not only_test:
+        material = _read(lambda: prepare(config, observer), source)
+        dataset = material.dataset
+    elif dataset is None:
+        dataset = _read(lambda: load_dataset(config, observer), source)
+    assert dataset is not None
+    _check(model, dataset, observer)
+    if material is not None and material.fingerprint != fingerprint_of(model):
+        observer.warn(f"{dataset.path}: these are not the rows that the model was trained on")
+    return ModelRows(model, dataset, material)
+
+
+def data_config(model: LinearModel, source: str | None) -> Config:
+    """The settings that say which rows a model was made with; the data set is `source` when given.
+
+    Raises ModelError when the model's own settings are none.
+    """
+    stored = provenance_of(model, "config").get("data", {})
+    settings = {f"data.{key}": value for key, value in stored.items()} if isinstance(stored, Mapping) else {}
+    settings = {key: value for key, value in settings.items() if key in SCHEMA}
+    if was_refit(model):
+        settings["data.validation"] = 0  # none was split off
+    try:
+        load_config(options=settings)
+    except ConfigError as error:
+        raise ModelError(
+            f"the model's own settings: {error.problems[0]}; its provenance is damaged, train the model again"
+        ) from error
+    if source is not None:
+        settings["data.source"] = source
+    return load_config(options=settings)
+
+
+def was_refit(model: LinearModel) -> bool:
+    """Whether the model was trained on all training rows after cross-validation."""
+    return bool(model.provenance.get("refit"))
+
+
+def fingerprint_of(model: LinearModel) -> str | None:
+    """The fingerprint of the rows that the model was made from, or None when it does not say."""
+    found = provenance_of(model, "data").get("fingerprint")
+    return found if isinstance(found, str) else None
+
+
+def provenance_of(model: LinearModel, part: str) -> Mapping[str, Any]:
+    """A part of the model's provenance; empty when it is missing or of another kind."""
+    found = model.provenance.get(part)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _read(read: Any, source: str | None) -> Any:
+    """What read() gives; where the model's own data are not found, the error says that another can be named."""
+    try:
+        return read()
+    except DataError as error:
+        if source is not None:
+            raise
+        raise DataError(f"{error} (the model's own data; name others with --data)") from error
+
+
+def _check(model: LinearModel, dataset: Dataset, observer: Observer) -> None:
+    if dataset.features != model.features:
+        raise DataError(
+            f"{dataset.path}: expected rows of {model.features:,} columns, as the model was trained on, found "
+            f"{dataset.features:,}; name the model's data with --data"
+        )
+    if len(dataset.class_names) != model.classes:
+        raise DataError(
+            f"{dataset.path}: expected {model.classes} classes, as the model has, found "
+            f"{len(dataset.class_names)}; name the model's data with --data"
+        )
+    for place, (own, other) in enumerate(zip(model.class_names, dataset.class_names, strict=True)):
+        if own != other:
+            observer.warn(
+                f"{dataset.path}: class {place} is called {other!r} there and {own!r} in the model; "
+                "labels are compared by number and shown with the model's names"
+            )
+            return

@@ -1,0 +1,182 @@
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from softmaxclf.datasets.dataset import Dataset
+from softmaxclf.datasets.features import read_features
+from softmaxclf.errors import DataError
+
+X = np.arange(15, dtype=np.float32).reshape(5, 3)
+Y = np.array([0, 1, 2, 1, 0])
+IMAGES = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)  # (N, C, H, W)
+
+
+def read_file(folder: Path, **arrays: Any) -> Dataset:
+    np.savez(folder / "data.npz", **arrays)
+    return read_features(folder / "data.npz")
+
+
+def read_folder(folder: Path, **arrays: Any) -> Dataset:
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return read_features(folder)
+
+
+READERS = pytest.mark.parametrize("read", [read_file, read_folder], ids=["npz", "folder"])
+
+
+@READERS
+def test_all_splits_and_names_are_read(read: Any, tmp_path: Path) -> None:
+    names = np.array(["a", "b", "c"])
+    dataset = read(
+        tmp_path,
+        X_train=X,
+        y_train=Y,
+        X_validation=X + 1,
+        y_validation=Y,
+        X_test=X[:2] + 2,
+        y_test=Y[:2],
+        class_names=names,
+    )
+    np.testing.assert_array_equal(dataset.train.X, X)
+    np.testing.assert_array_equal(dataset.train.y, Y)
+    assert dataset.validation is not None
+    np.testing.assert_array_equal(dataset.validation.X, X + 1)
+    np.testing.assert_array_equal(dataset.test().X, X[:2] + 2)
+    np.testing.assert_array_equal(dataset.test().y, Y[:2])
+    assert dataset.class_names == ("a", "b", "c")
+    assert dataset.image_shape is None
+    assert dataset.features == 3
+
+
+@READERS
+def test_without_more_arrays_there_is_no_validation_and_no_test(read: Any, tmp_path: Path) -> None:
+    dataset = read(tmp_path, X_train=X, y_train=Y)
+    assert dataset.validation is None
+    assert dataset.class_names == ("0", "1", "2")
+    with pytest.raises(DataError, match="no test split"):
+        dataset.test()
+
+
+@READERS
+def test_stored_rows_are_mapped_and_not_copied(read: Any, tmp_path: Path) -> None:
+    rows = read(tmp_path, X_train=X, y_train=Y).train.X
+    assert isinstance(rows.base, np.memmap) and not rows.flags.owndata
+
+
+@READERS
+def test_stored_images_in_plane_order_stay_mapped(read: Any, tmp_path: Path) -> None:
+    rows = read(tmp_path, X_train=IMAGES, y_train=[0, 1]).train.X
+    assert not rows.flags.owndata and not rows.flags.writeable
+
+
+def test_the_test_rows_are_read_only_when_they_are_asked_for(tmp_path: Path) -> None:
+    np.save(tmp_path / "y_test.npy", Y)
+    (tmp_path / "X_test.npy").write_bytes(b"broken")
+    dataset = read_folder(tmp_path, X_train=X, y_train=Y)
+    with pytest.raises(DataError, match=r"X_test\.npy"):
+        dataset.test()
+
+
+@pytest.mark.parametrize(
+    ("stored", "kept"),
+    [
+        ("uint8", "uint8"),
+        ("float16", "float32"),
+        ("float32", "float32"),
+        ("float64", "float64"),
+        (">f4", "float32"),
+        (">f8", "float64"),
+    ],
+)
+def test_the_type_of_rows_is_kept_or_widened(stored: str, kept: str, tmp_path: Path) -> None:
+    rows = read_file(tmp_path, X_train=X.astype(stored), y_train=Y).train.X
+    assert rows.dtype == np.dtype(kept) and rows.dtype.isnative
+    np.testing.assert_array_equal(rows, X)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int16", ">i4", "int64", "uint64"])
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)], ids=["axis", "column"])
+def test_labels_of_any_integer_type_become_int64(kind: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    labels = read_file(tmp_path, X_train=X, y_train=Y.astype(kind).reshape(shape)).train.y
+    assert labels.dtype == np.int64
+    np.testing.assert_array_equal(labels, Y)
+
+
+def test_labels_may_have_gaps(tmp_path: Path) -> None:
+    dataset = read_file(tmp_path, X_train=X, y_train=np.array([0, 7, 7, 2, 0]))
+    assert len(dataset.class_names) == 8
+
+
+def test_a_thousand_classes_are_read(tmp_path: Path) -> None:
+    dataset = read_file(tmp_path, X_train=np.ones((1000, 1)), y_train=np.arange(1000))
+    assert dataset.class_names[999] == "999"
+
+
+PLANES = IMAGES.reshape(2, -1)
+
+
+@pytest.mark.parametrize(
+    ("stored", "declared", "shape"),
+    [
+        (IMAGES, None, (3, 4, 5)),
+        (IMAGES.transpose(0, 2, 3, 1), None, (3, 4, 5)),
+        (PLANES, (3, 4, 5), (3, 4, 5)),
+        (PLANES, None, None),
+        (IMAGES.reshape(2, 12, 5), None, (1, 12, 5)),
+        (IMAGES.reshape(2, 12, 5, 1), None, (1, 12, 5)),
+        (IMAGES.reshape(2, 1, 12, 5), None, (1, 12, 5)),
+        (IMAGES.reshape(2, 5, 4, 3).transpose(0, 2, 3, 1), (5, 4, 3), (5, 4, 3)),
+        (IMAGES.reshape(2, 3, 20, 1), (3, 20, 1), (3, 20, 1)),
+    ],
+)
+def test_images_become_rows_in_plane_order(stored: Any, declared: Any, shape: Any, tmp_path: Path) -> None:
+    arrays = {"X_train": stored, "y_train": np.array([0, 1])} | (
+        {"image_shape": declared} if declared else {}
+    )
+    dataset = read_file(tmp_path, **arrays)
+    assert dataset.image_shape == shape
+    np.testing.assert_array_equal(dataset.train.X, PLANES)
+
+
+def test_two_readings_of_one_image_need_image_shape(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"one axis of 1 or 3 colours.*; add image_shape"):
+        read_file(tmp_path, X_train=IMAGES.reshape(2, 3, 20, 1), y_train=Y[:2])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("at_once", [1, 4, 7, 1 << 20])
+def test_the_first_value_that_is_no_number_is_named(
+    order: Any, at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("softmaxclf.datasets.features._AT_ONCE", at_once)
+    rows = np.array(X, order=order)
+    rows[3, 1] = np.nan
+    with pytest.raises(
+        DataError, match="X_train: expected finite numbers within float32, found nan in row 3, column 1;"
+    ):
+        read_file(tmp_path, X_train=rows, y_train=Y)
+
+
+def test_extreme_but_finite_numbers_are_read(tmp_path: Path) -> None:
+    rows = X.astype(np.float64)
+    rows[0] = [3.4e38, -3.4e38, 5e-324]
+    np.testing.assert_array_equal(read_file(tmp_path, X_train=rows, y_train=Y).train.X, rows)
+
+
+def test_fortran_order_is_read(tmp_path: Path) -> None:
+    np.testing.assert_array_equal(read_file(tmp_path, X_train=np.asfortranarray(X), y_train=Y).train.X, X)
+
+
+def test_the_checks_need_little_memory_of_their_own(tmp_path: Path) -> None:
+    np.save(tmp_path / "X_train.npy", np.zeros((2000, 5000), np.float32))
+    np.save(tmp_path / "y_train.npy", np.arange(2000) % 2)
+    tracemalloc.start()
+    try:
+        read_features(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20  # of 40 MB
+    finally:
+        tracemalloc.stop()
