@@ -11,13 +11,21 @@
     image_shape     (3,)      channels, height, width; (0,) when rows are no images
     loss            ()        text: softmax or hinge
     temperature     ()        float64, positive
-    provenance      ()        text: JSON, how the model was made
+    provenance      ()        text: a JSON object, at most 20 levels deep, how the model was made
     checksum        ()        text: SHA-256 over names, types, shapes and bytes of all the others, in this order
 
-The reader (`load_model`) takes exactly these arrays: `arrays.read_arrays` opens the zip without unpickling
-anything and checks sizes before it allocates; here each array's type, shape and range is checked, then the
-checksum. Whatever else the bytes are, the answer is one ModelError. Nothing in a model file is ever executed,
-imported or used as a path.
+What the reader (`load_model`) accepts: exactly these arrays, no fewer and no more, of exactly these types and
+shapes, in a zip archive as `arrays` describes it byte by byte. K is at least 2; class names are different and
+printable; all numbers are finite, and so are the weights and the offset's scores on raw columns, in float32
+(W / scale, and offset W / scale); scales are positive, a temperature lies between 1e-6 and 1e6; an image shape
+has D columns. Byte order, Fortran order and compression are free, since the values are the same. A model file
+may unpack to 16 MiB or, where that is more, to four times its size, and never to more than 1 GiB.
+
+Why nothing else can happen. The zip is opened without unpickling anything, and sizes are compared with the
+file before anything is allocated. The checksum is compared before any value is used; it finds damage, not
+malice, so each array's type, shape and range is checked as well, in an order in which each check relies only
+on those before it. Text is text: nothing in a model file is ever executed or imported. Whatever the bytes are,
+the answer is a model that can be scored or one ModelError.
 """
 
 import hashlib
@@ -34,12 +42,20 @@ from softmaxclf.arrays import read_arrays
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.preprocessing import Preprocessing
 from softmaxclf.core.rows import folded_width
-from softmaxclf.errors import ModelError
+from softmaxclf.datasets.checks import checked_class_names
+from softmaxclf.errors import DataError, ModelError
 from softmaxclf.files import write_bytes
 
 FORMAT_VERSION = 1
 FILE_NAME = "weights.npz"
 LIMIT_BYTES = 2**30  # more than 1,000 classes on 65,000 features take; bounds what a hostile file can ask for
+FREE_BYTES, RATIO = 2**24, 4  # what any file may unpack to; beyond that, the multiple of its size
+DEEPEST_PROVENANCE = 20
+LONGEST_PROVENANCE = 2**24  # characters
+TEMPERATURES = (1e-6, 1e6)  # far beyond what calibration gives; scores stay finite when divided by them
+LARGEST = float(np.finfo(np.float32).max)
+TYPES = {"W": "f4", "b": "f4", "offset": "f8", "scale": "f8", "temperature": "f8", "unit_norm": "b1",
+         "mirror": "b1", "format_version": "i8", "image_shape": "i8"}  # fmt: skip
 KEYS = (
     "format_version", "W", "b", "class_names", "offset", "scale", "unit_norm", "mirror", "image_shape", "loss",
     "temperature", "provenance",
@@ -64,23 +80,41 @@ def model_bytes(model: LinearModel) -> bytes:
 def load_model(path: str | Path) -> LinearModel:
     """The model of a run folder or of a weights.npz. Raises ModelError with one line on anything else."""
     path = model_path(path)
-    arrays = read_arrays(path, error=ModelError, limit_bytes=LIMIT_BYTES)
+    arrays = read_arrays(path, error=ModelError, limit_bytes=_limit(path))
     return _Reading(path, arrays).model()
 
 
 def model_path(path: str | Path) -> Path:
-    """The weights file that MODEL stands for: the path itself, or weights.npz in that folder."""
-    path = Path(path).expanduser()
-    if path.is_dir():
-        inside = path / FILE_NAME
-        if not inside.exists():
-            raise ModelError(
-                f"{path}: expected a run folder with {FILE_NAME}, found none; finish its run first"
-            )
+    """The weights file that MODEL stands for: the path itself, or weights.npz in that folder. Raises ModelError."""
+    path = Path(path)
+    try:
+        path = path.expanduser()
+        inside = path / FILE_NAME if path.is_dir() else path
+        exists = inside.exists()
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # a name that is too long, no permission, no such user as in ~name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ModelError(
+            f"{path}: expected a run folder or a {FILE_NAME}, found: {reason}; check the path"
+        ) from error
+    if exists:
         return inside
-    if not path.exists():
-        raise ModelError(f"{path}: no such file or folder; name a run folder or a {FILE_NAME}")
-    return path
+    if inside != path:
+        raise ModelError(f"{path}: expected a run folder with {FILE_NAME}, found none; finish its run first")
+    raise ModelError(
+        f"{path}: expected a run folder or a {FILE_NAME}, found no such file or folder; check the path"
+    )
+
+
+def _limit(path: Path) -> int:
+    """Bytes that the file may unpack to: softmaxclf stores arrays as they are, and weights hardly shrink."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0  # read_arrays says what is wrong
+    return min(LIMIT_BYTES, max(FREE_BYTES, RATIO * size))
 
 
 def _arrays_of(model: LinearModel) -> Arrays:
@@ -108,7 +142,7 @@ def _checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
     for key in KEYS:
         array = arrays[key]
         digest.update(f"{key} {array.dtype.str} {array.shape} ".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -120,16 +154,19 @@ class _Reading:
 
     def model(self) -> LinearModel:
         self._check_keys()
-        W = self._array("W", "f", 2)
+        W = self._array("W", 2)
         columns, classes = W.shape
-        b = self._array("b", "f", 1, (classes,))
-        names = self._array("class_names", "U", 1, (classes,))
+        if columns < 1 or classes < 2:
+            raise self._wrong("weights (features, 2 or more classes)", f"shape {W.shape}")
+        b = self._array("b", 1, (classes,))
         image_shape = self._image_shape()
+        preprocessing = self._preprocessing(columns, image_shape)
+        self._check_reach(W, preprocessing)
         return LinearModel(
-            W.astype(np.float32),
-            b.astype(np.float32),
-            tuple(str(name) for name in names),
-            self._preprocessing(columns, image_shape),
+            W,
+            b,
+            self._class_names(classes),
+            preprocessing,
             image_shape,
             self._loss(),
             self._temperature(),
@@ -138,36 +175,43 @@ class _Reading:
 
     def _check_keys(self) -> None:
         missing = [key for key in (*KEYS, "checksum") if key not in self.arrays]
+        found = f"{', '.join(sorted(self.arrays)[:8]) or 'nothing'}"
         if missing:
-            raise self._wrong(
-                f"a model with {', '.join(missing)}", f"{', '.join(sorted(self.arrays)[:8]) or 'nothing'}"
-            )
-        version = self._scalar("format_version", "i")
+            raise self._wrong(f"a model with {', '.join(missing)}", found)
+        version = self._scalar("format_version")
         if version != FORMAT_VERSION:
-            raise self._wrong(
-                f"format version {FORMAT_VERSION}", f"version {version}", "use a newer softmaxclf"
-            )
-        if str(self._scalar("checksum", "U")) != _checksum(self.arrays):
+            remedy = "use the softmaxclf that wrote it, or train the model again"
+            raise self._wrong(f"format version {FORMAT_VERSION}", f"version {version}", remedy)
+        if more := sorted(set(self.arrays) - {*KEYS, "checksum"}):
+            raise self._wrong("only the arrays of a model", f"{', '.join(more[:8])} too")
+        if self._scalar("checksum") != _checksum(self.arrays):
             raise self._wrong(
                 "contents that match the checksum", "others", "the file is damaged: copy it again"
             )
-        if self.arrays["W"].ndim == 2 and min(self.arrays["W"].shape) < 1:
-            raise self._wrong("weights (features, classes)", f"shape {self.arrays['W'].shape}")
 
-    def _array(self, key: str, kinds: str, ndim: int, *shapes: tuple[int, ...]) -> NDArray[Any]:
-        array = self.arrays[key]
-        if array.dtype.kind not in kinds or array.ndim != ndim or (shapes and array.shape not in shapes):
-            shape = " or ".join(map(str, shapes)) if shapes else f"{ndim}-dimensional"
-            raise self._wrong(f"{key} {shape} of kind {kinds}", f"{array.dtype} {array.shape}")
+    def _array(self, key: str, ndim: int, *shapes: tuple[int, ...]) -> NDArray[Any]:
+        array, expected = self.arrays[key], TYPES.get(key, "U")
+        kind = array.dtype.kind if expected == "U" else array.dtype.str[1:]
+        if kind != expected or array.ndim != ndim or (shapes and array.shape not in shapes):
+            shape = " or ".join(map(str, shapes)) if shapes else f"of {ndim} axes"
+            name = "text" if expected == "U" else str(np.dtype(expected))
+            raise self._wrong(f"{key} {shape} of type {name}", f"{array.shape} of {array.dtype}")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise self._wrong(f"finite numbers in {key}", "NaN or infinity", "train the model again")
         return array
 
-    def _scalar(self, key: str, kinds: str) -> Any:
-        return self._array(key, kinds, 0).item()
+    def _scalar(self, key: str) -> Any:
+        return self._array(key, 0).item()
+
+    def _class_names(self, classes: int) -> tuple[str, ...]:
+        names = self._array("class_names", 1, (classes,))
+        try:
+            return checked_class_names(names.tolist(), str(self.path))
+        except DataError as error:
+            raise ModelError(str(error)) from error
 
     def _image_shape(self) -> tuple[int, int, int] | None:
-        values = [int(value) for value in self._array("image_shape", "i", 1, (0,), (3,))]
+        values = [int(value) for value in self._array("image_shape", 1, (0,), (3,))]
         if not values:
             return None
         if not all(0 < value <= 2**20 for value in values):
@@ -175,45 +219,72 @@ class _Reading:
         return values[0], values[1], values[2]
 
     def _preprocessing(self, columns: int, image_shape: tuple[int, int, int] | None) -> Preprocessing:
-        offset = self._array("offset", "f", 1, (0,), (columns,)).astype(np.float64)
-        scale = self._array("scale", "f", 1, (0,), (1,), (columns,)).astype(np.float64)
+        offset = self._array("offset", 1, (0,), (columns,))
+        scale = self._array("scale", 1, (0,), (1,), (columns,))
         if (scale <= 0).any():
             raise self._wrong("positive scales", f"{scale.min()}")
-        mirror = image_shape if self._scalar("mirror", "b") else None
+        mirror = image_shape if self._scalar("mirror") else None
         if image_shape is not None:
             channels, height, width = image_shape
             expected = channels * height * (folded_width(image_shape) if mirror else width)
             if columns != expected:
                 raise self._wrong(f"weights of {expected} rows for images {image_shape}", f"{columns} rows")
-        elif self._scalar("mirror", "b"):
+        elif self._scalar("mirror"):
             raise self._wrong("an image_shape in a mirror-folded model", "none")
-        unit_norm = bool(self._scalar("unit_norm", "b"))
+        unit_norm = bool(self._scalar("unit_norm"))
         return Preprocessing(
             offset if len(offset) else None, scale if len(scale) else None, unit_norm, mirror
         )
 
     def _loss(self) -> str:
-        loss = str(self._scalar("loss", "U"))
+        loss = str(self._scalar("loss"))
         if loss not in ("softmax", "hinge"):
             raise self._wrong("loss softmax or hinge", repr(loss[:40]))
         return loss
 
     def _temperature(self) -> float:
-        temperature = float(self._scalar("temperature", "f"))
-        if temperature <= 0:
-            raise self._wrong("a positive temperature", f"{temperature}")
+        temperature = float(self._scalar("temperature"))
+        low, high = TEMPERATURES
+        if not low <= temperature <= high:
+            raise self._wrong(f"a temperature from {low:g} to {high:g}", f"{temperature:g}")
         return temperature
 
     def _provenance(self) -> dict[str, Any]:
+        text = str(self._scalar("provenance"))
         try:
-            provenance = json.loads(str(self._scalar("provenance", "U")))
+            provenance = json.loads(text) if len(text) <= LONGEST_PROVENANCE else None
         except (ValueError, RecursionError):
             provenance = None
-        if not isinstance(provenance, dict):
-            raise self._wrong("a JSON object in provenance", "something else")
+        if not isinstance(provenance, dict) or _is_deep(provenance):
+            expected = f"a JSON object of at most {DEEPEST_PROVENANCE} levels in provenance"
+            raise self._wrong(expected, "something else")
         return provenance
+
+    def _check_reach(self, W: NDArray[Any], preprocessing: Preprocessing) -> None:
+        """Refuse weights whose values on raw columns, or whose offset's scores, float32 cannot hold."""
+        scale, offset = preprocessing.scale, preprocessing.offset
+        with np.errstate(over="ignore"):
+            reach = np.maximum(W.max(axis=1), -W.min(axis=1)).astype(np.float64) / (
+                1 if scale is None else scale
+            )
+            shift = 0.0 if offset is None else float(np.abs(offset) @ reach)
+        if not (reach.max() <= LARGEST and shift <= LARGEST):
+            raise self._wrong("weights / scale within float32", "larger ones", "train the model again")
 
     def _wrong(
         self, expected: str, found: str, remedy: str = "name a weights.npz that softmaxclf wrote"
     ) -> ModelError:
         return ModelError(f"{self.path}: expected {expected}, found {found}; {remedy}")
+
+
+def _is_deep(value: object) -> bool:
+    """Whether lists and objects nest deeper than DEEPEST_PROVENANCE, found without recursion."""
+    level = [value]
+    for _ in range(DEEPEST_PROVENANCE):
+        inside = [
+            each.values() if isinstance(each, dict) else each
+            for each in level
+            if isinstance(each, dict | list)
+        ]
+        level = [value for values in inside for value in values]
+    return any(isinstance(each, dict | list) for each in level)

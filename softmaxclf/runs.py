@@ -33,9 +33,26 @@ except ImportError:  # a system without flock: two processes in one folder are t
 FORMAT_VERSION = 1
 CONFIG, MANIFEST, WEIGHTS, METRICS = "config.yaml", "manifest.json", "weights.npz", "metrics.json"
 HISTORY, RESULTS, LOCK = "history.csv", "results.csv", ".lock"
-_FIRST_FILES = {MANIFEST, CONFIG, LOCK}
 # What a run writes, and so what --overwrite may delete.
-_OWN_FILES = (CONFIG, MANIFEST, WEIGHTS, METRICS, HISTORY, RESULTS, "report.html", "checkpoint*.npz", "*.png")
+_OWN_FILES = (CONFIG, WEIGHTS, METRICS, HISTORY, RESULTS, "report.html", "checkpoint*.npz", "*.png")
+
+NUMBER = int | float | None
+# What a manifest and a metrics.json hold at the least, see `has_form`.
+_MANIFEST_FORM = {
+    "format_version": int, "command": str, "status": str, "sittings": int, "command_line": [str],
+    "data": {"name": str, "fingerprint": str},
+}  # fmt: skip
+_SPLIT_FORM = {"accuracy": NUMBER, "interval": [NUMBER, NUMBER], "loss": NUMBER, "rows": int}
+_METRICS_FORM = {"splits": {str: _SPLIT_FORM}, "warnings": [str]}
+_CELL_FORM = {
+    "learning_rate": int | float, "regularization": int | float, "train_accuracy": NUMBER,
+    "validation_accuracy": NUMBER, "validation_loss": NUMBER, "validation_interval": [NUMBER, NUMBER], "status": str,
+}  # fmt: skip
+_TUNE_FORM = {
+    "splits": {"train": _SPLIT_FORM, "validation": _SPLIT_FORM},
+    "best": {"learning_rate": int | float, "regularization": int | float, "refit": bool},
+    "cells": [_CELL_FORM],
+}
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -52,14 +69,11 @@ class RunFolder:
 
     def holds_other_files(self) -> bool:
         """Whether something lies here that no run of ours began with."""
-        return any(
-            not entry.name.endswith(".tmp") and entry.name not in _FIRST_FILES
-            for entry in self.path.iterdir()
-        )
+        return any(not entry.name.endswith(".tmp") and entry.name != LOCK for entry in self.path.iterdir())
 
     def clear(self) -> None:
-        """Delete what an earlier run wrote here, and nothing else; the manifest first."""
-        for pattern in (MANIFEST, *_OWN_FILES):
+        """Delete what an earlier run wrote here, and nothing else; the manifest, which says whose it is, last."""
+        for pattern in (*_OWN_FILES, MANIFEST):
             for file in self.path.glob(pattern):
                 try:
                     file.unlink()
@@ -82,9 +96,9 @@ class RunFolder:
         """Write a CSV file with a header; floats by repr, NaN as an empty field."""
         write_text(self.path / name, csv_text(columns, rows))
 
-    def read_json(self, name: str) -> Any:
-        """The content of one of this run's JSON files. Raises DataError when it is missing or broken."""
-        return read_json(self.path / name)
+    def read_metrics(self, command: str) -> dict[str, Any]:
+        """The content of that command's metrics.json. Raises DataError when it is missing, broken or another's."""
+        return read_metrics(self.path, command)
 
     def save_checkpoint(self, name: str, arrays: Arrays, facts: Mapping[str, Any]) -> None:
         """Write the arrays and the JSON-able facts to one checkpoint file."""
@@ -98,11 +112,12 @@ class RunFolder:
             return None
         arrays = read_arrays(path, error=DataError)
         try:
-            return arrays, json.loads(str(arrays.pop("facts")))
-        except (KeyError, ValueError) as error:
-            raise DataError(
-                f"{path}: expected a checkpoint, found none"
-            ) from error
+            facts = json.loads(str(arrays.pop("facts")))
+        except (KeyError, ValueError, RecursionError) as error:
+            raise DataError(f"{path}: expected a checkpoint, found none") from error
+        if not isinstance(facts, dict):
+            raise DataError(f"{path}: expected a checkpoint, found none")
+        return arrays, facts
 
     def delete_checkpoints(self) -> None:
         """Delete all checkpoints of this run."""
@@ -154,12 +169,47 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     except DataError as error:
         raise RunConflictError(f"{error}; or start again with --overwrite") from error
     version = content.get("format_version") if isinstance(content, dict) else None
+    if version == FORMAT_VERSION and not has_form(content, _MANIFEST_FORM):
+        raise RunConflictError(
+            f"{path / MANIFEST}: expected the manifest of a run, found something else; start again with --overwrite"
+        )
     if version != FORMAT_VERSION:
         raise RunConflictError(
             f"{path / MANIFEST}: expected format version {FORMAT_VERSION}, found {version!r}; "
             "use the softmaxclf that wrote it, or another folder with --out"
         )
     return content  # type: ignore[no-any-return]
+
+
+def read_metrics(path: Path, command: str) -> dict[str, Any]:
+    """The content of metrics.json in the run folder of that command. Raises DataError when it is none."""
+    content = read_json(path / METRICS)
+    forms = [_METRICS_FORM, *([_TUNE_FORM] if command == "tune" else [])]
+    if not all(has_form(content, form) for form in forms):
+        raise DataError(
+            f"{path / METRICS}: expected the metrics of a run, found something else; "
+            "run the command again with --overwrite"
+        )
+    return content  # type: ignore[no-any-return]
+
+
+def has_form(value: Any, form: Any) -> bool:
+    """Whether JSON content is of a form: a type; {key: form} with more keys allowed; {str: form} of every key;
+    [form] of every element; [form, form] of each of two elements.
+    """
+    if isinstance(form, dict):
+        keys = list(value) if isinstance(value, dict) and str in form else list(form)
+        return isinstance(value, dict) and all(
+            key in value and has_form(value[key], form.get(key, form.get(str))) for key in keys
+        )
+    if isinstance(form, list):
+        forms = form * len(value) if isinstance(value, list) and len(form) == 1 else form
+        return (
+            isinstance(value, list)
+            and len(value) == len(forms)
+            and all(has_form(each, part) for each, part in zip(value, forms, strict=True))
+        )
+    return isinstance(value, form) and isinstance(value, bool) == (form is bool)
 
 
 def read_json(path: Path) -> Any:

@@ -7,12 +7,18 @@ from typing import Any
 import click
 
 from softmaxclf import __version__
+from softmaxclf.cli.commands.compare import compare
 from softmaxclf.cli.commands.data import data
 from softmaxclf.cli.commands.evaluate import evaluate
+from softmaxclf.cli.commands.explain import explain
+from softmaxclf.cli.commands.gradcheck import gradcheck
+from softmaxclf.cli.commands.predict import predict
+from softmaxclf.cli.commands.report import report
 from softmaxclf.cli.commands.train import train
 from softmaxclf.cli.commands.tune import tune
 from softmaxclf.cli.commands.visualize_weights import visualize_weights
-from softmaxclf.errors import SoftmaxclfError
+from softmaxclf.config.yaml_reader import printable
+from softmaxclf.errors import ConfigError, SoftmaxclfError
 
 EXIT_CODES = """\b
 Exit codes:
@@ -36,8 +42,9 @@ class ErrorBoundary(click.Group):
         except SoftmaxclfError as error:
             if _debugging():
                 traceback.print_exc()
-            for line in str(error).splitlines():
-                click.echo(f"Error: {line}", err=True)
+            # A file's name may hold a line break or move the cursor: what cannot be printed is escaped.
+            for problem in error.problems if isinstance(error, ConfigError) else (str(error),):
+                click.echo(f"Error: {printable(problem)}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("Error: interrupted; the same command starts again or continues", err=True)
@@ -46,7 +53,9 @@ class ErrorBoundary(click.Group):
             if _debugging():
                 traceback.print_exc()
             detail = str(error) or "an array"
-            click.echo(f"Error: not enough memory for {detail}; lower tuning.memory or the batch size", err=True)
+            click.echo(
+                f"Error: not enough memory for {detail}; lower tuning.memory or the batch size", err=True
+            )
             ctx.exit(2)
 
 
@@ -69,7 +78,7 @@ def cli() -> None:
     """
 
 
-for command in (train, tune, visualize_weights, evaluate, data):
+for command in (train, tune, visualize_weights, evaluate, predict, report, compare, data, explain, gradcheck):
     cli.add_command(command)
 
 

@@ -37,6 +37,7 @@ class GradientCheck:
     worst: where the relative error is largest, the coordinate's index into W or (number of the direction,);
     None if nothing was checked. analytic, numeric: the two derivatives there, NaN if nothing was checked.
     checked, skipped: how many coordinates or directions were compared, and how many had a kink within +-h.
+    kinks: the places, as indices into what `kinks` returns, that made lines be skipped; each once, sorted.
     """
 
     max_relative_error: float
@@ -47,6 +48,7 @@ class GradientCheck:
     skipped: int
     floor: float
     tolerance: float
+    kinks: tuple[tuple[int, ...], ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -173,9 +175,12 @@ def _compare(
 ) -> GradientCheck:
     worst: tuple[float, tuple[int, ...] | None, float, float] = (0.0, None, math.nan, math.nan)
     checked = skipped = 0
+    crossed: set[tuple[int, ...]] = set()
     for line in lines:
-        if kinks is not None and not np.array_equal(np.sign(kinks(line.forward)), np.sign(kinks(line.back))):
+        met = _crossed(line, kinks)
+        if met:
             skipped += 1
+            crossed.update(met)
             continue
         checked += 1
         numeric = _numeric_slope(f, line.forward, line.back, line.distance)
@@ -184,7 +189,15 @@ def _compare(
             worst = (error, line.name, line.slope, numeric)
         if math.isnan(error):
             break
-    return GradientCheck(*worst, checked, skipped, floor, tolerance)
+    return GradientCheck(*worst, checked, skipped, floor, tolerance, tuple(sorted(crossed)))
+
+
+def _crossed(line: _Line, kinks: Kinks | None) -> list[tuple[int, ...]]:
+    """Where `kinks` changes sign between the two ends of a line."""
+    if kinks is None:
+        return []
+    changes = np.sign(kinks(line.forward)) != np.sign(kinks(line.back))
+    return [tuple(int(i) for i in place) for place in np.argwhere(changes)]
 
 
 def _numeric_slope(f: Objective, forward: Array, back: Array, distance: float) -> float:

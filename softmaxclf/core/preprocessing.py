@@ -98,7 +98,6 @@ def _moments(reader: RowReader, rows: Array, groups: Array | None, *, squares: b
     groups = np.zeros(len(rows), np.int64) if groups is None else groups
     members = np.arange(int(groups.max()) + 1)[:, None] == groups
     counts = members.sum(axis=1, keepdims=True).astype(np.float64)
-    # 256 pixels of at most 255 (or folded pairs of at most 510) add up exactly even in float32.
     sums = _grouped_sums(reader, rows, members, None)
     center = sums.sum(axis=0) / len(rows)
     return _Moments(counts, sums, center, _grouped_sums(reader, rows, members, center) if squares else None)
@@ -107,9 +106,11 @@ def _moments(reader: RowReader, rows: Array, groups: Array | None, *, squares: b
 def _grouped_sums(reader: RowReader, rows: Array, members: Array, center: Array | None) -> Array:
     """Sums (F, D') per group of z, or of (z - center)^2, over chunks of 256 rows."""
     total = np.zeros((len(members), reader.columns))
+    # 256 pixels of at most 255 (or folded pairs of at most 510) add up exactly even in float32; other values do not.
+    exact = reader.X.dtype == np.uint8
     done = 0
     for part, Z in reader.chunks(rows, size=256):
-        values = Z if center is None else np.square(Z - center)
+        values = np.square(Z - center) if center is not None else Z if exact else Z.astype(np.float64)
         total += members[:, done : done + len(part)].astype(values.dtype) @ values
         done += len(part)
     return total
@@ -125,7 +126,10 @@ def _leave_out(moments: _Moments, folds: bool) -> Sequence[tuple[Array, Array | 
     means = kept(moments.sums) / counts
     if moments.squares is None:
         return [(mean, None) for mean in means]
-    variances = kept(moments.squares) / counts - np.square(means - moments.center)
-    floor = 1e-12 * (1 + np.square(means))  # below this a variance is rounding noise of a constant feature
+    shifts = np.square(means - moments.center)
+    variances = kept(moments.squares) / counts - shifts
+    floor = 1e-12 * (
+        np.square(means) + shifts
+    )  # below this a variance is rounding noise of a constant feature
     deviations = np.sqrt(np.where(variances > floor, variances, 0.0))
     return list(zip(means, deviations, strict=True))

@@ -5,14 +5,14 @@ Source: CS231n notes, "Before learning: sanity checks tips/tricks" and "Ratio of
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from softmaxclf.core.gradcheck import TOLERANCE, Array, relative_error, rounding
+from softmaxclf.core.softmax import Loss
 
-Loss = Callable[[Array, Array, Array, float], tuple[float, Array]]  # (W, X, y, reg) -> (loss, dW)
+INDEPENDENT = 0.05  # of a row's size that the rows before it must leave unexplained
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,16 @@ def check_regularization(loss: Loss, W: Array, X: Array, y: Array, reg: float, m
 def check_overfit(
     loss: Loss, X: Array, y: Array, K: int, *, rows: int = 20, iterations: int = 3000, target: float = 0.01
 ) -> SanityCheck:
-    """Plain full-batch gradient descent without regularization must fit the first `rows` rows almost exactly.
+    """Plain full-batch gradient descent without regularization must fit `rows` rows almost exactly.
 
-    The rows are centered and scaled together and get a column of ones. At most D + 1 are taken, for so many
-    can be separated whatever their labels (unless rows repeat or one follows from others). The step is 2 N /
-    (largest eigenvalue of X X^T): the softmax loss bends by at most half that eigenvalue / N, so no step
-    raises it. Passes when the loss falls below `target`; found is the last loss.
+    Taken are the first rows that do not follow from those before them (at most D + 1), for so many can be
+    separated whatever their labels. They are centered and scaled together and get a column of ones. The step is
+    `largest_rate`. Passes when the loss falls below `target`; found is the last loss.
     """
-    taken = min(rows, X.shape[1] + 1, len(X))
-    features, labels = _with_ones(np.asarray(X[:taken], np.float64)), y[:taken]
-    rate = 2 * taken / float(np.linalg.eigvalsh(features @ features.T)[-1])
+    chosen = independent_rows(X, rows)
+    taken = len(chosen)
+    features, labels = _with_ones(np.asarray(X[chosen], np.float64)), y[chosen]
+    rate = largest_rate(features)
     W = np.zeros((features.shape[1], K))
     found, dW = loss(W, features, labels, 0.0)
     for _ in range(iterations):
@@ -100,6 +100,37 @@ def check_update_ratio(
     return SanityCheck(
         "update-to-weight ratio of the first step", expected, found, limits[0] <= found <= limits[1]
     )
+
+
+def largest_rate(X: Array) -> float:
+    """The largest learning rate with which no step on all rows X (N, D) can raise the softmax loss.
+
+    2 N / (largest eigenvalue of X X^T), since the loss bends by at most half that eigenvalue / N; 1 if X is zero.
+    """
+    greatest = float(np.linalg.eigvalsh(X @ X.T)[-1])
+    return 2 * len(X) / greatest if greatest > 0 else 1.0
+
+
+def independent_rows(X: Array, most: int) -> Array:
+    """Indices of the first rows of X (N, D), at most `most`, of which none is an affine combination of the others.
+
+    By Gram-Schmidt on the distances from the first row; one is taken when what the rows before it leave of it is
+    more than INDEPENDENT of its length.
+    """
+    basis: list[Array] = []
+    chosen = [0]
+    for place in range(1, len(X)):
+        if len(chosen) >= min(most, X.shape[1] + 1):
+            break
+        step = X[place].astype(np.float64) - X[0]
+        rest = step.copy()
+        for direction in basis:
+            rest -= (direction @ rest) * direction
+        size = float(np.linalg.norm(rest))
+        if size > INDEPENDENT * float(np.linalg.norm(step)):
+            basis.append(rest / size)
+            chosen.append(place)
+    return np.array(chosen)
 
 
 def _with_ones(X: Array) -> Array:

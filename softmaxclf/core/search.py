@@ -24,8 +24,8 @@ class Outcome:
     """What is known of one cell in the end.
 
     iterations: how many it was trained. correct: (n,) bool, which validation rows it labels right, or None.
-    interval: 95 % Wilson interval of validation_accuracy over all its rows. error: its standard error. status: ok, cut short at iteration ..., diverged at iteration
-    ..., stopped at rung ..., not started.
+    interval: 95 % Wilson interval of validation_accuracy over all its rows. error: its standard error. status:
+    ok, cut short at iteration ..., diverged at iteration ..., stopped at rung ..., not started.
     """
 
     learning_rate: float
@@ -41,8 +41,8 @@ class Outcome:
 
     @property
     def finished(self) -> bool:
-        """Whether it can be chosen: neither diverged nor stopped as a losing cell."""
-        return self.status.startswith(("ok", "cut short"))
+        """Whether it can be chosen: not diverged, nor about to (its loss no number), nor stopped as a losing cell."""
+        return self.status.startswith(("ok", "cut short")) and not math.isnan(self.validation_loss)
 
 
 def grid_cells(learning_rates: Sequence[float], regularizations: Sequence[float], folds: int = 0) -> Cells:
@@ -135,16 +135,18 @@ def widened(axis: Sequence[float], value: float) -> tuple[float, ...] | None:
     low = value == ordered[0]
     edge, inner = (ordered[0], ordered[1]) if low else (ordered[-1], ordered[-2])
     ratio = max(2.0, max(edge, inner) / min(edge, inner) if min(edge, inner) > 0 else 2.0)
-    beyond = [edge * ratio ** (-step if low else step) for step in (1, 2, 3)]
-    return tuple(float(f"{each:.3g}") for each in sorted([*ordered, *beyond]))
+    beyond = [float(f"{edge * ratio ** (-step if low else step):.3g}") for step in (1, 2, 3)]
+    return tuple(sorted([*ordered, *beyond]))
 
 
 def stable_learning_rate(features: Array, regularization: float) -> float:
     """1 / L, rounded down to one digit: a learning rate with which plain gradient descent cannot diverge.
 
     L = 0.5 sigma^2 / n + regularization bounds the curvature of the objective, with sigma the largest singular
-    value of `features` (n, D) (Böhning, 1992: the softmax Hessian is at most one half).
+    value of `features` (n, D) with a column of ones for the bias (Böhning, 1992: the softmax Hessian is at most
+    one half).
     """
+    features = np.column_stack([features, np.ones(len(features))])
     gram = features @ features.T if len(features) < features.shape[1] else features.T @ features
     sigma_squared = float(np.linalg.eigvalsh(gram.astype(np.float64))[-1])
     bound = 1 / max(0.5 * sigma_squared / len(features) + regularization, np.finfo(float).tiny)

@@ -14,6 +14,7 @@ Types: float32 gives float32, float64 gives float64, other real numbers are comp
 Source: C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
 Labels = NDArray[np.int64]
+Loss = Callable[[Array, Array, Array, float], tuple[float, Array]]  # (W, X, y, reg) -> (loss, dW)
+BiasedLoss = Callable[[Array, Array, Array, float, bool], tuple[float, Array]]  # ..., regularize_bias
 
 
 def softmax(scores: ArrayLike, axis: int = -1) -> Array:
@@ -29,8 +32,22 @@ def softmax(scores: ArrayLike, axis: int = -1) -> Array:
     Raises ValueError when scores are no real numbers or `axis` is empty or missing.
     """
     with np.errstate(all="ignore"):
-        powers: Array = np.exp(_shifted(as_scores(scores, axis), axis))
+        powers = shifted_powers(scores, axis)
         powers /= powers.sum(axis=axis, keepdims=True)
+    return powers
+
+
+def shifted_scores(scores: ArrayLike, axis: int = -1) -> Array:
+    """`scores` minus their maximum along `axis`: the highest becomes 0, and no probability changes.
+
+    Raises ValueError as softmax does.
+    """
+    return _shifted(as_scores(scores, axis), axis)
+
+
+def shifted_powers(scores: ArrayLike, axis: int = -1) -> Array:
+    """exp of the shifted scores, in [0, 1]: what softmax divides by its sum. Raises ValueError as softmax does."""
+    powers: Array = np.exp(shifted_scores(scores, axis))
     return powers
 
 
@@ -67,6 +84,21 @@ def cross_entropy(scores: ArrayLike, y: ArrayLike) -> Any:
     losses = -np.take_along_axis(log_softmax(rows), labels[:, None], axis=1)[:, 0]
     losses += 0.0  # -0.0, the loss of a certain answer, becomes 0.0
     return float(losses[0]) if np.ndim(scores) == 1 else losses
+
+
+def entropy(scores: ArrayLike) -> Any:
+    """-sum_k p_k log p_k of each row, in nats: (N,) for scores (N, K), a float for (K,); from 0 to log K.
+
+    exp of it is the number of equally likely classes that would be as uncertain. A row without a distribution
+    gives NaN. Raises ValueError as softmax does.
+    """
+    logs = log_softmax(scores)
+    with np.errstate(all="ignore"):
+        powers = np.exp(logs)
+        terms = powers * logs
+    terms[powers == 0] = 0  # the limit of p log p, also where log p is -inf
+    sums = 0.0 - terms.sum(axis=-1)
+    return float(sums) if np.ndim(scores) == 1 else sums
 
 
 def score_gradient(scores: ArrayLike, y: ArrayLike) -> Array:
@@ -131,6 +163,23 @@ def softmax_loss_vectorized(W: ArrayLike, X: ArrayLike, y: ArrayLike, reg: float
 def l2_penalty(weights: Array, reg: float) -> float:
     """0.5 reg ||W||^2, summed in float64."""
     return 0.5 * reg * float(np.square(weights, dtype=np.float64).sum())
+
+
+def with_bias(loss: Loss) -> BiasedLoss:
+    """The objective (W, X, y, reg, regularize_bias) -> (loss, dW) of rows whose last column is ones.
+
+    The last row of W (D + 1, K) is the bias. It is not regularized unless `regularize_bias`, which gives the
+    classic bias trick, `loss` itself. loss: with the classic signature, as softmax_loss_vectorized.
+    """
+
+    def biased(W: Array, X: Array, y: Array, reg: float, regularize_bias: bool) -> tuple[float, Array]:
+        if regularize_bias:
+            return loss(W, X, y, reg)
+        value, dW = loss(W, X, y, 0.0)
+        dW[:-1] += reg * W[:-1]
+        return value + l2_penalty(W[:-1], reg), dW
+
+    return biased
 
 
 def as_scores(scores: ArrayLike, axis: int = -1) -> Array:

@@ -1,26 +1,29 @@
 """Image files from anywhere, decoded by Pillow within bounds that are checked before anything is decoded.
 
-Pillow is asked for eight formats and no other: PNG, JPEG (with MPO, its form with several pictures), GIF, BMP,
-WEBP, TIFF and PPM (with PGM and PBM). The first frame of an animation is decoded, the others are not looked at.
+Pillow is asked for seven formats and no other: PNG, JPEG, GIF, BMP, WEBP, TIFF and PPM (with PGM and PBM). The
+first frame of an animation is decoded, the others are not looked at.
 
 A format may state any size in a few bytes, or any number of parts in a small file, so these are bounded:
 
     the kind of file      a regular one, as a pipe could block for ever
-    bytes of the file     MAX_BYTES
+    bytes of the file     MAX_BYTES (these two and the next but one in `image_file`)
     pixels                MAX_PIXELS, by decoder: what is worst of its memory and its time; MAX_SIDE on each side
-    reads from the file   MAX_READS calls, MAX_READ bytes in one call of a format that reads in parts, and twice
-                          the file's size in all: chunks, tags and blocks without end, tags that share their bytes
-    scans of a JPEG       MAX_SCANS: each costs a pass over the whole image
-    tiles of a TIFF       MAX_TILES, none larger than MAX_PIXELS, and only compressions that cameras and scanners use
-    comments of a PPM     MAX_COMMENTS: Pillow takes time quadratic in them
+    reads from the file   MAX_READS calls and four times the file's size in all: chunks and blocks without end
+    PNG                   MAX_PROFILES colour profiles: Pillow unpacks each of them
+    JPEG                  MAX_SCANS: each is a pass over the whole image; EXIF and lists of further pictures are
+                          hidden from Pillow, which would unpack every tag (the orientation is read by `image_tags`)
+    TIFF                  no more tags than the file has bytes, MAX_NUMBERS bytes of them numbers, which would be
+                          unpacked one by one; MAX_TILES tiles, none larger than MAX_PIXELS; the compressions of
+                          cameras and scanners; no BigTIFF
+    PPM                   MAX_COMMENTS: Pillow takes time quadratic in them
 
 So an answer needs less than 200 MB and, on a common machine, less than two seconds. Whatever Pillow raises
 while it reads becomes a DataError; only calls of Pillow stand where that is caught.
 """
 
-import io
+import logging
 import os
-import stat
+import re
 import struct
 import warnings
 import zlib
@@ -29,29 +32,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from softmaxclf.datasets.image_file import START_OF_JPEG, CountedFile, opened, printable, wrong
+from softmaxclf.datasets.image_tags import BYTE_ORDERS, orientation, stated_sizes
 from softmaxclf.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "MPO")
-MAX_BYTES = 48 << 20
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 MAX_SIDE = 32_768  # Pillow keeps a pointer for every line
 # A decoded pixel takes 4 bytes. JPEG is decoded at 1/2, 1/4 or 1/8 of its size, but a progressive one keeps 6
 # bytes of coefficients; WEBP keeps four copies; "python" stands for the decoders that are loops in Python.
-MAX_PIXELS = {"JPEG": 64_000_000, "progressive JPEG": 25_000_000, "WEBP": 10_000_000, "python": 500_000}
+MAX_PIXELS = {"JPEG": 64_000_000, "progressive JPEG": 25_000_000, "WEBP": 10_000_000, "python": 250_000}
 OTHER_PIXELS = 36_000_000
 PYTHON_DECODERS = ("ppm", "ppm_plain", "bmp_rle")
-MAX_READS, MAX_READ = 1_000_000, 4 << 20
-MAX_SCANS, MAX_TILES, MAX_COMMENTS = 100, 20_000, 100
+MAX_PROFILES, MAX_SCANS, MAX_NUMBERS, MAX_TILES, MAX_COMMENTS = 10, 100, 1 << 20, 20_000, 100
 TIFF_COMPRESSIONS = (
     "raw", "tiff_ccitt", "group3", "group4", "tiff_lzw", "jpeg", "tiff_adobe_deflate", "tiff_deflate", "packbits",
 )  # fmt: skip
-TIFF_STARTS = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+")
+OTHER_TIFF = (b"II\0*", b"MM*\0", b"II+\0", b"MM\0+")  # BigTIFF, and wrong byte orders that Pillow would take
 TILE_WIDTH, TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
+START_OF_PNG, PLAIN_PPM = b"\x89PNG", (b"P1", b"P2", b"P3")
 START_OF_SCAN = b"\xff\xda"  # ITU-T T.81, table B.1; entropy-coded bytes cannot look like it
 SMALLER = "make a smaller copy"
-REMEDY = "name another file, or save this image again as PNG"
+
+# What Pillow logs about a file stands in the error too; without a handler Python would print it a second time.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # All that Pillow's readers were seen to raise on broken bytes, and what their arithmetic on them can raise.
 PILLOW_ERRORS = (
@@ -61,36 +67,25 @@ PILLOW_ERRORS = (
 
 
 @contextmanager
-def decoded(path: Path, least_side: int) -> Iterator["ImageFile"]:
-    """The image of a file, loaded, in its own mode; a JPEG perhaps smaller, but no side under `least_side`.
+def decoded(path: Path, least_side: int) -> Iterator[tuple["ImageFile", int]]:
+    """(image, orientation) of a file: loaded, in its own mode, and the EXIF orientation that it still needs.
 
-    Raises DataError: one line with the file, what was expected, what was found and what to do.
+    A JPEG may come smaller than it is, but no side under `least_side`. Raises DataError: one line with the
+    file, what was expected, what was found and what to do.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         with pillow(path, file.start):
+            _check_file(path, file)
             from PIL import Image
 
             image = Image.open(file, formats=FORMATS)
         with image:
-            _check_size(path, image)
-            with pillow(path):
-                _check_parts(path, image, file)
+            _check_image(path, image)
+            with pillow(path), _libtiff_silenced(image):
                 image.draft(None, (least_side, least_side))
                 image.load()
-            _check_size(path, image)
-            yield image
-
-
-def printable(path: object) -> str:
-    """A path as one line that any terminal can show: other characters as Python writes them, as in \\n."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(path)
-    )
-
-
-def wrong(path: Path, expected: str, found: str, remedy: str = REMEDY) -> DataError:
-    """The one message for an image file that is not taken."""
-    return DataError(f"{printable(path)}: expected {expected}, found {found}; {remedy}")
+            _check_image(path, image)
+            yield image, _orientation(image, file)
 
 
 @contextmanager
@@ -108,83 +103,75 @@ def pillow(path: Path, start: bytes = b"") -> Iterator[None]:
         except DataError:
             raise
         except DecompressionBombError as error:
-            raise wrong(path, _megapixels(max(MAX_PIXELS.values())), "far more", SMALLER) from error
+            most = MAX_PIXELS["JPEG"] if start.startswith(START_OF_JPEG) else OTHER_PIXELS
+            found = re.search(r"\d+", str(error))
+            raise wrong(
+                path, _megapixels(most), f"{int(found[0]):,} pixels" if found else "more", SMALLER
+            ) from error
         except PILLOW_ERRORS as error:
             raise wrong(path, "a whole image", _reason(error, start)) from error
 
 
-class _CountedFile(io.BufferedReader):
-    """A file that refuses to be read in too many or too large pieces."""
-
-    def __init__(self, path: Path, raw: io.FileIO, size: int) -> None:
-        super().__init__(raw)
-        self.path, self.size = path, size
-        self.start = self.peek(32)[:32]
-        # A larger tag would be unpacked into numbers one by one; libtiff reads the pixels past this class.
-        self.most_at_once = MAX_READ if self.start[:4] in TIFF_STARTS else size
-        self._reads, self._left = MAX_READS, 2 * size + (1 << 16)
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        content = super().read(size)
-        self._reads -= 1
-        self._left -= len(content)
-        if self._reads < 0 or self._left < 0 or len(content) > self.most_at_once:
-            raise wrong(self.path, "an image in a few parts", "parts without end")
-        return content
-
-
 @contextmanager
-def _opened(path: Path) -> Iterator[_CountedFile]:
-    """A regular file within MAX_BYTES, open for reading. Raises DataError."""
+def _libtiff_silenced(image: "ImageFile") -> Iterator[None]:
+    """Keep libtiff, which writes its complaints past Python, from the standard error while it decodes."""
+    if image.format != "TIFF":
+        yield
+        return
     try:
-        # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        handle = os.open(path, flags)
-    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
-        reason = getattr(error, "strerror", None) or str(error)
-        raise wrong(path, "a readable image file", reason, "check the path and its permissions") from error
-    with io.FileIO(handle) as raw:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
-            raise wrong(path, "an image file", found, "name a file")
-        if not 0 < status.st_size <= MAX_BYTES:
-            expected = f"an image file of 1 to {MAX_BYTES:,} bytes"
-            raise wrong(path, expected, f"{status.st_size:,} bytes" if status.st_size else "an empty file")
-        with pillow(path):
-            file = _CountedFile(path, raw, status.st_size)
-        with file:
-            yield file
+        kept = os.dup(2)
+    except OSError:  # there is no standard error to keep clean
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
-def _check_size(path: Path, image: "ImageFile") -> None:
-    """Raise DataError when the stated size is more than its decoder may be asked for."""
-    kind = _decoder_kind(image)
-    most = MAX_PIXELS.get(kind, OTHER_PIXELS)
+def _check_file(path: Path, file: CountedFile) -> None:
+    """Raise DataError when Pillow would take too long or too much memory for what lies around the pixels."""
+    if file.start.startswith(START_OF_PNG):
+        _check_count(path, file, b"iCCP", MAX_PROFILES, "colour profiles")
+    elif file.start.startswith(START_OF_JPEG):
+        _check_count(path, file, START_OF_SCAN, MAX_SCANS, "scans")
+    elif file.start.startswith(PLAIN_PPM):
+        _check_count(path, file, b"#", MAX_COMMENTS, "comments")
+    elif file.start.startswith(OTHER_TIFF):
+        raise wrong(path, "plain TIFF", "BigTIFF or a wrong byte order")
+    elif file.start[:4] in BYTE_ORDERS:
+        numbers, total = stated_sizes(file.read_at)
+        if numbers > MAX_NUMBERS or total > file.size:
+            expected = f"TIFF tags within {min(MAX_NUMBERS, file.size):,} bytes"
+            raise wrong(path, expected, f"{max(numbers, total):,}")
+
+
+def _check_count(path: Path, file: CountedFile, marker: bytes, most: int, what: str) -> None:
+    if (found := file.count(marker)) > most:
+        raise wrong(path, f"at most {most} {what}", f"{found:,}")
+
+
+def _check_image(path: Path, image: "ImageFile") -> None:
+    """Raise DataError when the image is larger than its decoder may be asked for, or not made for us."""
+    most = MAX_PIXELS.get(_decoder_kind(image), OTHER_PIXELS)
     width, height = image.size
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and width * height <= most):
         expected = f"{_megapixels(most)} and {MAX_SIDE:,} pixels a side"
         raise wrong(path, expected, f"{width:,} x {height:,} pixels ({image.format})", SMALLER)
+    if len(image.tile) > MAX_TILES:
+        raise wrong(path, f"at most {MAX_TILES:,} tiles", f"{len(image.tile):,}")
+    if image.format == "TIFF":
+        _check_tiff(path, image)
 
 
 def _decoder_kind(image: "ImageFile") -> str:
     if image.tile and image.tile[0][0] in PYTHON_DECODERS:
         return "python"
-    if image.format in ("JPEG", "MPO"):
-        return "progressive JPEG" if image.info.get("progressive") else "JPEG"
-    return str(image.format)
-
-
-def _check_parts(path: Path, image: "ImageFile", file: _CountedFile) -> None:
-    """Raise DataError when an image of a fair size would still take its decoder too long or too much memory."""
-    if len(image.tile) > MAX_TILES:
-        raise wrong(path, f"at most {MAX_TILES:,} tiles", f"{len(image.tile):,}")
-    if image.format == "TIFF":
-        _check_tiff(path, image)
-    if image.format in ("JPEG", "MPO") and _count(file, START_OF_SCAN) > MAX_SCANS:
-        raise wrong(path, f"at most {MAX_SCANS} scans", "more")
-    if image.tile and image.tile[0][0] == "ppm_plain" and _count(file, b"#") > MAX_COMMENTS:
-        raise wrong(path, f"at most {MAX_COMMENTS} comments", "more")
+    progressive = image.format == "JPEG" and image.info.get("progressive")
+    return "progressive JPEG" if progressive else str(image.format)
 
 
 def _check_tiff(path: Path, image: "ImageFile") -> None:
@@ -199,16 +186,11 @@ def _check_tiff(path: Path, image: "ImageFile") -> None:
         )
 
 
-def _count(file: _CountedFile, marker: bytes) -> int:
-    """How often `marker` stands in the file; the position is put back."""
-    place = file.tell()
-    file.seek(0)
-    found, last = 0, b""
-    while piece := file.raw.read(1 << 20):
-        found += (last + piece).count(marker)
-        last = piece[len(piece) - len(marker) + 1 :]
-    file.seek(place)
-    return found
+def _orientation(image: "ImageFile", file: CountedFile) -> int:
+    if image.format == "TIFF":
+        return 1  # Pillow turns these itself as it loads them
+    exif = file.exif or image.info.get("exif")
+    return orientation(exif) if isinstance(exif, bytes) else 1
 
 
 def _megapixels(count: int) -> str:
@@ -232,4 +214,4 @@ def _reason(error: BaseException, start: bytes) -> str:
         .isprintable()
     ):
         return f"text that begins with {start[:16].decode('ascii', 'replace')!r}"
-    return f"no {', '.join(FORMATS[:-2])} or {FORMATS[-2]} that can be read"
+    return f"no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} that can be read"

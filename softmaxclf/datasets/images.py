@@ -16,6 +16,7 @@ The rule, in this order:
 Which files are taken, and why no file can do harm, stands in `image_decoder`.
 """
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,7 +25,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.datasets.image_decoder import PILLOW_ERRORS, decoded, pillow, printable, wrong
+from softmaxclf.datasets.image_decoder import decoded, pillow
+from softmaxclf.datasets.image_file import printable, wrong
 from softmaxclf.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,10 +37,10 @@ SUFFIXES = tuple(f".{ending}" for ending in ENDINGS.split())
 MODES = {1: "L", 3: "RGB"}
 MODES_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 READABLE_MODES = ("1", "L", "P", "LA", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", *MODES_16_BIT)
-ORIENTATION = 0x0112  # EXIF 2.32, tag 274
 BAND_PIXELS = 1 << 20  # of a large image that are converted together
 
 ImageShape = tuple[int, int, int]
+Box = tuple[float, float, float, float]
 
 
 def read_image(path: Path, image_shape: ImageShape) -> NDArray[np.uint8]:
@@ -50,10 +52,9 @@ def read_image(path: Path, image_shape: ImageShape) -> NDArray[np.uint8]:
     channels, height, width = image_shape
     if channels not in MODES:
         raise ValueError(f"expected images of 1 or 3 channels, got {channels}")
-    with decoded(path, 2 * max(height, width)) as image:
+    with decoded(path, 2 * max(height, width)) as (image, orientation):
         if image.mode not in READABLE_MODES and (image.mode, image.format) != ("I", "PPM"):
             raise wrong(path, "8 or 16 bits per channel", f"pixels of mode {image.mode}")
-        orientation = _orientation(image)
         turned = orientation >= 5
         size = (height, width) if turned else (width, height)
         upright = _upright(_fitted(path, image, size, MODES[channels]), orientation)
@@ -92,15 +93,6 @@ def _images_in(folder: Path) -> Iterator[Path]:
     yield from unreadable
 
 
-def _orientation(image: "Image") -> int:
-    """The EXIF orientation, 1 to 8; 1 when there is none or none that can be read."""
-    try:
-        value = image.getexif().get(ORIENTATION, 1)
-    except PILLOW_ERRORS:
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
 def _upright(image: "Image", orientation: int) -> "Image":
     """`image` turned and mirrored as its orientation tells (EXIF 2.32, table 6)."""
     from PIL.Image import Transpose
@@ -114,44 +106,35 @@ def _upright(image: "Image", orientation: int) -> "Image":
 
 
 def _fitted(path: Path, image: "Image", size: tuple[int, int], mode: str) -> "Image":
-    """`image` in `mode` and of `size` (width, height), cropped and resized as the rule says."""
-    from PIL.Image import Resampling
+    """`image` in `mode` and of `size` (width, height), cropped and resized as the rule says.
+
+    An averaged output line depends on its own source lines alone. So a large image is averaged some lines at a
+    time, which gives the same as all at once, and no converted copy of it is ever made.
+    """
+    from PIL import Image
 
     if image.size == size:
         return _flat(path, image, mode)
     scale = min(have / want for have, want in zip(image.size, size, strict=True))
-    wide, high = (scale * want for want in size)
-    left, top = (image.width - wide) / 2, (image.height - high) / 2
-    if scale < 1:
-        box = (left, top, left + wide, top + high)
-        return _flat(path, image, mode).resize(size, Resampling.BICUBIC, box)
-    return _averaged(path, image, size, mode, (left, top, scale))
-
-
-def _averaged(
-    path: Path, image: "Image", size: tuple[int, int], mode: str, place: tuple[float, float, float]
-) -> "Image":
-    """The part of `image` at `place` (left, top, scale) averaged down to `size`, some output lines at a time.
-
-    An output line depends on its own source lines alone, so this equals averaging the whole part at once, and no
-    converted copy of a large image is ever made.
-    """
-    from PIL import Image
-
-    left, top, scale = place
-    step = max(1, int(BAND_PIXELS / (scale * scale * size[0])))
-    first_x, end_x = int(left), min(image.width, int(np.ceil(left + scale * size[0])))
+    left, top = ((have - scale * want) / 2 for have, want in zip(image.size, size, strict=True))
+    right = min(left + scale * size[0], float(image.width))
+    enlarging = scale < 1
+    step = size[1] if enlarging else max(1, int(BAND_PIXELS / (scale * scale * size[0])))
     picture = Image.new(mode, size)
     for line in range(0, size[1], step):
         lines = min(step, size[1] - line)
-        upper = top + scale * line
-        lower = min(float(image.height), upper + scale * lines)
-        first_y, end_y = int(upper), min(image.height, int(np.ceil(lower)))
-        band = _flat(path, image.crop((first_x, first_y, end_x, end_y)), mode)
-        right = min(left + scale * size[0], float(end_x))
-        box = (left - first_x, upper - first_y, right - first_x, lower - first_y)
-        picture.paste(band.resize((size[0], lines), Image.Resampling.BOX, box), (0, line))
+        upper, lower = (top + scale * each for each in (line, line + lines))
+        band, box = _cut(path, image, mode, (left, upper, right, min(lower, float(image.height))))
+        filter_ = Image.Resampling.BICUBIC if enlarging else Image.Resampling.BOX
+        picture.paste(band.resize((size[0], lines), filter_, box), (0, line))
     return picture
+
+
+def _cut(path: Path, image: "Image", mode: str, box: Box) -> tuple["Image", Box]:
+    """The pixels of `image` that `box` (left, upper, right, lower) touches, in `mode`, and where it lies in them."""
+    left, upper = math.floor(box[0]), math.floor(box[1])
+    part = image.crop((left, upper, math.ceil(box[2]), math.ceil(box[3])))
+    return _flat(path, part, mode), (box[0] - left, box[1] - upper, box[2] - left, box[3] - upper)
 
 
 def _flat(path: Path, image: "Image", mode: str) -> "Image":

@@ -65,17 +65,18 @@ def photographs(paint: Callable[[Scene], None], stream: Stream, count: int) -> N
 def obstruct(scene: Scene) -> None:
     blob = scene.frame((scene.between(-2, 34), scene.between(-2, 34)), scene.between(2, 6))
     mask = cover(ellipse(blob, (0.0, 0.0), (1.0, scene.between(0.5, 1.6))), 2.5)
-    scene.paint(mask * scene.chance(0.3), scene.colour(scenes.LEAF, scenes.BROWN, scenes.GREY, scenes.RED, scenes.CREAM))
+    scene.paint(mask * scene.chance(0.25), scene.colour(scenes.LEAF, scenes.BROWN, scenes.GREY, scenes.RED, scenes.CREAM))
 
 
 def illuminate(scene: Scene) -> None:
-    tint = scene.colour((1.0, 1.0, 1.0), (0.95, 0.85, 0.7), spread=0.08, light=0.25)
+    tint = scene.colour((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.9, 0.95, 1.0), (1.0, 0.85, 0.7), spread=0.05, light=0.15)
     slope = scene.between(-0.25, 0.25) * (scene.x / SIDE - 0.5) * 2
-    light = (1 + slope) * (0.85 + 0.3 * smooth_noise(scene, 4))
+    texture = scene.between(0.1, 0.5) * (smooth_noise(scene, 12) - 0.5)
+    light = (1 + slope) * (0.85 + 0.3 * smooth_noise(scene, 4)) + texture
     scene.pixels *= tint * light[:, None]
 
 
 def expose(scene: Scene) -> NDArray[np.float32]:
     gain, fog = scene.between(0.75, 1.2)[:, None], scene.between(0, 0.12)[:, None]
-    noise = scene.stream.triangular_bytes(scene.count, 3, SIDE, SIDE) * (scene.between(0.02, 0.09)[:, None])
+    noise = scene.stream.triangular_bytes(scene.count, 3, SIDE, SIDE) * (scene.between(0.04, 0.1)[:, None])
     return (scene.pixels * gain + fog) * 255 + noise

@@ -26,10 +26,10 @@ WHITE, BLACK, GREY = (0.93, 0.93, 0.93), (0.1, 0.1, 0.12), (0.55, 0.56, 0.58)
 RED, BLUE, YELLOW, ORANGE = (0.8, 0.13, 0.12), (0.15, 0.3, 0.7), (0.93, 0.78, 0.2), (0.9, 0.5, 0.18)
 BROWN, CHESTNUT, TAN, CREAM = (0.42, 0.27, 0.16), (0.55, 0.28, 0.14), (0.76, 0.6, 0.4), (0.93, 0.86, 0.72)
 GRASS, LEAF, OLIVE, DARK_GREEN = (0.36, 0.6, 0.22), (0.28, 0.62, 0.2), (0.45, 0.48, 0.18), (0.12, 0.26, 0.12)
-SKIES = ((0.35, 0.6, 0.92), (0.35, 0.6, 0.92), (0.62, 0.76, 0.92), (0.72, 0.74, 0.78), (0.9, 0.66, 0.5), (0.2, 0.25, 0.42))
+SKIES = ((0.32, 0.58, 0.92), (0.38, 0.62, 0.92), (0.5, 0.7, 0.95), (0.6, 0.74, 0.9), (0.72, 0.74, 0.78), (0.88, 0.66, 0.52), (0.2, 0.27, 0.46))
 SEAS = ((0.12, 0.33, 0.55), (0.1, 0.42, 0.5), (0.3, 0.4, 0.48), (0.08, 0.18, 0.34))
 ROOMS = ((0.72, 0.64, 0.52), (0.5, 0.55, 0.62), (0.78, 0.74, 0.7), (0.5, 0.32, 0.26), (0.4, 0.5, 0.4), (0.3, 0.28, 0.3))
-CARS = (RED, BLUE, WHITE, GREY, YELLOW, (0.12, 0.4, 0.25), (0.2, 0.2, 0.24), (0.35, 0.55, 0.75))
+CARS = (RED, RED, BLUE, WHITE, GREY, YELLOW, (0.12, 0.4, 0.25), (0.2, 0.2, 0.24), (0.35, 0.55, 0.75))
 
 
 # Backgrounds
@@ -72,14 +72,14 @@ def trunks(scene: Scene, share: float) -> None:
 def street(scene: Scene) -> Array:
     """Sky, houses or trees, and a road. Returns the height on which wheels stand, pixels."""
     sky(scene, clouds=1)
-    horizon = scene.between(11, 19)
+    horizon = scene.between(12, 18)
     for _ in range(3):
         left, width, height = scene.between(-4, 30), scene.between(4, 12), scene.between(3, 15)
         house = np.maximum(np.abs(scene.x - left - width / 2) - width / 2, horizon - height - scene.y)
         scene.paint(cover(house) * scene.chance(0.6), scene.colour(*ROOMS, GREY))
     bushes(scene, horizon, scene.colour(DARK_GREEN, GRASS, OLIVE), 2)
     ground(scene, horizon, scene.colour(GREY, (0.4, 0.4, 0.42), (0.5, 0.46, 0.4), GRASS))
-    floor = scene.between(21, 28)
+    floor = scene.between(22, 27)
     lane = np.abs(scene.y - floor - scene.between(2, 4)) - scene.between(0.2, 0.6)
     scene.paint(cover(lane) * scene.chance(0.6), scene.colour(WHITE, YELLOW))
     return floor
@@ -118,7 +118,7 @@ def airplane(scene: Scene) -> None:
     sky(scene)
     ground(scene, scene.between(22, 50), scene.colour(GREY, GRASS, *SEAS))
     plane = scene.frame(
-        (scene.between(12, 20), scene.between(10, 21)), scene.between(9, 14.5), scene.side(), scene.between(-0.2, 0.16)
+        (scene.between(13, 19), scene.between(11, 20)), scene.between(10, 14.5), scene.side(), scene.between(-0.16, 0.13)
     )
     paint, trim = scene.colour(WHITE, WHITE, GREY, (0.75, 0.78, 0.82), YELLOW), scene.colour(RED, BLUE, ORANGE, GREY)
     sweep = scene.between(-0.15, 0.15)
@@ -147,7 +147,7 @@ def wheels(scene: Scene, frame: Frame, radius: Array, *places: float) -> None:
 def automobile(scene: Scene) -> None:
     """A car from the side: body, cabin with two windows, lamps, two wheels."""
     floor = street(scene)
-    car = scene.frame((scene.between(12, 20), floor), scene.between(10, 14), scene.side())
+    car = scene.frame((scene.between(13, 19), floor), scene.between(11, 14), scene.side())
     paint, roof = scene.colour(*CARS), -scene.between(0.78, 0.98)
     scene.paint(cover(ellipse(car, (0.0, 0.02), (1.1, 0.1)), 2.0) * 0.6, scene.colour(BLACK))
     rear = -scene.between(0.5, 0.9)
@@ -166,7 +166,7 @@ def automobile(scene: Scene) -> None:
 def truck(scene: Scene) -> None:
     """A lorry from the side: a high box, a cab with a window, three wheels."""
     floor = street(scene)
-    lorry = scene.frame((scene.between(12, 20), floor), scene.between(10, 15), scene.side())
+    lorry = scene.frame((scene.between(13, 19), floor), scene.between(11, 14.5), scene.side())
     paint, load = scene.colour(*CARS), scene.colour(WHITE, GREY, *CARS, ORANGE, TAN)
     scene.paint(cover(ellipse(lorry, (0.0, 0.02), (1.1, 0.1)), 2.0) * 0.6, scene.colour(BLACK))
     top, cab_top = -scene.between(0.95, 1.5), -scene.between(0.85, 1.15)
@@ -226,7 +226,7 @@ def bird(scene: Scene) -> None:
     scene.paint(leafy * smooth_noise(scene, 5) * 0.7, scene.colour(LEAF, DARK_GREEN, *SKIES))
     flying = scene.chance(0.4)
     body = scene.frame(
-        (scene.between(12, 20), scene.between(12, 20)), scene.between(8, 12.5), scene.side(), scene.between(-0.3, 0.05)
+        (scene.between(13, 19), scene.between(13, 19)), scene.between(9, 12.5), scene.side(), scene.between(-0.3, 0.05)
     )
     branch = limb(body, (-3.0, scene.between(0.4, 0.8)), (3.0, scene.between(0.4, 0.9)), scene.between(0.05, 0.12))
     legs = union(limb(body, (0.05, 0.3), (0.05, 0.65), 0.03), limb(body, (-0.15, 0.3), (-0.15, 0.65), 0.03))
@@ -330,7 +330,7 @@ def deer(scene: Scene) -> None:
     country(scene, 0.7)
     foot = scene.between(0.8, 1.0)
     scale = scene.between(9, 13)
-    beast = scene.frame((scene.between(12, 19), scene.between(23, 29) - foot * scale), scale, scene.side())
+    beast = scene.frame((scene.between(13, 18), scene.between(24, 28) - foot * scale), scale, scene.side())
     coat = scene.colour(BROWN, CHESTNUT, (0.62, 0.42, 0.24), TAN, light=0.08)
     horn = union(
         *(
@@ -361,7 +361,7 @@ def horse(scene: Scene) -> None:
     country(scene, 0.2)
     foot = scene.between(0.8, 0.95)
     scale = scene.between(10, 14)
-    beast = scene.frame((scene.between(12, 20), scene.between(24, 29) - foot * scale), scale, scene.side())
+    beast = scene.frame((scene.between(13, 19), scene.between(25, 29) - foot * scale), scale, scene.side())
     coat = scene.colour(BROWN, CHESTNUT, BLACK, (0.35, 0.2, 0.12), WHITE, GREY, TAN)
     hair = scene.colour(BLACK, (0.25, 0.17, 0.1), CREAM)
     tail = limb(beast, (-0.62, -0.1), (-0.85, scene.between(0.4, 0.7)), 0.09, 0.13)

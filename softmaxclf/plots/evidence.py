@@ -48,41 +48,29 @@ class Evidence:
     scores: NDArray[np.float64]
 
 
-def evidence_map(
-    weights: NDArray[Any], values: NDArray[Any], image_shape: tuple[int, int, int]
-) -> NDArray[np.float64]:
-    """Return the contribution (H, W) of each pixel to a class's score, summed over its channels.
-
-    `weights` (D,) are the class's weights in pixel space (unfolded), `values` (D,) the preprocessed pixels.
-    """
-    products = np.asarray(weights, dtype=np.float64) * np.asarray(values, dtype=np.float64)
-    summed: NDArray[np.float64] = planes_last(products[None], image_shape)[0].sum(axis=2)
-    return summed
-
-
 def evidence(
     row: NDArray[Any],
-    values: NDArray[Any],
-    W: NDArray[Any],
-    b: ArrayLike,
+    contributions: NDArray[Any],
+    biases: ArrayLike,
+    classes: ArrayLike,
     probabilities: ArrayLike,
     image_shape: tuple[int, int, int],
 ) -> Evidence:
-    """Return the evidence for the two most probable classes of one image.
+    """Return the evidence in one image for the `classes` (n,), winner first.
 
-    `row` (D,) is the raw image in plane order, `values` (D,) the same after preprocessing, W (D, K) the
-    weights in pixel space, b (K,), probabilities (K,).
+    `row` (D,) is the raw image in plane order, `contributions` (D, n) what each of its values adds to the
+    score of each of these classes, `biases` (n,) theirs, `probabilities` (K,) those of all classes.
     """
-    chances, biases = np.asarray(probabilities, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    classes = np.argsort(-chances, kind="stable")[:2]
-    maps = np.stack([evidence_map(W[:, k], values, image_shape) for k in classes])
+    values = np.asarray(contributions, dtype=np.float64).T
+    maps = planes_last(values, image_shape).sum(axis=3)
+    constants = np.asarray(biases, dtype=np.float64)
     return Evidence(
         image=image_pixels(row[None], image_shape)[0],
-        probabilities=chances,
-        classes=classes,
+        probabilities=np.asarray(probabilities, dtype=np.float64),
+        classes=np.asarray(classes, dtype=np.int64),
         maps=maps,
-        biases=biases[classes],
-        scores=maps.sum(axis=(1, 2)) + biases[classes],
+        biases=constants,
+        scores=maps.sum(axis=(1, 2)) + constants,
     )
 
 
@@ -117,7 +105,7 @@ def draw_evidence(sheet: Evidence, class_names: Sequence[str], *, heading: str |
 
 def sum_text(sheet: Evidence, place: int) -> str:
     """Return the sum that makes the score: the map's total plus the bias."""
-    total, bias, score = (f"{value:.4f}" for value in _parts(sheet, place))
+    total, bias, score = (f"{round(value, 4) + 0.0:.4f}" for value in _parts(sheet, place))
     sign, size = ("−", bias[1:]) if bias.startswith("-") else ("+", bias)
     return f"sum of the map {total}\n{sign} bias {size} = score {score}"
 

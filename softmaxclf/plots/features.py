@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from softmaxclf.plots.figure import AGAINST, FOR, MEDIUM, WIDTH, fit_text, new_figure, number, styled, title
 
 MOST_CLASSES = 20
-COLUMNS = 5
+COLUMNS, MOST_COLUMNS = 5, 8
 BAR_HEIGHT = 0.17  # inches: one line of text
+HEADINGS = {
+    "difference": "Features of largest weight minus the mean of the other classes (red: more, blue: less)",
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ def draw_features(
     class_names: Sequence[str],
     *,
     classes: Sequence[int] | None = None,
+    columns: int | None = None,
     feature_names: Sequence[str] | None = None,
     heading: str | None = None,
 ) -> Figure:
@@ -50,7 +54,7 @@ def draw_features(
     """
     selected = list(range(len(top.indices))) if classes is None else list(classes)
     shown = selected[:MOST_CLASSES]
-    columns = min(COLUMNS if feature_names is None else 2, max(1, len(shown)))
+    columns = min(columns or (COLUMNS if feature_names is None else 2), max(1, len(shown)), MOST_COLUMNS)
     lines = ceil(len(shown) / columns)
     figure = new_figure(WIDTH, 0.45 + lines * (0.75 + BAR_HEIGHT * top.indices.shape[1]))
     text = heading or "Features of largest weight (red raises the class's score, blue lowers it)"

@@ -31,9 +31,7 @@ def reliability(
 ) -> Reliability:
     """Return the bins and their expected calibration error as a Reliability with float64 arrays.
 
-    Empty bins become NaN.
-
-    Raises ValueError where the lengths disagree.
+    Empty bins become NaN. Raises ValueError where the lengths disagree.
     """
     arrays = [np.asarray(values, dtype=np.float64) for values in (edges, counts, confidence, accuracy)]
     bins = len(arrays[0]) - 1
@@ -66,7 +64,7 @@ def draw_reliability(
     if after is not None:
         label = f"{scaled}: error {100 * after.error:.1f} %"
         upper.plot(after.confidence, after.accuracy, color=COLOURS[2], marker="o", markersize=4, label=label)
-    upper.legend(loc="upper left")
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     upper.set_ylabel("accuracy in the bin")
     _draw_counts(lower, bins, after)
     return figure

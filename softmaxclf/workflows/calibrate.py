@@ -42,6 +42,7 @@ class Assessment:
         }
 
 
+@np.errstate(over="ignore", invalid="ignore")  # scores that overflow are refused by _finite_scores
 def assess(model: LinearModel, rows: Rows) -> Assessment:
     """How good the model's probabilities are on those rows. Raises DataError where a score is not finite.
 
@@ -97,9 +98,7 @@ def calibrated_path(path: Path, chosen: Path | None, model: LinearModel) -> Path
     if not target.exists():
         return target
     if target.samefile(path):
-        raise ConfigError(
-            f"--calibrated-out: {target} is the model itself, which stays; choose another name"
-        )
+        raise ConfigError(f"--calibrated-out: {target} is the model itself, which stays; choose another name")
     if not _is_earlier_copy(target, model):
         raise ConfigError(f"--calibrated-out: {target} holds something else; choose another name")
     return target

@@ -62,6 +62,10 @@ def prepare(config: Config, observer: Observer, *, folds: int = 0) -> Material:
     """
     started = time.perf_counter()
     dataset = load_dataset(config, observer)
+    if config.preprocessing.mirror and dataset.image_shape is None:
+        raise ConfigError(
+            f"preprocessing.mirror: expected rows that are images, got {dataset.path}; write false"
+        )
     y = dataset.train.y
     fold_of_row = _folds(config, y, folds) if folds else None
     if folds or dataset.validation is not None:
@@ -80,7 +84,7 @@ def prepare(config: Config, observer: Observer, *, folds: int = 0) -> Material:
 
 def load_dataset(config: Config, observer: Observer) -> Dataset:
     """The data set that `config.data` names; fetched first when it is missing and may be. Raises DataError."""
-    source, directory = config.data.source, Path(config.data.directory).expanduser()
+    source, directory = config.data.source, Path(config.data.directory)
     try:
         return open_source(source, directory, seed=config.data.seed)
     except MissingDataError:

@@ -26,6 +26,6 @@ def stack_bound(config: Config) -> int:
 
 
 def bytes_per_model(config: Config, reader: RowReader, classes: int) -> int:
-    """Bytes that one model of a stack takes while it is trained: weights, step and scratch, velocity, scores."""
-    copies = 4 if config.training.momentum else 3
+    """Bytes that one model of a stack takes while it is trained: weights, velocity, scores."""
+    copies = 2 if config.training.momentum else 1
     return FLOAT_BYTES * classes * (copies * reader.columns + 2 * config.training.batch_size)

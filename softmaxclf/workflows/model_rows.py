@@ -1,9 +1,10 @@
 """The rows of a saved model: its own data set, or another of the same kind, split as it was for training."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.config import Config, load_config
@@ -15,6 +16,7 @@ from softmaxclf.workflows.material import Material, load_dataset, prepare
 from softmaxclf.workflows.observer import Observer
 
 Array = NDArray[Any]
+T = TypeVar("T")
 SPLITS = ("train", "validation", "test")
 CALIBRATION = "calibration"  # what the provenance of a model with a fitted temperature says of it
 
@@ -35,9 +37,9 @@ class Rows:
         return labels
 
     @property
-    def places(self) -> list[int]:
-        """Where the rows stand in X."""
-        return list(range(len(self.y))) if self.rows is None else [int(row) for row in self.rows]
+    def places(self) -> Array:
+        """Where the rows stand in X (n,)."""
+        return np.arange(len(self.y)) if self.rows is None else self.rows
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,7 @@ class ModelRows:
             raise ConfigError(
                 f"validation rows: expected some that the model was not trained on, but {why}; use --split test"
             )
-        return Rows(
-            material.dataset, material.validation_X, material.validation_y, material.validation_rows
-        )
+        return Rows(material.dataset, material.validation_X, material.validation_y, material.validation_rows)
 
 
 def open_rows(
@@ -142,7 +142,7 @@ def provenance_of(model: LinearModel, part: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _read(read: Any, source: str | None) -> Any:
+def _read(read: Callable[[], T], source: str | None) -> T:
     """What read() gives; where the model's own data are not found, the error says that another can be named."""
     try:
         return read()

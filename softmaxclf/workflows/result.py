@@ -98,7 +98,7 @@ def finish(
 
 def stored_summary(session: Session) -> Summary:
     """The summary of a finished run, with its paths as they are now."""
-    summary: Summary = session.folder.read_json(METRICS)
+    summary: Summary = session.folder.read_metrics(session.manifest["command"])
     return {**summary, **_places(session.folder.path)}
 
 

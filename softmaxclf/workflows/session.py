@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from softmaxclf.config import Config, TuningConfig, config_differences, dump_config, load_config, to_dict
-from softmaxclf.errors import RunConflictError
-from softmaxclf.runs import CONFIG, MANIFEST, RunFolder, claim, environment, now
+from softmaxclf.errors import DataError, RunConflictError
+from softmaxclf.runs import CONFIG, MANIFEST, RunFolder, claim, environment, now, read_json
 from softmaxclf.workflows.material import Material
 
 FINISHED, PARTIAL, RUNNING = "finished", "partial", "running"
@@ -66,10 +66,11 @@ def opened(request: Request, material: Material) -> Iterator[Session]:
     path = request.out or default_path(request, material)
     with claim(path) as folder:
         if request.overwrite:
-            folder.clear()
+            _make_room(folder)
         manifest = folder.manifest()
         if manifest is None:
-            _refuse_strangers(folder)
+            if not request.overwrite:
+                _refuse_strangers(folder)
             manifest = _new_manifest(request, material)
         else:
             _refuse_another_run(folder, manifest, request, material)
@@ -124,6 +125,25 @@ def _new_manifest(request: Request, material: Material) -> dict[str, Any]:
             "class_names": list(dataset.class_names),
         },
     }
+
+
+def _make_room(folder: RunFolder) -> None:
+    """Delete the run that the folder holds. Refuse one that holds none: its files are not ours to delete."""
+    if not (folder.path / MANIFEST).exists():
+        _refuse_strangers(folder)
+        return
+    try:
+        content = read_json(folder.path / MANIFEST)
+    except DataError:
+        content = {"format_version": None}  # torn: who else would have written half of one
+    if not (isinstance(content, dict) and "format_version" in content):
+        raise RunConflictError(
+            f"{folder.path / MANIFEST}: expected the manifest of a run, found another program's; "
+            "choose another folder with --out"
+        )
+    # Until all is deleted this says that the run is unfinished, so that a kill in between leaves no empty "finished".
+    folder.write_json(MANIFEST, {**content, "status": RUNNING})
+    folder.clear()
 
 
 def _refuse_strangers(folder: RunFolder) -> None:

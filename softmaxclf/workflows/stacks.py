@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -14,37 +13,24 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.preprocessing import Preprocessing, fit_preprocessing
 from softmaxclf.core.rows import RowReader
 from softmaxclf.core.search import narrowed
-from softmaxclf.core.stack import STATE_ARRAYS, Cells, History, Problem, Settings, State, initial_state
-from softmaxclf.errors import ConfigError, DataError
+from softmaxclf.core.stack import Cells, Problem, Settings, State, initial_state
+from softmaxclf.errors import DataError
 from softmaxclf.runs import RunFolder
+from softmaxclf.workflows.checkpoints import Departed, StackResult, continues, restored, stored
 from softmaxclf.workflows.control import Control
 from softmaxclf.workflows.material import Material
 from softmaxclf.workflows.observer import Observer
 
 Array = NDArray[Any]
-Departed = list[dict[str, Any]]
 CHECKPOINT = "checkpoint.npz"
 CHECKPOINT_SECONDS = 5.0
 PROGRESS_SECONDS = 0.1
 WRITING_SECONDS = 3.0  # of --max-time, kept for pictures and files; scoring is estimated from the step's time
 
 
-@dataclass
-class StackResult:
-    """A trained stack. departed: what `on_rung` said of the cells that left early. complete: not out of time."""
-
-    state: State
-    departed: Departed = field(default_factory=list)
-    complete: bool = True
-
-
 def build_problem(config: Config, material: Material) -> Problem:
     """The engine's view of the material, with preprocessing fitted on training rows (per fold, if there are any)."""
     dataset, wanted = material.dataset, config.preprocessing
-    if wanted.mirror and dataset.image_shape is None:
-        raise ConfigError(
-            f"preprocessing.mirror: expected rows that are images, got {dataset.path}; write false"
-        )
     mirror = dataset.image_shape if wanted.mirror else None
     X, y = dataset.train.X, dataset.train.y
     folds = material.fold_of_row
@@ -111,7 +97,7 @@ class StackTraining:
         plan: [(iteration, cells that go on)] of halving; on_rung(state, leaving (G,) bool, rung) describes the others.
         Raises InterruptedRunError on a signal, after a checkpoint.
         """
-        result, rung = self._restored(problem, cells, name)
+        result, rung = self._restored(problem, cells, name, len(plan))
         self.observer.begin(what, self.settings.iterations, result.state.iteration)
         try:
             for place, (until, keep) in enumerate([*plan, (self.settings.iterations, 0)]):
@@ -160,49 +146,23 @@ class StackTraining:
         result.state = state.keep(np.flatnonzero(going_on))
 
     def _save(self, result: StackResult, name: str, rung: int) -> None:
-        state = result.state
-        arrays = {item: getattr(state, item) for item in STATE_ARRAYS}
-        arrays |= {f"cells_{item.name}": getattr(state.cells, item.name) for item in fields(Cells)}
-        arrays |= {
-            f"history_{item.name}": np.array(getattr(state.history, item.name)) for item in fields(History)
-        }
-        facts = {
-            "iteration": state.iteration,
-            "loss_count": state.loss_count,
-            "rung": rung,
-            "departed": result.departed,
-        }
-        self.folder.save_checkpoint(name, arrays, facts)
+        self.folder.save_checkpoint(name, *stored(result, rung))
 
-    def _restored(self, problem: Problem, cells: Cells, name: str) -> tuple[StackResult, int]:
+    def _restored(self, problem: Problem, cells: Cells, name: str, rungs: int) -> tuple[StackResult, int]:
         fresh = StackResult(initial_state(cells, problem, self.settings))
         try:
             saved = self.folder.load_checkpoint(name)
             if saved is None:
                 return fresh, 0
-            result, rung = restored(*saved, where=str(self.folder.path / name))
+            where = str(self.folder.path / name)
+            result, rung = restored(*saved, where=where)
+            if not (0 <= rung <= rungs and continues(result.state, fresh.state, self.settings.iterations)):
+                raise DataError(f"{where}: expected a state of this run, found another")
         except DataError as error:
             self.observer.warn(f"{error}; starting this stack again")
             return fresh, 0
         self.observer.note(f"continuing {self.folder.path} at iteration {result.state.iteration:,}")
         return result, rung
-
-
-def restored(arrays: dict[str, Array], facts: dict[str, Any], where: str) -> tuple[StackResult, int]:
-    """The stack of a checkpoint and the number of rungs behind it. Raises DataError when something is missing."""
-    try:
-        cells = Cells(*(arrays[f"cells_{item.name}"] for item in fields(Cells)))
-        lines = {item.name: list(arrays[f"history_{item.name}"]) for item in fields(History)}
-        history = History(**{**lines, "iteration": [int(value) for value in lines["iteration"]]})
-        kept = {name: np.array(arrays[name]) for name in STATE_ARRAYS}
-        state = State(
-            cells=cells, iteration=facts["iteration"], loss_count=facts["loss_count"], history=history, **kept
-        )
-        return StackResult(state, facts["departed"]), facts["rung"]
-    except KeyError as error:
-        raise DataError(
-            f"{where}: expected {error} in the checkpoint, found none"
-        ) from error
 
 
 class _Watch:

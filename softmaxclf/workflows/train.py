@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from softmaxclf.core.search import grid_cells
 from softmaxclf.core.stack import State
-from softmaxclf.errors import AllDivergedError
+from softmaxclf.errors import AllDivergedError, ConfigError
 from softmaxclf.workflows import pictures
 from softmaxclf.workflows.control import Control
 from softmaxclf.workflows.divergence import advice
@@ -46,6 +46,10 @@ def train(request: TrainRequest, observer: Observer) -> Summary:
     control = Control(request.max_time)
     with control.handling_signals():
         material = prepare(request.config, observer)
+        if request.test and material.dataset.read_test is None:
+            raise ConfigError(
+                f"--test: expected a test split, got {material.dataset.path} without one; leave --test out"
+            )
         observer.note(material.describe())
         with opened(request, material) as session:
             if session.finished:

@@ -12,8 +12,10 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.rows import RowReader
 from softmaxclf.core.search import Outcome, choose, grid_cells, rungs, split_stacks
 from softmaxclf.core.stack import Cells, Problem, State
-from softmaxclf.errors import AllDivergedError, ConfigError
+from softmaxclf.errors import AllDivergedError, ConfigError, RunConflictError
+from softmaxclf.runs import MANIFEST, has_form
 from softmaxclf.workflows import pictures
+from softmaxclf.workflows.checkpoints import StackResult, restored
 from softmaxclf.workflows.control import Control
 from softmaxclf.workflows.divergence import advice
 from softmaxclf.workflows.material import Material, prepare
@@ -33,13 +35,11 @@ from softmaxclf.workflows.scoring import Score
 from softmaxclf.workflows.session import Request, Session, opened
 from softmaxclf.workflows.stacks import (
     CHECKPOINT,
-    StackResult,
     StackTraining,
     build_problem,
     build_settings,
     cut_short,
     model_of,
-    restored,
 )
 
 Array = NDArray[Any]
@@ -124,7 +124,14 @@ class _Tuning:
         if "stacks" not in self.session.manifest:
             planned = planned_stacks(self.request, self.problem)
             self.session.save(stacks=[sorted(set(map(int, stack.index))) for stack in planned])
-        return [cells.keep(np.isin(cells.index, members)) for members in self.session.manifest["stacks"]]
+        agreed = self.session.manifest["stacks"]
+        known = has_form(agreed, [[int]]) and all(agreed)
+        if not known or sorted(cell for stack in agreed for cell in stack) != np.unique(cells.index).tolist():
+            raise RunConflictError(
+                f"{self.session.folder.path / MANIFEST}: expected the grid's cells in stacks, found others; "
+                "start again with --overwrite"
+            )
+        return [cells.keep(np.isin(cells.index, members)) for members in agreed]
 
     def _train(self, number: int) -> StackResult:
         cells = self.stacks[number]

@@ -114,6 +114,15 @@ def test_coordinates_whose_interval_crosses_a_kink_are_skipped_and_counted():
     assert check_directions(f, [1, 1, 0], W, kinks=lambda w: w, count=5).skipped == 5
 
 
+def test_the_kinks_that_were_met_are_named_once_and_in_order():
+    def bends(w):
+        return np.array([[w[1], 1.0], [w[0], w[1]]])
+
+    result = check_elementwise(lambda w: float(w.sum()), [1, 1, 1], [1e-7, 1e-7, 1.0], kinks=bends)
+    assert (result.checked, result.skipped, result.kinks) == (1, 2, ((0, 0), (1, 0), (1, 1)))
+    assert check_elementwise(lambda w: float(w.sum()), [1], [1e-7]).kinks == ()
+
+
 def test_nothing_checked_does_not_pass():
     result = check_elementwise(lambda w: float(abs(w[0])), [0.0], [0.0], kinks=lambda w: w)
     assert (result.checked, result.skipped, result.worst, result.passed) == (0, 1, None, False)

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from softmaxclf.core.sanity import (
     check_overfit,
     check_regularization,
     check_update_ratio,
+    independent_rows,
+    largest_rate,
     loss_at_zero,
 )
 from softmaxclf.core.softmax import softmax_loss_vectorized
@@ -121,3 +124,29 @@ def test_checks_that_could_see_nothing_are_refused(data):
         check_update_ratio(softmax_loss_vectorized, zero, *data, 0.0, 1e-3)
     with pytest.raises(ValueError, match="'softmax' or 'hinge', got 'huber'"):
         loss_at_zero("huber", K)
+
+
+def test_rows_that_follow_from_others_are_not_taken():
+    X = np.array([[0, 0, 0], [0, 0, 0], [1, 0, 0], [2, 0, 0], [0, 3, 0], [5, 1, 0], [0, 0, 1], [7, 7, 7.0]])
+    assert independent_rows(X, 20).tolist() == [0, 2, 4, 6]
+    assert independent_rows(X, 2).tolist() == [0, 2]
+    assert independent_rows(np.ones((5, 3)), 20).tolist() == [0]
+
+
+def test_repeated_rows_with_other_labels_do_not_keep_the_rest_from_being_overfitted(data):
+    X, y = np.vstack([data[0][:5], data[0]]), np.concatenate([(data[1][:5] + 1) % K, data[1]])
+    check = check_overfit(softmax_loss_vectorized, X, y, K)
+    assert (check.name, check.passed) == ("20 rows can be overfitted", True)
+
+
+def test_no_step_at_the_largest_rate_raises_the_loss(data):
+    X = data[0] - data[0].mean(axis=0)
+    rate = largest_rate(X)
+    W = np.random.default_rng(1).normal(size=(48, K)) * 0.1
+    losses = []
+    for _ in range(30):
+        value, dW = softmax_loss_vectorized(W, X, data[1], 0.0)
+        losses.append(value)
+        W = W - rate * dW
+    assert all(after <= before for before, after in pairwise(losses))
+    assert largest_rate(np.zeros((3, 2))) == 1

@@ -10,14 +10,18 @@ from softmaxclf.core.gradcheck import numeric_gradient, relative_error
 from softmaxclf.core.softmax import (
     as_floats,
     cross_entropy,
+    entropy,
     hard_max,
     log_softmax,
     logsumexp,
     score_gradient,
+    shifted_powers,
+    shifted_scores,
     softmax,
     softmax_jacobian,
     softmax_loss_vectorized,
     tied_maxima,
+    with_bias,
 )
 
 pytestmark = pytest.mark.usefixtures("floating_point_errors_raise")
@@ -268,3 +272,32 @@ def test_numbers_of_another_byte_order_are_understood():
 
 def test_no_rows_give_no_losses():
     assert cross_entropy(np.empty((0, 3)), []).shape == (0,)
+
+
+@given(ROWS)
+def test_shifted_scores_are_at_most_0_and_their_powers_give_the_probabilities(scores):
+    shifted = shifted_scores(scores)
+    assert (shifted.max(axis=1) == 0).all()
+    powers = shifted_powers(scores)
+    assert powers / powers.sum(axis=1, keepdims=True) == pytest.approx(softmax(scores), rel=1e-14)
+
+
+def test_entropy_is_0_for_a_certain_answer_and_that_of_the_classes_for_none():
+    assert entropy([[1e4, 0, -1e4], [7, 7, 7]]) == pytest.approx([0, math.log(3)])
+    assert entropy([0, -math.inf]) == 0
+    assert entropy([1.0, 2.0]) == pytest.approx(-sum(p * math.log(p) for p in softmax([1.0, 2.0])))
+    assert math.isnan(entropy([math.nan, 1]))
+
+
+def test_the_bias_is_regularized_only_when_asked():
+    generator = np.random.default_rng(0)
+    W, X = generator.normal(size=(4, 3)), np.hstack([generator.normal(size=(9, 3)), np.ones((9, 1))])
+    y = generator.integers(0, 3, 9)
+    objective = with_bias(softmax_loss_vectorized)
+    data_loss, data_dW = softmax_loss_vectorized(W, X, y, 0)
+    loss, dW = objective(W, X, y, 0.3, False)
+    assert loss == pytest.approx(data_loss + 0.15 * (W[:3] ** 2).sum())
+    assert dW == pytest.approx(data_dW + 0.3 * np.vstack([W[:3], np.zeros((1, 3))]))
+    classic = softmax_loss_vectorized(W, X, y, 0.3)
+    assert objective(W, X, y, 0.3, True)[0] == classic[0]
+    assert objective(W, X, y, 0.3, True)[1] == pytest.approx(classic[1], abs=0)

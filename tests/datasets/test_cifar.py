@@ -163,6 +163,10 @@ def test_rows_that_are_no_images_cannot_be_written(small_splits: Splits, tmp_pat
         DataError, match=r"expected 1 to 100,000 rows of 3072 bytes.*write other data as an \.npz"
     ):
         write_cifar_folder(tmp_path, features, small_splits[1], CIFAR10_CLASSES)
+    with pytest.raises(DataError, match="expected labels from 0 to 9, found 10 in row 4"):
+        write_cifar_folder(
+            tmp_path, Split(small_splits[0].X[:5], np.arange(6, 11)), small_splits[1], CIFAR10_CLASSES
+        )
     with pytest.raises(DataError, match="expected 10 class names"):
         write_cifar_folder(tmp_path, *small_splits, ("a", "b"))
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softmaxclf.plots.compare import accuracies, draw_compare
+from softmaxclf.plots.compare import accuracies, draw_compare, draw_templates_compared
 
 
 def test_the_interval_becomes_a_reach_in_percent() -> None:
@@ -34,3 +34,28 @@ def test_very_many_runs_are_cut_and_the_heading_says_so(texts: Callable[..., lis
     figure = draw_compare(accuracies([f"r{k}" for k in range(60)], [0.5] * 60, [0.4] * 60, [0.6] * 60))
     assert "r39" in texts(figure) and "r40" not in texts(figure)
     assert any("first 40 of 60 runs" in text for text in texts(figure))
+
+
+def test_templates_of_runs_stand_under_each_other(
+    check: Any, texts: Callable[..., list[str]], generator: Any
+) -> None:
+    templates = list(generator.integers(0, 256, (2, 3, 4, 5, 3), dtype=np.uint8))
+    figure = check(lambda: draw_templates_compared(templates, ["first", "second"], ["a", "b", "c"]))
+    shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
+    assert all(
+        np.array_equal(one, other) for one, other in zip(shown, [*templates[0], *templates[1]], strict=True)
+    )
+    assert {"first", "second", "a", "b", "c"} <= set(texts(figure))
+    boxes = [axes.get_position() for axes in figure.axes]
+    assert boxes[0].y0 > boxes[3].y1 and boxes[0].x0 == boxes[3].x0 < boxes[1].x0
+
+
+def test_of_very_many_classes_the_first_are_compared_and_the_heading_says_so(
+    texts: Callable[..., list[str]],
+) -> None:
+    names = [f"k{k}" for k in range(100)]
+    figure = draw_templates_compared(
+        [np.zeros((100, 2, 2, 1), np.uint8)], ["a run with a long name " * 9], names
+    )
+    assert "k11" in texts(figure) and "k12" not in texts(figure)
+    assert any("first 12 of 100 classes" in text for text in texts(figure))

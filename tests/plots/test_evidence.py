@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softmaxclf.plots.evidence import Evidence, draw_evidence, evidence, evidence_map, sum_text
+from softmaxclf.plots.evidence import Evidence, draw_evidence, evidence, sum_text
 
 SHAPE = (3, 4, 5)
 
@@ -16,15 +16,17 @@ def sheet(generator: np.random.Generator, classes: int = 4) -> tuple[Evidence, n
     W, b = generator.normal(size=(60, classes)), generator.normal(size=classes)
     scores = (row - 127.5) @ W + b
     probabilities = np.linspace(0.1, 0.4, classes)
-    return evidence(row, row - 127.5, W, b, probabilities, SHAPE), scores
+    shown = np.arange(classes)[::-1][:2]
+    contributions = (row - 127.5)[:, None] * W[:, shown]
+    return evidence(row, contributions, b[shown], shown, probabilities, SHAPE), scores
 
 
-def test_one_weight_speaks_at_its_own_pixel() -> None:
-    weights, values = np.zeros(60), np.full(60, -2.0)
-    weights[2 * 20 + 1 * 5 + 3] = 4.0
-    weights[0 * 20 + 1 * 5 + 3] = 1.0
-    contributions = evidence_map(weights, values, SHAPE)
-    assert np.argwhere(contributions).tolist() == [[1, 3]] and contributions[1, 3] == -10.0
+def test_what_a_value_adds_is_drawn_at_its_pixel_summed_over_the_channels() -> None:
+    contributions = np.zeros((60, 1))
+    contributions[2 * 20 + 1 * 5 + 3] = -8.0
+    contributions[0 * 20 + 1 * 5 + 3] = -2.0
+    drawn = evidence(np.zeros(60, np.uint8), contributions, [0.0], [0], [1.0], SHAPE).maps[0]
+    assert np.argwhere(drawn).tolist() == [[1, 3]] and drawn[1, 3] == -10.0
 
 
 def test_the_map_and_the_bias_sum_to_the_score_of_winner_and_runner_up(
@@ -38,7 +40,7 @@ def test_the_map_and_the_bias_sum_to_the_score_of_winner_and_runner_up(
 
 def test_the_image_is_the_row_the_right_way_round(generator: np.random.Generator) -> None:
     row = np.arange(60, dtype=np.uint8)
-    found = evidence(row, row / 1.0, np.zeros((60, 1)), [0.0], [1.0], SHAPE)
+    found = evidence(row, np.zeros((60, 1)), [0.0], [0], [1.0], SHAPE)
     assert found.image[2, 3].tolist() == [13, 33, 53] and len(found.classes) == 1
 
 

@@ -34,3 +34,9 @@ def test_named_features_and_many_classes(texts: Callable[..., list[str]], genera
     assert len(figure.axes) == 20
     assert any("first 20 of 50 classes" in text for text in texts(figure))
     assert {"length", "width"} & set(texts(figure))
+
+
+def test_the_bar_charts_stand_in_as_many_columns_as_asked_for() -> None:
+    figure = draw_features(top_features(np.eye(4)), list("abcd"), columns=1)
+    assert len({axes.get_position().x0 for axes in figure.axes}) == 1
+    assert len({axes.get_position().y0 for axes in figure.axes}) == 4

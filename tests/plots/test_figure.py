@@ -39,6 +39,7 @@ MODULES = [
     "figure",
     "grid",
     "images",
+    "pairs",
     "reliability",
     "templates",
 ]

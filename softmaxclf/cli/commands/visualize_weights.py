@@ -1,5 +1,6 @@
 """softmaxclf visualize-weights."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,38 @@ from softmaxclf.cli import console, options
     show_default=True,
     help="One brightness scale for all classes, one per class, red for and blue against, or minus the others.",
 )
+@click.option("--classes", metavar="LIST", help="Only these classes, names or indices: cat,dog. [default: all]")
+@click.option("--columns", type=click.IntRange(1, 50), metavar="N", help="Classes side by side.")
+@click.option(
+    "--examples", is_flag=True,
+    help="Beside each template the training images of highest and of lowest score; needs the data.",
+)
+@click.option(
+    "--data", metavar="SOURCE",
+    help="Data set for --examples. [default: the one that the model was trained on]",
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE",
     help="Picture file; its ending names the format. [default: templates.png beside the weights]",
 )
+@click.option("--table", "as_table", is_flag=True, help="Also print each class's weights in numbers.")
+@click.option(
+    "--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Also write all weights as a table, a line per pixel or feature.",
+)
 @options.output
-def visualize_weights(model: Path, view: str, out: Path | None, **others: Any) -> None:
+def visualize_weights(
+    model: Path,
+    view: str,
+    classes: str | None,
+    columns: int | None,
+    examples: bool,
+    data: str | None,
+    out: Path | None,
+    as_table: bool,
+    csv_file: Path | None,
+    **others: Any,
+) -> None:
     """Draw what each class looks for: its weights as an image, or its largest weights as bars.
 
     MODEL is a run folder or a weights.npz.
@@ -31,10 +58,36 @@ def visualize_weights(model: Path, view: str, out: Path | None, **others: Any) -
     Example:
       softmaxclf visualize-weights runs/demo --view signed --out templates.png
     """
-    from softmaxclf.workflows.visualize import visualize
+    from softmaxclf.workflows.visualize import VisualizationRequest, visualize
 
-    path = visualize(model, view=view, out=out)
+    if data is not None and not examples:
+        raise click.UsageError("--data is for --examples; add it, or leave both out")
+    request = VisualizationRequest(model, view, classes, columns, examples, data, out, csv_file)
+    result = visualize(request, console.console_of(others))
     if others["as_json"]:
-        console.print_json({"model": str(model), "view": view, "picture": str(path)})
+        console.print_json(result)
         return
-    click.echo(f"Wrote {console.quoted(path)}")
+    if as_table:
+        click.echo(f"{_table(result['classes'])}\n")
+    for name in ("picture", "csv"):
+        if name in result:
+            click.echo(f"Wrote {console.quoted(result[name])}")
+
+
+def _table(classes: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        [
+            each["class"],
+            *(f"{each[name]:.4g}" for name in ("least", "greatest", "norm", "bias")),
+            f"{each['strongest']['weight']:.4g}",
+            _place(each["strongest"]),
+        ]
+        for each in classes
+    ]
+    return console.table(["class", "least weight", "greatest", "norm", "bias", "strongest", "at"], rows)
+
+
+def _place(strongest: Mapping[str, int]) -> str:
+    if "channel" not in strongest:
+        return f"feature {strongest['feature']}"
+    return f"channel {strongest['channel']}, row {strongest['row']}, column {strongest['column']}"

@@ -1,0 +1,83 @@
+"""softmaxclf explain."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from softmaxclf.cli import console, explanation, options
+
+
+class NumbersCommand(click.Command):
+    """A command that takes negative numbers as arguments; anything else with a dash remains an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # click takes a token for an option by its first letter; float() overlooks a space there.
+        return super().parse_args(ctx, [f" {each}" if _is_negative(each) else each for each in args])
+
+
+def _is_negative(token: str) -> bool:
+    try:
+        float(token)
+    except ValueError:
+        return False
+    return token.startswith("-")
+
+
+@click.command(cls=NumbersCommand)
+@click.argument("scores", nargs=-1, metavar="SCORES...")
+@click.option("--label", metavar="CLASS", help="The right class, by index or name: adds losses and gradient.")
+@click.option("--classes", metavar="NAMES", help="Class names with commas between, as in cat,dog,ship.")
+@click.option(
+    "--scale",
+    type=float,
+    default=0.5,
+    show_default=True,
+    metavar="NUMBER",
+    help="Multiply the scores by this, as a larger regularization would by less than 1.",
+)
+@click.option(
+    "--add",
+    "constant",
+    type=float,
+    default=100.0,
+    show_default=True,
+    metavar="NUMBER",
+    help="Add this to every score.",
+)
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Take the scores that this run folder or weights.npz gives the --image.",
+)
+@click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="The image file for --model.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also draw scores and probabilities; the ending names the format.",
+)
+@options.output
+def explain(scores: tuple[str, ...], scale: float, **rest: Any) -> None:
+    """Show what softmax makes of scores: probabilities, losses and derivatives, step by step.
+
+    SCORES are numbers, one per class; negative ones need no "--" before them.
+
+    \b
+    Example:
+      softmaxclf explain --label 0 -3 2 -1 0
+    """  # fmt: skip
+    from softmaxclf.workflows.explain import ExplainRequest
+    from softmaxclf.workflows.explain import explain as run_explain
+
+    names = ("label", "classes", "constant", "model", "image", "out")
+    result = run_explain(ExplainRequest(scores, factor=scale, **{name: rest[name] for name in names}))
+    if rest["as_json"]:
+        console.print_json(result)
+        return
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    click.echo(explanation.explanation(result, encoding))
+    if result["picture"]:
+        click.echo(f"\nWrote {console.quoted(result['picture'])}")

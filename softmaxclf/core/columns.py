@@ -1,0 +1,100 @@
+"""What an iteration needs of the cells of a stack, in the dtype and the shape in which it is used."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmaxclf.core.rows import RowReader
+from softmaxclf.core.stack import Problem, State
+
+Array = NDArray[Any]
+
+
+class Columns:
+    """The cells as columns of the stack: their rates, folds, offsets and scales."""
+
+    def __init__(self, problem: Problem, state: State) -> None:
+        self.dtype = state.V.dtype
+        self.classes = problem.classes
+        self.learning_rate = state.cells.learning_rate.copy()
+        self.regularization = state.cells.regularization
+        self.folds = state.cells.fold
+        self.learning_rate[state.diverged_at >= 0] = 0
+        self._fold_of_row = problem.fold_of_row
+        self._scales(problem)
+        count = len([each for each in problem.preprocessing if each.offset is not None])
+        own = np.ones((1, 1)) if count <= 1 else np.arange(count)[:, None] == self.folds
+        self.minus_own_center = -own[:, None, :].astype(self.dtype)  # (F, 1, G or 1)
+
+    def _scales(self, problem: Problem) -> None:
+        """Split 1 / scale^2 into a common factor of the step and, where it differs by feature, an array."""
+        scales = [each.scale for each in problem.preprocessing]
+        self.step_factor, self.inverse_square = 1.0, None
+        if scales[0] is not None and len(scales[0]) == 1:
+            self.step_factor = float(1 / scales[0][0] ** 2)
+        elif scales[0] is not None:
+            features = np.stack([1 / scale**2 for scale in scales if scale is not None], axis=1)
+            features = features[:, self.folds] if len(scales) > 1 else features
+            self.inverse_square = features[:, None, :].astype(self.dtype)  # (D', 1, G or 1)
+        self.bias_factor = self.dtype.type(1 / self.step_factor)
+
+    def freeze(self, cells: Array) -> None:
+        """Let those cells (G,) bool learn no more."""
+        self.learning_rate[cells] = 0
+
+    def step(self, rate: float, weights: Array) -> Array:
+        """What p - y is multiplied by: -eta * weight of the row, (n, 1, G)."""
+        eta = (-rate * self.step_factor * self.learning_rate).astype(self.dtype)
+        product: Array = (weights * eta)[:, None, :]
+        return product
+
+    def decay(self, rate: float) -> Array:
+        """eta * lambda (G,): the share of the weights that the L2 penalty takes in this iteration."""
+        return (rate * self.learning_rate * self.regularization).astype(self.dtype)
+
+    def flat_decay(self, rate: float) -> Array:
+        """`decay` for the flat rows (K G,) of V, whose inner loop is not as short as G; (1,) for a single cell."""
+        decay = self.decay(rate)
+        return decay if len(decay) == 1 else np.tile(decay, self.classes)
+
+    def own_center(self, centers: Array) -> Array:
+        """offset V (K, G) of each cell's own fold, out of those of all folds (F, K, G)."""
+        if len(centers) <= 1:
+            return centers[0] if len(centers) else np.zeros(1, self.dtype)
+        own: Array = centers[self.folds, :, np.arange(len(self.folds))].T
+        return own
+
+    def trained(self, rows: Array) -> Array | None:
+        """Which of these rows each cell is trained on (n, G), or None when there are no folds."""
+        if self._fold_of_row is None:
+            return None
+        kept: Array = self._fold_of_row[rows][:, None] != self.folds
+        return kept
+
+    def weights(self, rows: Array) -> Array:
+        """Each row's weight in each cell's mean: (n, 1), or (n, G) with 0 for held-out rows."""
+        kept = self.trained(rows)
+        if kept is None:
+            return np.full((len(rows), 1), 1 / len(rows), self.dtype)
+        shares: Array = kept / np.maximum(kept.sum(axis=0), 1)
+        return shares.astype(self.dtype)
+
+    def factors(self, norms: Array | None, rows: Array) -> Array | None:
+        """The factors (n, 1, 1) or (n, 1, G) of these rows out of a table of inverse norms, or None."""
+        if norms is None:
+            return None
+        own = norms[rows]
+        return (own[:, self.folds] if own.shape[1] > 1 else own)[:, None, :]
+
+
+def inverse_norms(problem: Problem, X: Array) -> Array | None:
+    """1 / norm (N, 1) or (N, F) of all rows of X, for unit-norm preprocessing; None without it."""
+    first = problem.preprocessing[0]
+    if not first.unit_norm:
+        return None
+    distinct = problem.preprocessing if first.offset is not None else [first]
+    table = np.empty((len(X), len(distinct)), np.dtype(problem.dtype))
+    for part, Z in RowReader(X, first.mirror, problem.dtype).chunks():
+        table[part] = np.stack([each.inverse_norms(Z) for each in distinct], axis=1)
+    return table

@@ -1,0 +1,246 @@
+"""What came out: the headline, the warnings, the splits, the grid and the curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from softmaxclf.plots.curves import learning_curves
+from softmaxclf.plots.figure import distinct_numbers
+from softmaxclf.plots.grid import GridCell, GridTable, accuracy_scale, grid_table
+from softmaxclf.report.charts import accuracy_chart, loss_chart
+from softmaxclf.report.facts import Facts
+from softmaxclf.report.figures import DASH, count, decimal, interval, percent, setting
+from softmaxclf.report.markup import NO_BREAK, Markup, element, join
+from softmaxclf.report.page import figure, paragraphs, section, shade
+from softmaxclf.report.tables import Cell, Column, matrix, table
+
+MOST_TILES = 2_500
+MOST_CELLS = 1_000
+SPLITS = [
+    Column(name, name != "split")
+    for name in ("split", "accuracy", f"95{NO_BREAK}% interval", "right", "rows", "loss")
+]
+CELLS = [
+    Column("learning rate", False),
+    Column("regularization"),
+    Column("train accuracy"),
+    Column("validation accuracy"),
+    Column(f"95{NO_BREAK}% interval"),
+    Column("validation loss"),
+    Column("status", False),
+]
+
+
+def header(facts: Facts, contents: Sequence[tuple[str, str]]) -> Markup:
+    """The title, the result in one sentence and the way to the sections (name, heading)."""
+    name, manifest = facts.headline, facts.manifest
+    split = facts.splits[name]
+    sentence = join([
+        "of the ", count(split["rows"], f"splits.{name}.rows"), f" {name} {facts.noun} are labelled right ",
+        f"(95{NO_BREAK}% interval ", interval(split["interval"], f"splits.{name}.interval"), "). ", *_origin(facts),
+    ])  # fmt: skip
+    links = element(
+        "ul", *(element("li", element("a", text, href=f"#{target}")) for target, text in contents)
+    )
+    large = element("strong", percent(split["accuracy"], f"splits.{name}.accuracy"))
+    return element(
+        "header",
+        element("p", f"softmaxclf {manifest['command']} · {str(manifest['started'])[:10]}", class_="kicker"),
+        element("h1", f"{manifest['data']['name']}: a {facts.loss} linear classifier"),
+        element("p", large, " ", element("span", sentence), class_="result"),
+        element("nav", links, aria_label="Sections"),
+    )
+
+
+def _origin(facts: Facts) -> list[object]:
+    """Where the model comes from: chosen from a grid, or trained alone."""
+    best, cells = facts.metrics.get("best"), facts.metrics.get("cells")
+    if not best or not cells:
+        chosen = facts.setting_text("training.learning_rate"), facts.setting_text("training.regularization")
+        return [f"One model, with learning rate {chosen[0]} and regularization {chosen[1]}."]
+    folds = facts.setting_text("tuning.folds")
+    judged = f"{folds}-fold cross-validated" if folds != "0" else "validation"
+    which = f"the best of {len(cells):,} models by {judged} {facts.setting_text('tuning.metric')}"
+    if facts.setting_text("tuning.select") == "one-se":
+        which = f"the strongest regularization within one standard error of {which}"
+    refit = ", then trained again on all training rows" if best.get("refit") else ""
+    return [
+        f"It is {which}{refit}: learning rate ", setting(best["learning_rate"], "best.learning_rate"),
+        ", regularization ", setting(best["regularization"], "best.regularization"), ".",
+    ]  # fmt: skip
+
+
+def warnings(facts: Facts) -> Markup | None:
+    """What to know before the result is trusted; None when there is nothing."""
+    notes = facts.metrics.get("warnings", ())
+    if not notes:
+        return None
+    items = element("ul", *(element("li", note[:1].upper() + note[1:]) for note in notes))
+    return element("section", element("h2", "Before you trust it"), items, id="warnings", class_="warnings")
+
+
+def results(facts: Facts) -> Markup:
+    """The table of the splits."""
+    rows = [
+        [
+            name,
+            percent(split["accuracy"], f"splits.{name}.accuracy"),
+            interval(split["interval"], f"splits.{name}.interval"),
+            count(split.get("correct"), f"splits.{name}.correct"),
+            count(split["rows"], f"splits.{name}.rows"),
+            decimal(split["loss"], f"splits.{name}.loss"),
+        ]
+        for name, split in facts.splits.items()
+    ]
+    marked = list(facts.splits).index(facts.headline)
+    loss = "cross-entropy" if facts.loss == "softmax" else "multi-class hinge loss"
+    notes = [f"{name}: {split['note']}." for name, split in facts.splits.items() if split.get("note")]
+    caption = f"Intervals are Wilson's. The loss is the mean {loss}, without the penalty on the weights."
+    guess = percent(1 / len(facts.class_names), "chance", 1)
+    classes = f"{len(facts.class_names):,} classes"
+    chance = join(
+        [f"Guessing one of {classes} would be right for ", guess, " of the rows, were they equally frequent."]
+    )
+    return section(
+        "result", "Result", table(caption, SPLITS, rows, marked=marked, label="Result per split"),
+        paragraphs(*notes, chance, _without_test(facts)),
+    )  # fmt: skip
+
+
+def _without_test(facts: Facts) -> str | None:
+    if "test" in facts.splits:
+        return None
+    return "The test rows were not scored in this run; softmaxclf evaluate does it."
+
+
+def grid(facts: Facts) -> Markup | None:
+    """Heat maps of the grid and the table of all its cells; None for a single model."""
+    cells = facts.metrics.get("cells")
+    if not cells:
+        return None
+    best = facts.metrics["best"]
+    winner = (best["learning_rate"], best["regularization"])
+    laid = grid_table([_grid_cell(cell) for cell in cells], best=winner)
+    if laid.validation.size <= MOST_TILES:
+        maps: Markup = element(
+            "div", *(_heat_map(laid, cells, split) for split in ("validation", "train")), class_="pair"
+        )
+    else:
+        maps = paragraphs(
+            f"The grid is too large for a heat map here ({laid.validation.size:,} places); see grid.png."
+        )
+    return section("grid", "Grid", maps, element("h3", "All cells"), _cell_table(cells, winner))
+
+
+def _grid_cell(cell: Mapping[str, Any]) -> GridCell:
+    train, validation = (_or_nan(cell[name]) for name in ("train_accuracy", "validation_accuracy"))
+    return GridCell(cell["learning_rate"], cell["regularization"], train, validation, cell["status"])
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _heat_map(laid: GridTable, cells: Sequence[Mapping[str, Any]], split: str) -> Markup:
+    """One split's accuracies as a table of shaded cells, both splits on one scale."""
+    scale = accuracy_scale(laid)
+    by_rates = laid.row_name == "learning rate"
+    places = {(cell["learning_rate"], cell["regularization"]): number for number, cell in enumerate(cells)}
+    tiles = []
+    for row, row_value in enumerate(laid.row_values):
+        line = []
+        for column, column_value in enumerate(laid.column_values):
+            number = places.get((row_value, column_value) if by_rates else (column_value, row_value))
+            line.append(_tile(cells, number, split, scale, best=(row, column) == laid.best))
+        tiles.append(line)
+    caption = f"{split.capitalize()} accuracy in percent. " + _legend(laid)
+    return matrix(
+        caption, f"{laid.row_name} ↓", distinct_numbers(laid.column_values), distinct_numbers(laid.row_values), tiles,
+        over=f"{laid.column_name} →",
+    )  # fmt: skip
+
+
+def _legend(laid: GridTable) -> str:
+    told = ["The outlined cell was chosen."] if laid.best else []
+    told += ["A dash stands for a cell that diverged."] if (laid.state == "diverged").any() else []
+    told += (
+        ["* marks cells that were stopped early, on a smaller budget."]
+        if (laid.state == "stopped").any()
+        else []
+    )
+    return " ".join([*told, "Brighter is more accurate, on one scale for both tables."])
+
+
+def _tile(
+    cells: Sequence[Mapping[str, Any]], number: int | None, split: str, scale: Any, *, best: bool
+) -> Cell:
+    share = None if number is None else cells[number][f"{split}_accuracy"]
+    if number is None or share is None or cells[number]["status"].startswith("diverged"):
+        return Cell(DASH, class_="none")
+    shown = element(
+        "data", f"{100 * share:.1f}", value=repr(share), data_of=f"cells.{number}.{split}_accuracy"
+    )
+    star = "*" if cells[number]["status"].startswith("stopped") else None
+    outline = " best" if best else ""
+    return Cell(join([shown, star]), class_=shade("heat", float(scale(100 * share))) + outline)
+
+
+def _cell_table(cells: Sequence[Mapping[str, Any]], winner: tuple[float, float]) -> Markup:
+    order = list(range(len(cells)))
+    caption = "Choose a column's name to sort by it."
+    if len(cells) > MOST_CELLS:
+        order = sorted(order, key=lambda number: -(cells[number]["validation_accuracy"] or -1.0))[:MOST_CELLS]
+        caption += f" These are the best {MOST_CELLS:,} of {len(cells):,} cells; results.csv has all of them."
+    rows = [_cell_row(cells[number], f"cells.{number}", winner) for number in order]
+    marked = next((place for place, number in enumerate(order) if _pair(cells[number]) == winner), None)
+    return table(caption, CELLS, rows, sortable=True, marked=marked, label="All cells of the grid")
+
+
+def _pair(cell: Mapping[str, Any]) -> tuple[float, float]:
+    return cell["learning_rate"], cell["regularization"]
+
+
+def _cell_row(cell: Mapping[str, Any], of: str, winner: tuple[float, float]) -> list[object]:
+    badge = join([" ", element("span", "chosen", class_="badge")]) if _pair(cell) == winner else None
+    low = cell.get("validation_interval", [None, None])
+    return [
+        setting(cell["learning_rate"], f"{of}.learning_rate"),
+        setting(cell["regularization"], f"{of}.regularization"),
+        percent(cell["train_accuracy"], f"{of}.train_accuracy"),
+        percent(cell["validation_accuracy"], f"{of}.validation_accuracy"),
+        interval(low, f"{of}.validation_interval"),
+        decimal(cell["validation_loss"], f"{of}.validation_loss"),
+        Cell(join([cell["status"], badge]), class_="status"),
+    ]
+
+
+def curves(facts: Facts) -> Markup:
+    """Loss and accuracy over the iterations."""
+    drawn = learning_curves(*facts.history.T)
+    iterations, losses = drawn.loss
+    whose = "of the chosen cell " if facts.metrics.get("cells") else ""
+    falls = f"No loss was measured {whose}in this run."
+    if len(losses):
+        change = "falls" if losses[-1] < losses[0] else "does not fall: it goes"
+        falls = (
+            f"The training loss {whose}{change} from {losses[0]:.4g} at iteration {iterations[0]:,.0f} "
+            f"to {losses[-1]:.4g} at iteration {iterations[-1]:,.0f}."
+        )
+    ends = [
+        join([f"{name} ", percent(series[1][-1] / 100, f"history.{name}_accuracy", 1)])
+        for name, series in (("train", drawn.train), ("validation", drawn.validation))
+        if len(series[1])
+    ]
+    reached = (
+        join(["Accuracies measured on the way, quick and rough, end at ", join(ends, " and "), "."])
+        if ends
+        else "No accuracy was measured."
+    )
+    pictures = element(
+        "div",
+        figure(loss_chart(drawn, falls), falls),
+        figure(accuracy_chart(drawn, "Training and validation accuracy over the iterations"), reached),
+        class_="pair",
+    )
+    return section(
+        "curves", "Training curves", pictures, paragraphs("The numbers behind them are in history.csv.")
+    )

@@ -1,0 +1,297 @@
+"""What the model does: the data's contact sheet, templates, confusion, calibration, its surest mistakes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from softmaxclf.plots.confusion import confusion_view, row_shares
+from softmaxclf.plots.features import top_features
+from softmaxclf.plots.pairs import confused_pairs
+from softmaxclf.plots.templates import template_images
+from softmaxclf.report.charts import reliability_chart
+from softmaxclf.report.facts import Facts, Mistakes, Scored
+from softmaxclf.report.figures import count, decimal, percent
+from softmaxclf.report.images import picture, strip
+from softmaxclf.report.markup import Markup, element, join
+from softmaxclf.report.page import figure, paragraphs, section, shade
+from softmaxclf.report.tables import Cell, Column, matrix, table, terms
+
+MOST_TEMPLATES, MOST_SHEET, MOST_MATRIX, MOST_LISTED, MOST_PAIRS, TOP_FEATURES = 100, 40, 20, 20, 5, 6
+CLASSES = (Column("class", False), Column("precision"), Column("recall"), Column("F1"), Column("rows"))
+BINS = (Column("confidence"), Column("rows"), Column("mean confidence"), Column("accuracy"))
+MISTAKES = (Column("row"), Column("true", False), Column("predicted", False), Column("probability"))
+
+
+def data(facts: Facts) -> Markup:
+    """Where the rows come from, how many there are, and examples of each class."""
+    told = facts.manifest["data"]
+    shape = facts.image_shape
+    what = f"{shape[2]} × {shape[1]} pixels, {_channels(shape[0])}" if shape else "features"
+    rows = terms([
+        ("Data set", told["name"]),
+        ("Read from", element("code", told["path"])),
+        ("Rows", _row_counts(facts)),
+        ("Columns", f"{told['features']:,} ({what})"),
+        ("Classes", f"{len(facts.class_names):,}"),
+    ])  # fmt: skip
+    return section("data", "Data", rows, _contact_sheet(facts))
+
+
+def _channels(channels: int) -> str:
+    return {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+
+
+def _row_counts(facts: Facts) -> Markup:
+    told = facts.manifest["data"]
+    counts = [(f"{told[f'{name}_rows']:,}", name) for name in ("train", "validation") if told[f"{name}_rows"]]
+    if "test" in facts.splits:
+        counts.append((count(facts.splits["test"]["rows"], "splits.test.rows"), "test"))
+    return join([join([rows, f" {name}"]) for rows, name in counts], ", ")
+
+
+def _contact_sheet(facts: Facts) -> Markup | None:
+    scored = facts.scored
+    if facts.image_shape is None:
+        return None
+    if scored is None or scored.examples is None:
+        return paragraphs(f"There is no contact sheet: {facts.unscored}.")
+    lines: list[Markup] = []
+    for name, images in list(zip(facts.class_names, scored.examples, strict=True))[:MOST_SHEET]:
+        if len(images):
+            alt = f"{len(images)} {scored.split} images of class {name}"
+            lines += [element("dt", name), element("dd", strip(images, alt))]
+    caption = f"The first {scored.split} images of each class, as they are stored."
+    return figure(element("dl", *lines, class_="sheet"), caption + _first(MOST_SHEET, facts))
+
+
+def templates(facts: Facts) -> Markup:
+    """The weights of each class, as an image or as its largest ones."""
+    if facts.image_shape is None or facts.image_shape[0] not in (1, 3):
+        return section("templates", "Weights", _largest_weights(facts))
+    images = template_images(facts.weights, facts.image_shape, "per-class")[:MOST_TEMPLATES]
+    tiles = [
+        element("li", figure(picture(image, f"Template of {name}: its weights as an image"), name))
+        for name, image in zip(facts.class_names, images, strict=False)
+    ]
+    told = (
+        "What each class looks for: the brighter a colour is at a place, the more that colour there raises the class's "
+        "score. Each class has its own brightness scale."
+    )
+    content = element("ul", *tiles, class_="tiles")
+    return section("templates", "Templates", paragraphs(told + _first(MOST_TEMPLATES, facts)), content)
+
+
+def _largest_weights(facts: Facts) -> Markup:
+    top = top_features(facts.weights, TOP_FEATURES)
+    rows = []
+    for k, name in enumerate(facts.class_names[:MOST_LISTED]):
+        pairs = zip(top.indices[k], top.weights[k], strict=True)
+        rows.append([name, ", ".join(f"{column} ({weight:+.3g})" for column, weight in pairs)])
+    columns = (Column("class", False), Column("column (weight)", False))
+    caption = "The columns of largest weight for each class, the largest first; columns are counted from 0."
+    return table(caption + _first(MOST_LISTED, facts), columns, rows)
+
+
+def _first(count: int, facts: Facts) -> str:
+    """A sentence for captions that says when not all classes are shown."""
+    total = len(facts.class_names)
+    return f" The first {count} of {total:,} classes are shown." if total > count else ""
+
+
+def confusion(facts: Facts, scored: Scored) -> Markup:
+    """The confusion matrix with the figures of each class."""
+    names = facts.class_names
+    rows = count(int(scored.confusion.sum()), f"splits.{scored.split}.rows")
+    drawn = _matrix(facts, scored) if len(names) <= MOST_MATRIX else _matrix_picture(facts, scored)
+    heading = join(["Confusion on the ", rows, f" {scored.split} {facts.noun}"])
+    return section(
+        "confusion", heading, _extremes(facts, scored), drawn,
+        element("h3", "Most frequent confusions"), _pairs(facts, scored),
+        element("h3", "Per class"), _class_table(facts, scored),
+    )  # fmt: skip
+
+
+def _extremes(facts: Facts, scored: Scored) -> Markup | None:
+    known = [(each.recall, k) for k, each in enumerate(scored.classes) if each.recall is not None]
+    if len(known) < 2:
+        return None
+    (high, best), (low, worst) = max(known), min(known)
+    return paragraphs(join([
+        "Best recognized is ", element("strong", facts.class_names[best]), " (",
+        percent(high, f"per_class.{best}.recall", 1), " of its rows), worst ",
+        element("strong", facts.class_names[worst]), " (", percent(low, f"per_class.{worst}.recall", 1), ").",
+    ]))  # fmt: skip
+
+
+def _matrix(facts: Facts, scored: Scored) -> Markup:
+    shares = row_shares(scored.confusion)
+    cells = [
+        [
+            Cell(f"{total:,}", class_=shade("share", float(shares[k, j])) + (" right" if k == j else ""))
+            for j, total in enumerate(line)
+        ]
+        for k, line in enumerate(scored.confusion.tolist())
+    ]
+    caption = (
+        "Rows of each true class (down) by predicted class (across); the colour is the share of the class."
+    )
+    return matrix(
+        caption,
+        "true ↓",
+        facts.class_names,
+        facts.class_names,
+        cells,
+        over="predicted →",
+        class_="matrix wide",
+    )
+
+
+def _matrix_picture(facts: Facts, scored: Scored) -> Markup:
+    """The matrix of many classes: one pixel per cell."""
+    view = confusion_view(scored.confusion)
+    highest = max(float(view.shares.max(initial=0)), 1e-9)
+    levels = (255 - np.rint(255 * np.sqrt(view.shares / highest))).astype(np.uint8)[:, :, None]
+    which = (
+        f"the {len(view.classes)} most confused of {view.total_classes:,} classes"
+        if len(view.classes) < view.total_classes
+        else f"all {view.total_classes:,} classes"
+    )
+    caption = (
+        f"One point per pair of classes, {which}: true down, predicted across, darker is a larger share."
+    )
+    return figure(
+        element("div", picture(levels, f"Confusion matrix of {which}", most=len(levels)), class_="square"),
+        caption,
+    )
+
+
+def _pairs(facts: Facts, scored: Scored) -> Markup:
+    pairs = confused_pairs(scored.confusion, MOST_PAIRS)
+    if not pairs:
+        return paragraphs("There are none: every row is labelled right.")
+    return element("ol", *(element("li", _pair(facts, scored, *pair)) for pair in pairs))
+
+
+def _pair(facts: Facts, scored: Scored, true: int, predicted: int) -> Markup:
+    names, errors = facts.class_names, int(scored.confusion[true, predicted])
+    share = errors / int(scored.confusion[true].sum())
+    return join([
+        element("strong", names[true]), " taken for ", element("strong", names[predicted]), f": {errors:,} rows, ",
+        percent(share, f"confusion.{true}.{predicted}", 1), f" of all {names[true]}",
+    ])  # fmt: skip
+
+
+def _class_table(facts: Facts, scored: Scored) -> Markup:
+    rows = [
+        [
+            name,
+            *(
+                percent(getattr(each, which), f"per_class.{k}.{which}")
+                for which in ("precision", "recall", "f1")
+            ),
+            count(each.support, f"per_class.{k}.support"),
+        ]
+        for k, (name, each) in enumerate(zip(facts.class_names, scored.classes, strict=True))
+    ]
+    caption = (
+        "Precision: of the rows given this label, the share that has it. Recall: of the rows of this class, the share "
+        "that was found. F1: their harmonic mean."
+    )
+    content = table(caption, CLASSES, rows, sortable=True, label="Figures per class")
+    if len(rows) <= MOST_LISTED:
+        return content
+    return element("details", element("summary", f"The figures of all {len(rows):,} classes"), content)
+
+
+def calibration(facts: Facts, scored: Scored) -> Markup:
+    """Whether probabilities come true: the reliability diagram and the scores behind it."""
+    bins = scored.bins
+    filled = bins.counts > 0
+    mean = float(np.average(bins.confidence[filled], weights=bins.counts[filled]))
+    right = float(np.average(bins.accuracy[filled], weights=bins.counts[filled]))
+    side = "surer than it is right" if mean > right else "less sure than it is right"
+    alt = f"Reliability diagram of the {scored.split} rows: the model is on the whole {side}"
+    lead = join([
+        "On average the model gives its own answer a probability of ", percent(mean, "calibration.confidence", 1),
+        " and is right in ", percent(right, "calibration.accuracy", 1), f" of the {scored.split} rows: it is {side}.",
+    ])  # fmt: skip
+    figures = terms([
+        ("Expected calibration error (0 is best)", percent(bins.error, "calibration.error")),
+        ("Log-loss in nats (0 is best)", decimal(scored.log_loss, "calibration.log_loss")),
+        ("Brier score (0 best, 2 worst)", decimal(scored.brier, "calibration.brier")),
+        ("Temperature", f"{facts.temperature:.4g}"),
+    ])  # fmt: skip
+    hinge = (
+        "A hinge loss trains scores, not probabilities: these are the softmax of its scores."
+        if facts.loss == "hinge"
+        else None
+    )
+    diagram = figure(
+        reliability_chart(bins, alt), "On the diagonal, probabilities come true as often as they say."
+    )
+    details = element("details", element("summary", "The bins as a table"), _bin_table(scored))
+    beside = element("div", diagram, element("div", figures, details), class_="pair")
+    return section("calibration", "Calibration", paragraphs(lead, hinge), beside)
+
+
+def _bin_table(scored: Scored) -> Markup:
+    bins = scored.bins
+    rows = [
+        [
+            f"{100 * bins.edges[i]:.1f} to {100 * bins.edges[i + 1]:.1f} %",
+            f"{int(bins.counts[i]):,}",
+            percent(float(bins.confidence[i]), f"calibration.bins.{i}.confidence"),
+            percent(float(bins.accuracy[i]), f"calibration.bins.{i}.accuracy"),
+        ]
+        for i in range(len(bins.counts))
+    ]
+    return table("Rows by the probability of their predicted class.", BINS, rows)
+
+
+def mistakes(facts: Facts, scored: Scored) -> Markup:
+    """The wrong answers of which the model is most sure."""
+    wrong = scored.mistakes
+    if not len(wrong.rows):
+        return section("mistakes", "Most wrong", paragraphs(f"No {scored.split} row is labelled wrong."))
+    told = (
+        f"The {len(wrong.rows)} wrong answers of which the model is surest, among the {scored.split} {facts.noun}: "
+        "the answer and its probability, and what it should have been."
+    )
+    shown = _mistake_table(facts, wrong) if wrong.images is None else _mistake_tiles(facts.class_names, wrong)
+    return section("mistakes", "Most wrong", paragraphs(told), shown)
+
+
+def _mistake_tiles(names: Sequence[str], wrong: Mistakes) -> Markup:
+    assert wrong.images is not None
+    tiles = []
+    for place, image in enumerate(wrong.images):
+        true, called = names[wrong.truth[place]], names[wrong.predicted[place]]
+        alt = f"Labelled {true}, taken for {called} at {100 * wrong.probability[place]:.0f} %"
+        tiles.append(element("li", figure(picture(image, alt), _mistake_caption(wrong, place, true, called))))
+    return element("ul", *tiles, class_="tiles small")
+
+
+def _mistake_caption(wrong: Mistakes, place: int, true: str, called: str) -> Markup:
+    sure, other = float(wrong.probability[place]), float(wrong.truth_probability[place])
+    given = percent(other, f"mistakes.{place}.truth_probability", 0)
+    return join([
+        element("strong", called), " ", percent(sure, f"mistakes.{place}.probability", 0),
+        element("span", "is ", true, " (", given, ")", class_="muted"),
+        element("span", f"row {int(wrong.rows[place]):,}", class_="muted"),
+    ])  # fmt: skip
+
+
+def _mistake_table(facts: Facts, wrong: Mistakes) -> Markup:
+    names = facts.class_names
+    rows = [
+        [f"{int(row):,}", names[wrong.truth[place]], names[wrong.predicted[place]],
+         percent(float(wrong.probability[place]), f"mistakes.{place}.probability", 1)]
+        for place, row in enumerate(wrong.rows)
+    ]  # fmt: skip
+    return table(
+        "Rows are counted from 0 in the part of the data set that they lie in.",
+        MISTAKES,
+        rows,
+        sortable=True,
+        label="Most wrong rows",
+    )
