@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,7 +33,8 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        Path(name).unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that failed may also refuse this; the first error is the one to tell
+            Path(name).unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:

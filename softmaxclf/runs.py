@@ -34,7 +34,7 @@ FORMAT_VERSION = 1
 CONFIG, MANIFEST, WEIGHTS, METRICS = "config.yaml", "manifest.json", "weights.npz", "metrics.json"
 HISTORY, RESULTS, LOCK = "history.csv", "results.csv", ".lock"
 # What a run writes, and so what --overwrite may delete.
-_OWN_FILES = (CONFIG, WEIGHTS, METRICS, HISTORY, RESULTS, "report.html", "checkpoint*.npz", "*.png")
+_OWN_FILES = (CONFIG, WEIGHTS, METRICS, HISTORY, RESULTS, "report.html", "weights-calibrated.npz", "checkpoint*.npz", "*.png")
 
 NUMBER = int | float | None
 # What a manifest and a metrics.json hold at the least, see `has_form`.
@@ -120,9 +120,10 @@ class RunFolder:
         return arrays, facts
 
     def delete_checkpoints(self) -> None:
-        """Delete all checkpoints of this run."""
+        """Delete all checkpoints of this run; one that cannot be deleted does no harm to a finished run."""
         for file in self.path.glob("checkpoint*.npz"):
-            file.unlink(missing_ok=True)
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -36,8 +36,9 @@ OTHERS: list[Any] = [None, [], {}, 0, -1, 1.5, True, "x", [None], {"x": None}]
 def run(
     run_cli: Callable[..., Result], features_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
-    """Run a training command into ./run without the pictures, which take most of the time."""
-    monkeypatch.setattr("softmaxclf.workflows.result._draw", lambda *arguments: None)
+    """Run a training command into ./run without pictures and report, which take most of the time."""
+    for name in ("_draw", "write_report"):
+        monkeypatch.setattr(f"softmaxclf.workflows.result.{name}", lambda *arguments: None)
     common = ["--data", features_file, "--set", "data.validation=50", "--out", "run"]
     return lambda command, *more: run_cli(*COMMANDS[command], *common, *more)
 

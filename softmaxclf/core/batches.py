@@ -1,7 +1,6 @@
-"""The minibatches of a run: which rows, gathered as floats, one batch ahead of the arithmetic."""
+"""The minibatches of a run: which rows, gathered as floats."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,27 +33,17 @@ class Batches:
         self.per_epoch = -(-len(problem.train_rows) // settings.batch_size)
         self._reader = RowReader(problem.X, problem.preprocessing[0].mirror, problem.dtype)
         size = min(settings.batch_size, len(problem.train_rows))
-        # Two buffers: one is computed with while the other is filled.
-        self._buffers = [offset_rows(problem.preprocessing, size, self._reader) for _ in range(2)]
+        self._buffer, self._offsets = offset_rows(problem.preprocessing, size, self._reader)
         self._epoch = -1
         self._order: Array = np.empty(0, np.int64)
 
     def between(self, start: int, stop: int) -> Iterator[Batch]:
         """Yield the batches of iterations start..stop-1; each is valid until the next one is asked for."""
-        with ThreadPoolExecutor(1, thread_name_prefix="next-batch") as pool:
-            pending = pool.submit(self._prepare, start)
-            for iteration in range(start, stop):
-                batch = pending.result()
-                if iteration + 1 < stop:
-                    pending = pool.submit(self._prepare, iteration + 1)
-                yield batch
-
-    def _prepare(self, iteration: int) -> Batch:
-        rows = self._rows(iteration)
-        Z, offsets = self._buffers[iteration % 2]
-        Z = Z[: offsets + len(rows)]
-        self._reader.read(rows, Z[offsets:])
-        return Batch(rows, self.problem.y[rows], Z)
+        for iteration in range(start, stop):
+            rows = self._rows(iteration)
+            Z = self._buffer[: self._offsets + len(rows)]
+            self._reader.read(rows, Z[self._offsets :])
+            yield Batch(rows, self.problem.y[rows], Z)
 
     def _rows(self, iteration: int) -> Array:
         epoch, place = divmod(iteration, self.per_epoch)

@@ -17,7 +17,6 @@ What makes it fast, each held to the plain formula by a test:
   that row of dS makes the second product the gradient of the centered batch.
 - dS is multiplied by -eta / rows before the product, so the product is the step itself. It is computed and
   added to V in blocks of rows of V, so that a block is still in the cache when it is added.
-- The next batch is gathered on another thread while this one is computed (batches.py).
 
 Held-out rows (`fold_of_row` equal to a cell's fold) are masked out of that cell's dS, and each cell is
 normalized by its own number of rows in the batch. A batch without any row of a cell only decays it.

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from softmaxclf.config import Config
 from softmaxclf.core.splits import stratified_folds, validation_split
-from softmaxclf.datasets.dataset import Dataset
+from softmaxclf.datasets.dataset import Dataset, Split
 from softmaxclf.datasets.sources import MissingDataError, open_source
 from softmaxclf.errors import ConfigError
 from softmaxclf.workflows.observer import ByteProgress, Observer
@@ -39,6 +40,11 @@ class Material:
     fold_of_row: Array | None
     fingerprint: str
     seconds: float
+
+    @cached_property
+    def test(self) -> Split:
+        """The test split, read once and not before it is asked for. Raises DataError when there is none."""
+        return self.dataset.test()
 
     @property
     def block(self) -> int | None:

@@ -1,6 +1,6 @@
 """Finishing a run: its scores, its files in one order, its summary in one shape. train and tune share it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from softmaxclf.workflows import pictures
 from softmaxclf.workflows.control import Control
 from softmaxclf.workflows.material import Material
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.report import Shown, write_report
 from softmaxclf.workflows.scoring import Score, score_models
 from softmaxclf.workflows.session import FINISHED, PARTIAL, Session
 
@@ -61,8 +62,7 @@ def score_splits(model: LinearModel, material: Material, *, test: bool) -> dict[
 
 def score_test(model: LinearModel, material: Material) -> Score:
     """The score on the test split, which is read here and nowhere else in a run."""
-    test = material.dataset.test()
-    return score_models([model], test.X, test.y)[0]
+    return score_models([model], material.test.X, material.test.y)[0]
 
 
 def finish(
@@ -92,6 +92,10 @@ def finish(
         "seconds": seconds,
     }
     folder.write_json(METRICS, summary)
+    if control.out_of_time(0):
+        observer.warn("report.html was not written: --max-time has passed")
+    else:
+        write_report(folder.path, _shown(finding.splits, material))
     session.close(FINISHED if finding.complete else PARTIAL, seconds)
     return summary
 
@@ -111,7 +115,17 @@ def add_test(session: Session, material: Material) -> Summary:
     summary["splits"]["test"] = score.summary()
     pictures.draw_confusion(score, "test", model.class_names, path / "confusion.png", note_of(session))
     session.folder.write_json(METRICS, summary)
+    write_report(path, _shown(summary["splits"], material))
     return summary
+
+
+def _shown(splits: Collection[str], material: Material) -> Shown | None:
+    """The rows that the report may look at: the test split if it was scored, else the validation rows."""
+    if "test" in splits:
+        return Shown("test", material.test.X, material.test.y)
+    if len(material.validation_rows):
+        return Shown("validation", material.validation_X, material.validation_y, material.validation_rows)
+    return None
 
 
 def note_of(session: Session) -> str:

@@ -53,6 +53,10 @@ class Session:
         self.manifest.update(facts)
         self.folder.write_manifest(self.manifest)
 
+    def abandon(self) -> None:
+        """Take the run back: it has no result, and its folder is free for another."""
+        self.folder.clear()
+
     def close(self, status: str, seconds: Mapping[str, float]) -> None:
         """Say in the manifest that the result is there. A finished run needs no checkpoints any more."""
         self.save(status=status, ended=now(), seconds=dict(seconds))

@@ -118,6 +118,8 @@ class StackTraining:
         state = result.state
         watch = _Watch(self, result, name, rung)
         if state.iteration >= until:
+            if not (self.folder.path / name).exists():
+                self._save(result, name, rung)
             return True
         trainer = Trainer(problem, self.settings, state)
         with self.control.deferring():

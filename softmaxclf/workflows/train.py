@@ -74,7 +74,9 @@ def _train(
     cells = grid_cells([config.training.learning_rate], [config.training.regularization])
     result = training.train(problem, cells, CHECKPOINT)
     state, seconds = result.state, time.perf_counter() - started
-    _refuse_divergence(state, material, request)
+    if state.diverged_at[0] >= 0:
+        session.abandon()
+        raise _divergence(state, material, request)
     model = model_of(state, 0, problem.preprocessing[0], material, config.training.loss)
     model = with_provenance(model, config, material, iterations=state.iteration)
     finding = Finding(
@@ -87,10 +89,10 @@ def _train(
     return finish(session, finding, material, control, observer, seconds)
 
 
-def _refuse_divergence(state: State, material: Material, request: TrainRequest) -> None:
-    if state.diverged_at[0] >= 0:
-        training = request.config.training
-        raise AllDivergedError(
-            f"training diverged at iteration {state.diverged_at[0]:,}: learning rate {training.learning_rate:g} with "
-            f"regularization {training.regularization:g} is too large; {advice(request.config, material)}"
-        )
+def _divergence(state: State, material: Material, request: TrainRequest) -> AllDivergedError:
+    training = request.config.training
+    return AllDivergedError(
+        f"training diverged at iteration {state.diverged_at[0]:,}: learning rate {training.learning_rate:g} with "
+        f"regularization {training.regularization:g} is too large; "
+        f"{advice(request.config, material, training.regularization)}"
+    )

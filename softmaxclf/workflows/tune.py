@@ -43,7 +43,6 @@ from softmaxclf.workflows.stacks import (
 )
 
 Array = NDArray[Any]
-REFIT_CHECKPOINT = "checkpoint-refit.npz"
 NAN = float("nan")
 
 
@@ -174,9 +173,12 @@ class _Tuning:
         tuning = self.config.tuning
         winner = choose(outcomes, tuning.metric, tuning.select)
         if winner is None:
+            diverged = sum(each.status.startswith("diverged") for each in outcomes)
+            smallest = min(tuning.regularizations)
+            self.session.abandon()
             raise AllDivergedError(
-                f"all {len(outcomes)} cells diverged: every learning rate of the grid is too large; "
-                f"{advice(self.config, self.material)}"
+                f"{diverged} of {len(outcomes)} cells diverged and no other was trained to the end: the learning rates "
+                f"of the grid are too large; {advice(self.config, self.material, smallest)}"
             )
         return winner
 
@@ -221,7 +223,7 @@ class _Tuning:
         cells = grid_cells([best.learning_rate], [best.regularization])
         started = time.perf_counter()
         result = self._training(len(material.train_rows)).train(
-            problem, cells, REFIT_CHECKPOINT, what="refit on all training rows"
+            problem, cells, f"checkpoint-refit-{winner}.npz", what="refit on all training rows"
         )
         self.training_seconds += time.perf_counter() - started
         model = model_of(result.state, 0, problem.preprocessing[0], material, self.config.training.loss)

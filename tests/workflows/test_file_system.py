@@ -18,13 +18,13 @@ from softmaxclf.model_file import load_model
 
 TRAIN = ["train", "--iterations", "30", "--batch-size", "20", "--learning-rate", "0.1", "--regularization", "0.01",
          "--set", "data.validation=50", "--set", "training.momentum=0.9"]  # fmt: skip
-# Checkpoints at every iteration; files of at most LIMIT bytes, as on a disk with no more room; no pictures.
+# Checkpoints at every iteration; files of at most LIMIT bytes, as on a disk with no more room; no pictures, no report.
 DRIVER = """
 import resource, signal, sys
 import softmaxclf.workflows.stacks as stacks
 import softmaxclf.workflows.result as result
 stacks.CHECKPOINT_SECONDS = 0
-result._draw = lambda *arguments: None
+result._draw = result.write_report = lambda *arguments: None
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 limit = int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
@@ -37,8 +37,9 @@ main()
 def run(
     run_cli: Callable[..., Result], features_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
-    """Train into ./run, or where --out says, without the pictures, which take most of the time."""
-    monkeypatch.setattr("softmaxclf.workflows.result._draw", lambda *arguments: None)
+    """Train into ./run, or where --out says, without pictures and report, which take most of the time."""
+    for name in ("_draw", "write_report"):
+        monkeypatch.setattr(f"softmaxclf.workflows.result.{name}", lambda *arguments: None)
     return lambda *more: run_cli(*TRAIN, "--data", features_file, *(more or ("--out", "run")))
 
 
@@ -131,11 +132,11 @@ def test_a_full_disk_during_a_write_leaves_whole_files_and_the_same_command_cont
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB, where one can be mounted."""
+    """A file system of 4 MiB, where one can be mounted."""
     place = tmp_path / "disk"
     place.mkdir()
     mount = shutil.which("mount")
-    command = [mount or "", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    command = [mount or "", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
     if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("needs the right to mount a file system")
     try:

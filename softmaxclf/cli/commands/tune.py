@@ -25,12 +25,13 @@ from softmaxclf.cli import console, options
 def tune(config_file: Path | None, settings: tuple[str, ...], dry_run: bool, **rest: Any) -> None:
     """Train a grid of learning rates and regularizations at once and save the best model.
 
-    An AXIS is a list such as 1e-7,3e-7 or a range such as 1e2:1e4:log5. The best cell is chosen on the
-    validation rows (or by cross-validation); the test split is read once, for the winner.
+    The objective is mean loss + 0.5 * regularization * |W|^2. An AXIS is a list such as 1e-7,3e-7 or a range
+    such as 1e2:1e4:log5. The best cell is chosen on the validation rows (or by cross-validation); the test
+    split is read once, for the winner.
 
     \b
     Example:
-      softmaxclf tune --data sample --learning-rates 1e-7:1e-6:log3 --regularizations 10,100 --iterations 300
+      softmaxclf tune --data sample --learning-rates 1e-7,1e-6 --regularizations 10,100
     """
     from softmaxclf.workflows.plan import plan
     from softmaxclf.workflows.session import Request
