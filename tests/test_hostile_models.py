@@ -203,6 +203,7 @@ CASES: list[tuple[str, str, Callable[[], bytes]]] = [
     ("value", "zero temperature", lambda: model(temperature=np.float64(0))),
     ("value", "negative temperature", lambda: model(temperature=np.float64(-1))),
     ("value", "the smallest temperature", lambda: model(temperature=np.float64(5e-324))),
+    ("value", "a temperature that overflows scores, found by scripts/fuzz", lambda: model(temperature=np.float64(1e-40))),
     ("value", "NaN as temperature", lambda: model(temperature=np.float64(np.nan))),
     ("value", "infinite temperature", lambda: model(temperature=np.float64(np.inf))),
     ("value", "an unknown loss", lambda: model(loss="os.system")),
