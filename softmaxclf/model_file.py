@@ -204,9 +204,11 @@ class _Reading:
         return self._array(key, 0).item()
 
     def _class_names(self, classes: int) -> tuple[str, ...]:
-        names = self._array("class_names", 1, (classes,))
+        names = self._array("class_names", 1, (classes,)).tolist()
+        if len(set(names)) != classes:
+            raise self._wrong("different class names", "one of them twice")
         try:
-            return checked_class_names(names.tolist(), str(self.path))
+            return checked_class_names(names, str(self.path))
         except DataError as error:
             raise ModelError(str(error)) from error
 

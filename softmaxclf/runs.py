@@ -34,7 +34,17 @@ FORMAT_VERSION = 1
 CONFIG, MANIFEST, WEIGHTS, METRICS = "config.yaml", "manifest.json", "weights.npz", "metrics.json"
 HISTORY, RESULTS, LOCK = "history.csv", "results.csv", ".lock"
 # What a run writes, and so what --overwrite may delete.
-_OWN_FILES = (CONFIG, WEIGHTS, METRICS, HISTORY, RESULTS, "report.html", "weights-calibrated.npz", "checkpoint*.npz", "*.png")
+_OWN_FILES = (
+    CONFIG,
+    WEIGHTS,
+    METRICS,
+    HISTORY,
+    RESULTS,
+    "report.html",
+    "weights-calibrated.npz",
+    "checkpoint*.npz",
+    "*.png",
+)
 
 NUMBER = int | float | None
 # What a manifest and a metrics.json hold at the least, see `has_form`.

@@ -137,6 +137,13 @@ def flipped(bit: int) -> bytes:
     return bytes(changed)
 
 
+def many_classes(count: int) -> bytes:
+    """A model of many classes, the last two of which have the same name."""
+    names = np.array([f"class {number}" for number in range(count - 1)] + [f"class {count - 2}"])
+    weights = np.zeros((COLUMNS, count), np.float32)
+    return model(W=weights, b=weights[0], class_names=names)
+
+
 def place_of(key: str) -> int:
     """Where in the file the array's bytes are, behind the 128 bytes of its header."""
     return CONTENT.index(npy(arrays_of_model()[key])) + 130
@@ -203,11 +210,12 @@ CASES: list[tuple[str, str, Callable[[], bytes]]] = [
     ("value", "zero temperature", lambda: model(temperature=np.float64(0))),
     ("value", "negative temperature", lambda: model(temperature=np.float64(-1))),
     ("value", "the smallest temperature", lambda: model(temperature=np.float64(5e-324))),
-    ("value", "a temperature that overflows scores, found by scripts/fuzz", lambda: model(temperature=np.float64(1e-40))),
+    ("value", "a temperature too small, found by scripts/fuzz", lambda: model(temperature=np.float64(1e-40))),
     ("value", "NaN as temperature", lambda: model(temperature=np.float64(np.nan))),
     ("value", "infinite temperature", lambda: model(temperature=np.float64(np.inf))),
     ("value", "an unknown loss", lambda: model(loss="os.system")),
     ("value", "equal class names", lambda: model(class_names=np.array(["a", "b", "a"]))),
+    ("value", "100,000 class names, two of them equal", lambda: many_classes(100_000)),
     ("value", "an empty class name", lambda: model(class_names=np.array(["a", "b", ""]))),
     ("value", "a class name that moves the cursor", lambda: model(class_names=np.array(["a", "b", "\x1b[2J"]))),
     ("value", "a class name of two lines", lambda: model(class_names=np.array(["a", "b", "c\nd"]))),

@@ -1,212 +1,86 @@
-"""The engine: minibatch SGD over a stack of G softmax (or hinge) classifiers at once.
+"""The engine: trains a stack of models at once. The formulas are in lane.py.
 
-For every cell g, with learning rate eta, regularization lambda and momentum mu:
-
-    objective   mean over rows of loss(scores, y) + 0.5 lambda ||W||^2          (bias free unless asked)
-    gradient    features^T (p - y) / rows + lambda W,       p = softmax(scores)
-    plain       W <- W - eta gradient
-    Nesterov    v <- mu v - eta gradient;   W <- W + mu v - eta gradient        (Sutskever et al., 2013)
-
-What makes it fast, each held to the plain formula by a test:
-
-- All cells see the same batch, so the weights lie side by side as V (D', K, G): one product Z V gives all
-  scores and one Z^T dS all gradients, both wide enough to run at the speed of the matrix unit. The long axis
-  of the stack is last, so that the maximum and the sum over the K classes run along memory.
-- V = W / scale works on raw columns z. Centering is not subtracted from the batch: each offset is one more
-  row of the batch, so the same product gives offset V (to be subtracted from the scores), and -sum(dS) in
-  that row of dS makes the second product the gradient of the centered batch.
-- dS is multiplied by -eta / rows before the product, so the product is the step itself. It is computed and
-  added to V in blocks of rows of V, so that a block is still in the cache when it is added.
-
-Held-out rows (`fold_of_row` equal to a cell's fold) are masked out of that cell's dS, and each cell is
-normalized by its own number of rows in the batch. A batch without any row of a cell only decays it.
+The cells of a stack do not depend on each other, so a wide stack is trained in lanes: as many groups of cells
+as there are processor cores, each in a thread with one-threaded matrix products. Every core then does all
+of a step's work for its cells, the thin parts too, and no product waits for another thread: measured on two
+cores, see the README. A narrow stack stays in one lane, whose products use all the threads of BLAS.
 """
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.core.batches import Batch, Batches, offset_rows
-from softmaxclf.core.columns import Columns, inverse_norms
-from softmaxclf.core.rows import RowReader
-from softmaxclf.core.stack import Problem, Settings, State
-from softmaxclf.core.stack_losses import IN_PLACE
+from softmaxclf.core import blas
+from softmaxclf.core.lane import Lane
+from softmaxclf.core.stack import STATE_ARRAYS, History, Problem, Settings, State
 
 Array = NDArray[Any]
-MONITORED_ROWS = 1000  # the training accuracy of a history line is taken over about this many last rows
-HELD_OUT_ROWS = 5000
-BLOCK_NUMBERS = 2**19  # 2 MB in float32: what stays in the cache between computing a step and adding it
+LANE_COLUMNS = 60  # a product thinner than this is bound by memory, and better left to all threads of BLAS
+SLICE_SECONDS = 0.3  # how long lanes run between two looks at the clock, signals and checkpoints
 
 
 class Trainer:
     """Trains `state`, in place, on the rows of `problem`. One Trainer for one set of cells."""
 
     def __init__(self, problem: Problem, settings: Settings, state: State) -> None:
-        self.problem, self.settings, self.state = problem, settings, state
-        self._batches = Batches(problem, settings)
-        self._columns = Columns(problem, state)
-        self._losses = IN_PLACE[settings.loss]
-        self._monitored = -(-MONITORED_ROWS // settings.batch_size)
-        features, width = len(state.V), state.b.size
-        self._block = -(-features // -(-features * width // BLOCK_NUMBERS))
-        self._change, self._scratch = np.empty((2, self._block, width), state.V.dtype)
-        self._scores: Array = np.empty((0, *state.b.shape), state.V.dtype)
-        self._norms = inverse_norms(problem, problem.X)
-        self._validation_norms = (
-            None if problem.validation_X is None else inverse_norms(problem, problem.validation_X)
-        )
+        self.state = state
+        count = min(lanes(state), len(state.cells))
+        self._parts = np.array_split(np.arange(len(state.cells)), count)
+        whole = count == 1
+        self._lanes = [Lane(problem, settings, state if whole else state.keep(part)) for part in self._parts]
 
     def run(self, until: int, stop: Callable[[State], bool] = lambda state: False) -> bool:
-        """Train up to iteration `until`, asking `stop` after each one. Returns whether `until` was reached.
+        """Train up to iteration `until`; returns whether it was reached, or `stop` ended training before.
 
-        A cell whose loss or weights leave the finite numbers is marked in `diverged_at` and set to zero.
+        `stop` is asked after each iteration of a single lane, and a few times a second of several.
         """
-        with np.errstate(all="ignore"):  # divergence is handled, not warned about
-            for batch in self._batches.between(self.state.iteration, until):
-                self._step(batch)
+        if len(self._lanes) == 1:
+            return self._lanes[0].run(until, stop)
+        length = 1
+        with blas.single_threaded(), ThreadPoolExecutor(len(self._lanes)) as pool:
+            while self.state.iteration < until:
+                started = time.perf_counter()
+                target = min(until, self.state.iteration + length)
+                list(pool.map(lambda lane, target=target: lane.run(target), self._lanes))
+                seconds = (time.perf_counter() - started) / (target - self.state.iteration)
+                length = max(1, int(SLICE_SECONDS / seconds))
+                self._collect()
                 if stop(self.state) and self.state.iteration < until:
                     return False
-            return True
-
-    def _step(self, batch: Batch) -> None:
-        state, settings = self.state, self.settings
-        losses = self._descend(batch, settings.rate(state.iteration))
-        state.iteration += 1
-        self._mark_diverged(losses)
-        state.loss_sum += losses
-        state.loss_count += 1
-        if settings.is_history_point(state.iteration):
-            self._write_history()
-
-    def _descend(self, batch: Batch, rate: float) -> Array:
-        """One step of every cell; returns its mean losses (G,) before the step."""
-        Z, y, columns = batch.Z, batch.y, self._columns
-        norms = columns.factors(self._norms, batch.rows)
-        scores, centers = self._centered_scores(Z, len(y), norms)
-        if self._is_monitored():
-            self._count_hits(scores, y, batch.rows)
-        weights = columns.weights(batch.rows)
-        losses = self._losses(scores, y, columns.step(rate, weights))
-        bias_change = scores.sum(axis=0) * columns.bias_factor
-        if norms is not None:
-            scores *= norms
-        if len(centers):
-            np.multiply(scores.sum(axis=0), columns.minus_own_center, out=centers)
-        self._move_weights(Z, self._scores[: len(Z)].reshape(len(Z), -1), columns.flat_decay(rate))
-        if self.settings.regularize_bias:
-            bias_change -= columns.decay(rate) * self.state.b
-        self._move(self.state.b, self.state.b_velocity, bias_change)
-        mean: Array = (losses * weights).sum(axis=0)
-        return mean
-
-    def _centered_scores(self, Z: Array, rows: int, norms: Array | None) -> tuple[Array, Array]:
-        """(scores (n, K, G), the rows (F, K, G) of offset V before them), both views of one buffer."""
-        state = self.state
-        if len(self._scores) < len(Z):
-            self._scores = np.empty((len(Z), *state.b.shape), state.V.dtype)
-        both = self._scores[: len(Z)]
-        np.matmul(Z, state.V.reshape(len(state.V), -1), out=both.reshape(len(Z), -1))
-        centers, scores = both[: len(Z) - rows], both[len(Z) - rows :]
-        shift = self._columns.own_center(centers)
-        if norms is None:
-            scores += state.b - shift
-        else:
-            scores -= shift
-            scores *= norms
-            scores += state.b
-        return scores, centers
-
-    def _move_weights(self, Z: Array, dS: Array, decay: Array) -> None:
-        """V moves by Z^T dS - decay V (times 1 / scale^2), block by block. dS: (F + n, K G); decay: (K G,) or (1,)."""
-        V = self.state.V.reshape(len(self.state.V), -1)
-        velocity = self.state.velocity.reshape(-1, V.shape[1])
-        inverse_square = self._columns.inverse_square
-        for start in range(0, len(V), self._block):
-            part = slice(start, start + self._block)
-            weights = V[part]
-            change, scratch = self._change[: len(weights)], self._scratch[: len(weights)]
-            np.matmul(Z[:, part].T, dS, out=change)
-            if inverse_square is not None:
-                shaped = change.reshape(len(weights), *self.state.b.shape)
-                shaped *= inverse_square[part]
-            # Subtracted as eta * lambda * W: the factor 1 - eta * lambda would round a small one away in float32.
-            change -= np.multiply(weights, decay, out=scratch)
-            self._move(weights, velocity[part], change)
-
-    def _move(self, weights: Array, velocity: Array, change: Array) -> None:
-        """Plain or Nesterov: `velocity` is kept multiplied by the momentum."""
-        weights += change
-        if self.settings.momentum:
-            velocity += change
-            velocity *= self.settings.momentum
-            weights += velocity
-
-    def _mark_diverged(self, losses: Array) -> None:
-        state = self.state
-        lost = ~np.isfinite(losses)
-        if state.iteration == self.settings.iterations:
-            lost |= ~(np.isfinite(state.V).all(axis=(0, 1)) & np.isfinite(state.b).all(axis=0))
-        lost &= state.diverged_at < 0
-        if lost.any():
-            state.diverged_at[lost] = state.iteration
-            for array in (state.V, state.b, state.velocity, state.b_velocity):
-                array[..., lost] = 0
-            self._columns.freeze(lost)
-
-    def _write_history(self) -> None:
-        state, history = self.state, self.state.history
-        gone = state.diverged_at >= 0
-        trained, held_out = state.hits / state.seen
-        validated = held_out if self.problem.validation_X is None else self.validate()
-        history.iteration.append(state.iteration)
-        history.loss.append(np.where(gone, np.nan, state.loss_sum / state.loss_count))
-        history.train_accuracy.append(np.where(gone, np.nan, trained))
-        history.validation_accuracy.append(np.where(gone, np.nan, validated))
-        state.loss_sum[:], state.loss_count = 0, 0
-        state.hits[:], state.seen[:] = 0, 0
-
-    def _is_monitored(self) -> bool:
-        soon = range(self.state.iteration + 1, self.state.iteration + 1 + self._monitored)
-        return any(self.settings.is_history_point(iteration) for iteration in soon)
-
-    def _count_hits(self, scores: Array, y: Array, rows: Array) -> None:
-        """Add what is predicted right before the step, on trained rows [0] and on held-out rows [1]."""
-        hits = scores.argmax(axis=1) == y[:, None]
-        trained = self._columns.trained(rows)
-        trained = np.ones_like(hits) if trained is None else trained
-        for place, mask in enumerate((trained, ~trained)):
-            self.state.hits[place] += (hits & mask).sum(axis=0)
-            self.state.seen[place] += mask.sum(axis=0)
+        return True
 
     def validate(self) -> Array:
-        """The share (G,) of its validation rows, or of its held-out rows, that each cell labels right.
+        """The share (G,) of its validation rows, or of its held-out rows, that each cell labels right."""
+        return np.concatenate([lane.validate() for lane in self._lanes])
 
-        Quick, for progress and halving: of held-out rows, about HELD_OUT_ROWS of all folds together are looked at.
-        """
-        problem = self.problem
-        if problem.validation_rows is not None and problem.validation_X is not None:
-            return self._share_right(
-                problem.validation_X, problem.validation_y, problem.validation_rows, self._validation_norms
-            )
-        spread = problem.train_rows[:: -(-len(problem.train_rows) // HELD_OUT_ROWS)]
-        return self._share_right(problem.X, problem.y, spread, self._norms)
+    def _collect(self) -> None:
+        """Copy what the lanes have reached into the whole state."""
+        states = [lane.state for lane in self._lanes]
+        for part, state in zip(self._parts, states, strict=True):
+            for name in STATE_ARRAYS:
+                getattr(self.state, name)[..., part[0] : part[-1] + 1] = getattr(state, name)
+        self.state.iteration, self.state.loss_count = states[0].iteration, states[0].loss_count
+        self.state.history = joined([state.history for state in states])
 
-    def _share_right(self, X: Array, y: Array | None, rows: Array, norms: Array | None) -> Array:
-        assert y is not None
-        size = self.settings.batch_size
-        reader = RowReader(X, self.problem.preprocessing[0].mirror, self.problem.dtype)
-        buffer, offsets = offset_rows(self.problem.preprocessing, min(size, len(rows)), reader)
-        right, seen = np.zeros((2, len(self.state.cells)))
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            Z = buffer[: offsets + len(part)]
-            reader.read(part, Z[offsets:])
-            scores, _ = self._centered_scores(Z, len(part), self._columns.factors(norms, part))
-            hits = scores.argmax(axis=1) == y[part][:, None]
-            trained = self._columns.trained(part)
-            counted = np.ones_like(hits) if trained is None else ~trained
-            right += (hits & counted).sum(axis=0)
-            seen += counted.sum(axis=0)
-        return right / seen
+
+def lanes(state: State) -> int:
+    """How many lanes a stack is trained in: at most the threads of BLAS, each at least LANE_COLUMNS wide."""
+    return max(1, min(blas.threads(), state.b.size // LANE_COLUMNS))
+
+
+def joined(histories: list[History]) -> History:
+    """The history of all cells, out of those of groups of them."""
+
+    def side_by_side(name: str) -> list[Array]:
+        return [np.concatenate(line) for line in zip(*(getattr(each, name) for each in histories), strict=True)]
+
+    return History(
+        list(histories[0].iteration),
+        side_by_side("loss"),
+        side_by_side("train_accuracy"),
+        side_by_side("validation_accuracy"),
+    )

@@ -27,5 +27,5 @@ def stack_bound(config: Config) -> int:
 
 def bytes_per_model(config: Config, reader: RowReader, classes: int) -> int:
     """Bytes that one model of a stack takes while it is trained: weights, velocity, scores."""
-    copies = 2 if config.training.momentum else 1
+    copies = 4 if config.training.momentum else 2  # lanes train copies of their cells
     return FLOAT_BYTES * classes * (copies * reader.columns + 2 * config.training.batch_size)

@@ -28,12 +28,15 @@ PROGRESS_SECONDS = 0.1
 WRITING_SECONDS = 3.0  # of --max-time, kept for pictures and files; scoring is estimated from the step's time
 
 
-def build_problem(config: Config, material: Material) -> Problem:
-    """The engine's view of the material, with preprocessing fitted on training rows (per fold, if there are any)."""
+def build_problem(config: Config, material: Material, *, folded: bool = True) -> Problem:
+    """The engine's view of the material, with preprocessing fitted on training rows.
+
+    With folds, and unless `folded` is False, it is fitted once per fold, on the rows outside it.
+    """
     dataset, wanted = material.dataset, config.preprocessing
     mirror = dataset.image_shape if wanted.mirror else None
     X, y = dataset.train.X, dataset.train.y
-    folds = material.fold_of_row
+    folds = material.fold_of_row if folded else None
     preprocessing = fit_preprocessing(
         RowReader(X, mirror),
         material.train_rows,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -218,8 +218,8 @@ class _Tuning:
         """The winner's settings trained on all training rows; its validation score is that of the fold models."""
         number = next(place for place, stack in enumerate(self.stacks) if winner in stack.index)
         held_out = self.judge.held_out(self._result_of(number).state, winner)
-        material = replace(self.material, fold_of_row=None)
-        problem = build_problem(self.config, material)
+        material = self.material
+        problem = build_problem(self.config, material, folded=False)
         cells = grid_cells([best.learning_rate], [best.regularization])
         started = time.perf_counter()
         result = self._training(len(material.train_rows)).train(

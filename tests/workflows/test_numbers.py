@@ -34,7 +34,7 @@ DIVERGING_SETTINGS = [
 def run(
     run_cli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
-    """Write the rows to data.npz and run a command on them into ./run, without pictures and report, which take the time."""
+    """Write the rows to data.npz and run a command on them into ./run, without pictures and report."""
     for name in ("_draw", "write_report"):
         monkeypatch.setattr(f"softmaxclf.workflows.result.{name}", lambda *arguments: None)
 
