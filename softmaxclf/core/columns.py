@@ -25,7 +25,7 @@ class Columns:
         self._scales(problem)
         count = len([each for each in problem.preprocessing if each.offset is not None])
         own = np.ones((1, 1)) if count <= 1 else np.arange(count)[:, None] == self.folds
-        self.minus_own_center = -own[:, None, :].astype(self.dtype)  # (F, 1, G or 1)
+        self.minus_own_center = -own.T.astype(self.dtype)  # (G or 1, F)
 
     def _scales(self, problem: Problem) -> None:
         """Split 1 / scale^2 into a common factor of the step and, where it differs by feature, an array."""
@@ -44,9 +44,9 @@ class Columns:
         self.learning_rate[cells] = 0
 
     def step(self, rate: float, weights: Array) -> Array:
-        """What p - y is multiplied by: -eta * weight of the row, (n, 1, G)."""
+        """What p - y is multiplied by: -eta * weight of the row, (G, n)."""
         eta = (-rate * self.step_factor * self.learning_rate).astype(self.dtype)
-        product: Array = (weights * eta)[:, None, :]
+        product: Array = eta[:, None] * weights
         return product
 
     def decay(self, rate: float) -> Array:
@@ -59,33 +59,33 @@ class Columns:
         return decay if len(decay) == 1 else np.tile(decay, self.classes)
 
     def own_center(self, centers: Array) -> Array:
-        """offset V (K, G) of each cell's own fold, out of those of all folds (F, K, G)."""
-        if len(centers) <= 1:
-            return centers[0] if len(centers) else np.zeros(1, self.dtype)
-        own: Array = centers[self.folds, :, np.arange(len(self.folds))].T
+        """offset V (K, G) of each cell's own fold, out of those of all folds (K, G, F)."""
+        if centers.shape[2] <= 1:
+            return centers[:, :, 0] if centers.size else np.zeros((1, 1), self.dtype)
+        own: Array = centers[:, np.arange(len(self.folds)), self.folds]
         return own
 
     def trained(self, rows: Array) -> Array | None:
-        """Which of these rows each cell is trained on (n, G), or None when there are no folds."""
+        """Which of these rows each cell is trained on (G, n), or None when there are no folds."""
         if self._fold_of_row is None:
             return None
-        kept: Array = self._fold_of_row[rows][:, None] != self.folds
+        kept: Array = self._fold_of_row[rows] != self.folds[:, None]
         return kept
 
     def weights(self, rows: Array) -> Array:
-        """Each row's weight in each cell's mean: (n, 1), or (n, G) with 0 for held-out rows."""
+        """Each row's weight in each cell's mean: (1, n), or (G, n) with 0 for held-out rows."""
         kept = self.trained(rows)
         if kept is None:
-            return np.full((len(rows), 1), 1 / len(rows), self.dtype)
-        shares: Array = kept / np.maximum(kept.sum(axis=0), 1)
+            return np.full((1, len(rows)), 1 / len(rows), self.dtype)
+        shares: Array = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1)
         return shares.astype(self.dtype)
 
     def factors(self, norms: Array | None, rows: Array) -> Array | None:
-        """The factors (n, 1, 1) or (n, 1, G) of these rows out of a table of inverse norms, or None."""
+        """The factors (1, n) or (G, n) of these rows out of a table of inverse norms, or None."""
         if norms is None:
             return None
-        own = norms[rows]
-        return (own[:, self.folds] if own.shape[1] > 1 else own)[:, None, :]
+        own = norms[rows].T
+        return own[self.folds] if len(own) > 1 else own
 
 
 def inverse_norms(problem: Problem, X: Array) -> Array | None:

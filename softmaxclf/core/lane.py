@@ -10,8 +10,8 @@ For every cell g, with learning rate eta, regularization lambda and momentum mu:
 What makes it fast, each held to the plain formula by a test:
 
 - All cells see the same batch, so the weights lie side by side as V (D', K, G): one product Z V gives all
-  scores and one Z^T dS all gradients, both wide enough to run at the speed of the matrix unit. The long axis
-  of the stack is last, so that the maximum and the sum over the K classes run along memory.
+  scores and one Z^T dS all gradients, both wide enough to run at the speed of the matrix unit. Between the
+  two the scores are turned to (K, G, n), so that the maximum and the sum over the classes run along memory.
 - V = W / scale works on raw columns z. Centering is not subtracted from the batch: each offset is one more
   row of the batch, so the same product gives offset V (to be subtracted from the scores), and -sum(dS) in
   that row of dS makes the second product the gradient of the centered batch.
@@ -52,7 +52,8 @@ class Lane:
         features, width = len(state.V), state.b.size
         self._block = -(-features // -(-features * width // BLOCK_NUMBERS))
         self._change, self._scratch = np.empty((2, self._block, width), state.V.dtype)
-        self._scores: Array = np.empty((0, *state.b.shape), state.V.dtype)
+        self._product: Array = np.empty((0, width), state.V.dtype)
+        self._turned: Array = np.empty((width, 0), state.V.dtype)
         self._norms = inverse_norms(problem, problem.X)
         self._validation_norms = (
             None if problem.validation_X is None else inverse_norms(problem, problem.validation_X)
@@ -89,33 +90,38 @@ class Lane:
             self._count_hits(scores, y, batch.rows)
         weights = columns.weights(batch.rows)
         losses = self._losses(scores, y, columns.step(rate, weights))
-        bias_change = scores.sum(axis=0) * columns.bias_factor
+        sums = scores.sum(axis=2)
+        bias_change = sums * columns.bias_factor
         if norms is not None:
             scores *= norms
-        if len(centers):
-            np.multiply(scores.sum(axis=0), columns.minus_own_center, out=centers)
-        self._move_weights(Z, self._scores[: len(Z)].reshape(len(Z), -1), columns.flat_decay(rate))
+            sums = scores.sum(axis=2)
+        if centers.size:
+            np.multiply(sums[:, :, None], columns.minus_own_center, out=centers)
+        self._move_weights(Z, self._turned[:, : len(Z)].T, columns.flat_decay(rate))
         if self.settings.regularize_bias:
             bias_change -= columns.decay(rate) * self.state.b
         self._move(self.state.b, self.state.b_velocity, bias_change)
-        mean: Array = (losses * weights).sum(axis=0)
+        mean: Array = (losses * weights).sum(axis=1)
         return mean
 
     def _centered_scores(self, Z: Array, rows: int, norms: Array | None) -> tuple[Array, Array]:
-        """(scores (n, K, G), the rows (F, K, G) of offset V before them), both views of one buffer."""
+        """(scores (K, G, n), offset V of each fold (K, G, F)), both views of one buffer; Z (F + n, D')."""
         state = self.state
-        if len(self._scores) < len(Z):
-            self._scores = np.empty((len(Z), *state.b.shape), state.V.dtype)
-        both = self._scores[: len(Z)]
-        np.matmul(Z, state.V.reshape(len(state.V), -1), out=both.reshape(len(Z), -1))
-        centers, scores = both[: len(Z) - rows], both[len(Z) - rows :]
+        if len(self._product) < len(Z):
+            self._product = np.empty((len(Z), state.b.size), state.V.dtype)
+            self._turned = np.empty((state.b.size, len(Z)), state.V.dtype)
+        product, turned = self._product[: len(Z)], self._turned[:, : len(Z)]
+        np.matmul(Z, state.V.reshape(len(state.V), -1), out=product)
+        np.copyto(turned, product.T)
+        both = turned.reshape(*state.b.shape, len(Z))
+        centers, scores = both[:, :, : len(Z) - rows], both[:, :, len(Z) - rows :]
         shift = self._columns.own_center(centers)
         if norms is None:
-            scores += state.b - shift
+            scores += (state.b - shift)[:, :, None]
         else:
-            scores -= shift
+            scores -= shift[:, :, None]
             scores *= norms
-            scores += state.b
+            scores += state.b[:, :, None]
         return scores, centers
 
     def _move_weights(self, Z: Array, dS: Array, decay: Array) -> None:
@@ -173,12 +179,12 @@ class Lane:
 
     def _count_hits(self, scores: Array, y: Array, rows: Array) -> None:
         """Add what is predicted right before the step, on trained rows [0] and on held-out rows [1]."""
-        hits = scores.argmax(axis=1) == y[:, None]
+        hits = scores.argmax(axis=0) == y
         trained = self._columns.trained(rows)
         trained = np.ones_like(hits) if trained is None else trained
         for place, mask in enumerate((trained, ~trained)):
-            self.state.hits[place] += (hits & mask).sum(axis=0)
-            self.state.seen[place] += mask.sum(axis=0)
+            self.state.hits[place] += (hits & mask).sum(axis=1)
+            self.state.seen[place] += mask.sum(axis=1)
 
     def validate(self) -> Array:
         """The share (G,) of its validation rows, or of its held-out rows, that each cell labels right.
@@ -204,9 +210,9 @@ class Lane:
             Z = buffer[: offsets + len(part)]
             reader.read(part, Z[offsets:])
             scores, _ = self._centered_scores(Z, len(part), self._columns.factors(norms, part))
-            hits = scores.argmax(axis=1) == y[part][:, None]
+            hits = scores.argmax(axis=0) == y[part]
             trained = self._columns.trained(part)
             counted = np.ones_like(hits) if trained is None else ~trained
-            right += (hits & counted).sum(axis=0)
-            seen += counted.sum(axis=0)
+            right += (hits & counted).sum(axis=1)
+            seen += counted.sum(axis=1)
         return right / seen

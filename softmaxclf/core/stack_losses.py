@@ -1,4 +1,7 @@
-"""The losses of a whole stack, computed in place of its scores. The formulas are those of softmax.py and hinge.py."""
+"""The losses of a whole stack, computed in place of its scores. The formulas are those of softmax.py and hinge.py.
+
+Scores lie as (K, G, n), rows last: the maximum and the sum over the K classes then run along memory.
+"""
 
 from typing import Any
 
@@ -9,28 +12,28 @@ Array = NDArray[Any]
 
 
 def softmax_in_place(scores: Array, y: Array, step: Array) -> Array:
-    """Cross-entropies (n, G); scores (n, K, G) become step * (softmax - one-hot of y), step (n, 1, G)."""
+    """Cross-entropies (G, n); scores (K, G, n) become step * (softmax - one-hot of y), step (G, n)."""
     rows = np.arange(len(y))
-    scores -= scores.max(axis=1, keepdims=True)
-    of_label = scores[rows, y]
+    scores -= scores.max(axis=0)
+    of_label = scores[y, :, rows].T
     np.exp(scores, out=scores)
-    sums = scores.sum(axis=1, keepdims=True)
+    sums = scores.sum(axis=0)
     scores *= step / sums
-    scores[rows, y] -= step[:, 0]
-    losses: Array = np.log(sums[:, 0]) - of_label
+    scores[y, :, rows] -= step.T
+    losses: Array = np.log(sums) - of_label
     return losses
 
 
 def hinge_in_place(scores: Array, y: Array, step: Array) -> Array:
-    """Hinge losses (n, G), sum over j != y of max(0, s_j - s_y + 1); scores become step * their gradient."""
+    """Hinge losses (G, n), sum over j != y of max(0, s_j - s_y + 1); scores become step * their gradient."""
     rows = np.arange(len(y))
-    scores -= scores[rows, y][:, None]
+    scores -= scores[y, :, rows].T
     scores += 1
-    scores[rows, y] = 0
-    losses: Array = np.maximum(scores, 0).sum(axis=1)
+    scores[y, :, rows] = 0
+    losses: Array = np.maximum(scores, 0).sum(axis=0)
     violated = scores > 0
     np.multiply(violated, step, out=scores)
-    scores[rows, y] = -step[:, 0] * violated.sum(axis=1)
+    scores[y, :, rows] = -(step * violated.sum(axis=0)).T
     return losses
 
 
