@@ -33,7 +33,9 @@ def table() -> str:
     for what, path in CORPORA.items():
         kinds = Counter(cases(path))
         total += kinds.total()
-        shown = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items(), key=lambda each: (-each[1], each[0])))
+        shown = ", ".join(
+            f"{kind} {count}" for kind, count in sorted(kinds.items(), key=lambda each: (-each[1], each[0]))
+        )
         lines.append(f"| {what} | {kinds.total()} | {shown} |")
     return "\n".join([*lines, f"| all | {total} | |"])
 

@@ -79,7 +79,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     def padded(line: list[str]) -> str:
         first = line[0].ljust(widths[0])
-        return "  ".join([first, *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))])
+        return "  ".join(
+            [first, *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        )
 
     return "\n".join(padded(line).rstrip() for line in lines)
 
@@ -104,7 +106,13 @@ def number(value: float | None, digits: int = 4) -> str:
 def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:
     """Accuracy of each split with its interval, rows and loss."""
     rows = [
-        [name, percent(split["accuracy"]), interval(split["interval"]), f"{split['rows']:,}", number(split["loss"])]
+        [
+            name,
+            percent(split["accuracy"]),
+            interval(split["interval"]),
+            f"{split['rows']:,}",
+            number(split["loss"]),
+        ]
         for name, split in splits.items()
     ]
     text = table(["split", "accuracy", "95 % interval", "rows", "loss"], rows)

@@ -76,7 +76,9 @@ def joined(histories: list[History]) -> History:
     """The history of all cells, out of those of groups of them."""
 
     def side_by_side(name: str) -> list[Array]:
-        return [np.concatenate(line) for line in zip(*(getattr(each, name) for each in histories), strict=True)]
+        return [
+            np.concatenate(line) for line in zip(*(getattr(each, name) for each in histories), strict=True)
+        ]
 
     return History(
         list(histories[0].iteration),

@@ -116,6 +116,7 @@ class State:
         """The state of the cells at those indices, repacked; the history keeps its lines of them."""
         history = replace(
             self.history,
+            iteration=list(self.history.iteration),
             loss=[line[kept] for line in self.history.loss],
             train_accuracy=[line[kept] for line in self.history.train_accuracy],
             validation_accuracy=[line[kept] for line in self.history.validation_accuracy],
@@ -126,7 +127,16 @@ class State:
         return replace(self, cells=self.cells.keep(kept), history=history, **arrays)
 
 
-STATE_ARRAYS = ("V", "b", "velocity", "b_velocity", "diverged_at", "loss_sum", "hits", "seen")  # each (..., G)
+STATE_ARRAYS = (
+    "V",
+    "b",
+    "velocity",
+    "b_velocity",
+    "diverged_at",
+    "loss_sum",
+    "hits",
+    "seen",
+)  # each (..., G)
 
 
 def initial_state(cells: Cells, problem: Problem, settings: Settings) -> State:

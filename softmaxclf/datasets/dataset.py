@@ -54,5 +54,7 @@ class Dataset:
     def test(self) -> Split:
         """The test split, read now. Raises DataError when the source has none."""
         if self.read_test is None:
-            raise DataError(f"{self.path}: no test split found; add X_test and y_test, or use --split validation")
+            raise DataError(
+                f"{self.path}: no test split found; add X_test and y_test, or use --split validation"
+            )
         return self.read_test()

@@ -37,7 +37,9 @@ def _readable(directory: Path) -> list[dict[str, Any]]:
             dataset = open_source(name, directory)
             test = dataset.test()
         except SoftmaxclfError as error:
-            found.append({"file": str(directory), "what": name, "status": "not readable", "detail": str(error)})
+            found.append(
+                {"file": str(directory), "what": name, "status": "not readable", "detail": str(error)}
+            )
             continue
         detail = f"{len(dataset.train.y):,} training and {len(test.y):,} test rows, {len(dataset.class_names)} classes"
         found.append({"file": dataset.path, "what": name, "status": "readable", "detail": detail})
@@ -47,7 +49,9 @@ def _readable(directory: Path) -> list[dict[str, Any]]:
 def write_sample(directory: Path, form: str, seed: int, overwrite: bool) -> dict[str, Any]:
     """Write the sample set in CIFAR-10's own layout into `directory`."""
     if directory.exists() and any(directory.iterdir()) and not overwrite:
-        raise RunConflictError(f"{directory}: expected an empty folder, found files; choose another or add --overwrite")
+        raise RunConflictError(
+            f"{directory}: expected an empty folder, found files; choose another or add --overwrite"
+        )
     dataset = draw_sample(seed)
     test = dataset.test()
     write_cifar_folder(directory, dataset.train, test, dataset.class_names, form=form)

@@ -73,7 +73,9 @@ class Judge:
         gone = state.diverged_at[places]
         if (gone >= 0).any():
             first = int(gone[gone >= 0].min())
-            return Outcome(rate, penalty, NAN, NAN, NAN, (NAN, NAN), NAN, first, f"diverged at iteration {first}")
+            return Outcome(
+                rate, penalty, NAN, NAN, NAN, (NAN, NAN), NAN, first, f"diverged at iteration {first}"
+            )
         trained, held_out = zip(*(scored[int(place)] for place in places), strict=True)
         accuracies = np.array([score.accuracy for score in held_out])
         pooled = _pooled(held_out)

@@ -144,7 +144,9 @@ def _draw(path: Path, finding: Finding, note: str, control: Control, observer: O
     drawings: dict[str, Callable[[Path], None]] = {
         "templates.png": lambda file: pictures.draw_weights(finding.model, file, note),
         "curves.png": lambda file: pictures.draw_history(finding.history, file, note),
-        "confusion.png": lambda file: pictures.draw_confusion(finding.splits[shown], shown, names, file, note),
+        "confusion.png": lambda file: pictures.draw_confusion(
+            finding.splits[shown], shown, names, file, note
+        ),
     }
     if finding.cells:
         best = (finding.best["learning_rate"], finding.best["regularization"])

@@ -1,10 +1,13 @@
 """The stacked engine against a plain loop that knows none of its tricks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from softmaxclf.core import engine
 from softmaxclf.core.engine import Trainer
 from softmaxclf.core.hinge import hinge_score_gradient
 from softmaxclf.core.preprocessing import Preprocessing, fit_preprocessing
@@ -250,3 +253,53 @@ def test_a_batch_larger_than_the_data_is_the_whole_data():
     one = trained(problem, cells_of([1e-6], [1.0]), Settings(5, 60))
     larger = trained(problem, cells_of([1e-6], [1.0]), Settings(5, 10_000))
     assert_close(one.V, larger.V, 1e-12)
+
+
+@pytest.fixture
+def in_lanes(monkeypatch):
+    """Three lanes, however narrow the stack and whatever the machine."""
+    monkeypatch.setattr(engine, "LANE_COLUMNS", 1)
+    monkeypatch.setattr(engine.blas, "threads", lambda: 3)
+
+
+@pytest.mark.parametrize("folds", [None, 2])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_lanes_train_what_one_lane_trains(folds, momentum, in_lanes, monkeypatch):
+    X, y = rows_and_labels(90)
+    base = make_problem(X, y, train_rows=np.arange(60), folds=folds)
+    held_out = {} if folds else {"validation_X": X, "validation_y": y, "validation_rows": np.arange(60, 90)}
+    problem = replace(base, **held_out)
+    cells = cells_of([1e-6, 1e30, 2e-6, 1e-5], [1.0, 1.0, 5.0, 10.0], None if folds is None else [0, 1, 0, 1])
+    chosen = Settings(40, 16, momentum=momentum)
+    many = initial_state(cells, problem, chosen)
+    trainer = Trainer(problem, chosen, many)
+    asked = []
+    assert trainer.run(40, lambda state: bool(asked.append(state.iteration)))
+    validated = trainer.validate()
+    monkeypatch.setattr(engine, "LANE_COLUMNS", 10**9)
+    one = initial_state(cells, problem, chosen)
+    single = Trainer(problem, chosen, one)
+    assert single.run(40)
+    assert many.iteration == 40 and asked[-1] == 40
+    assert_close(many.V, one.V, 1e-12)
+    assert_close(many.b, one.b, 1e-12)
+    np.testing.assert_array_equal(many.diverged_at, one.diverged_at)
+    assert many.history.iteration == one.history.iteration
+    for name in ("loss", "train_accuracy", "validation_accuracy"):
+        np.testing.assert_allclose(getattr(many.history, name), getattr(one.history, name), rtol=1e-9)
+    np.testing.assert_array_equal(validated, single.validate())
+
+
+def test_lanes_that_are_stopped_and_continued_give_the_same_bits(in_lanes):
+    X, y = rows_and_labels()
+    problem = make_problem(X, y, dtype=np.float32)
+    cells = cells_of([1e-6, 1e-5, 2e-6, 1e-7], [1.0, 10.0, 5.0, 2.0])
+    chosen = Settings(200, 16, momentum=0.9)
+    whole = trained(problem, cells, chosen)
+    state = initial_state(cells, problem, chosen)
+    assert not Trainer(problem, chosen, state).run(200, lambda state: True)
+    assert 0 < state.iteration < 200
+    assert Trainer(problem, chosen, state).run(200)
+    assert state.V.tobytes() == whole.V.tobytes()
+    assert state.history.iteration == whole.history.iteration
+    np.testing.assert_array_equal(state.history.loss, whole.history.loss)

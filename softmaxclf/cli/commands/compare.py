@@ -20,7 +20,9 @@ from softmaxclf.cli import console, options
 )
 @click.option("--data", metavar="SOURCE", help="Data set. [default: the one that the models were trained on]")
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR",
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Also write comparison.json, tables (CSV) and pictures into this folder.",
 )
 @options.output

@@ -12,7 +12,11 @@ DIRECTORY = click.option(
     help="Folder of the data.",
 )  # fmt: skip
 FORM = click.option(
-    "--form", type=click.Choice(["python", "binary"]), default="python", show_default=True, help="File layout."
+    "--form",
+    type=click.Choice(["python", "binary"]),
+    default="python",
+    show_default=True,
+    help="File layout.",
 )
 
 
@@ -30,7 +34,9 @@ def data() -> None:
 @click.argument("source", type=click.Choice(["cifar10", "cifar100"]), default="cifar10")
 @DIRECTORY
 @FORM
-@click.option("--mirror", metavar="URL", help="Folder URL to fetch from instead; the hash is checked all the same.")
+@click.option(
+    "--mirror", metavar="URL", help="Folder URL to fetch from instead; the hash is checked all the same."
+)
 @options.output
 def download(source: str, directory: Path, form: str, mirror: str | None, **others: Any) -> None:
     """Fetch CIFAR-10 or CIFAR-100 (about 170 MB); resumes, and checks the SHA-256 before it counts.
@@ -73,7 +79,9 @@ def verify(directory: Path, **others: Any) -> None:
 @data.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @FORM
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the drawing.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the drawing."
+)
 @click.option("--overwrite", is_flag=True, help="Write into a folder that holds files.")
 @options.output
 def sample(directory: Path, form: str, seed: int, overwrite: bool, **others: Any) -> None:

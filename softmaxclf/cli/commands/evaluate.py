@@ -20,15 +20,20 @@ from softmaxclf.cli import console, options
 )
 @click.option("--data", metavar="SOURCE", help="Data set. [default: the one that the model was trained on]")
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR",
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Also write evaluation.json, tables (CSV) and pictures into this folder.",
 )
 @click.option(
-    "--calibrate", is_flag=True,
+    "--calibrate",
+    is_flag=True,
     help="Fit a temperature on the validation rows, which makes probabilities honest; labels do not change.",
 )
 @click.option(
-    "--calibrated-out", type=click.Path(path_type=Path), metavar="FILE",
+    "--calibrated-out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
     help="Model file for --calibrate. [default: weights-calibrated.npz beside the weights]",
 )
 @options.output
@@ -102,7 +107,9 @@ def _classes(result: Mapping[str, Any]) -> str:
         ]
         for each in result["per_class"]
     ]
-    return console.table(["class", "precision", "95 % interval", "recall", "95 % interval", "F1", "rows"], rows)
+    return console.table(
+        ["class", "precision", "95 % interval", "recall", "95 % interval", "F1", "rows"], rows
+    )
 
 
 def _pairs(result: Mapping[str, Any]) -> str:

@@ -56,7 +56,9 @@ def tune(config_file: Path | None, settings: tuple[str, ...], dry_run: bool, **r
         return
     splits = summary["splits"]
     click.echo(_cells_table(summary["cells"], summary["best"]))
-    click.echo(f"(train over {splits['train']['rows']:,} rows, validation over {splits['validation']['rows']:,})\n")
+    click.echo(
+        f"(train over {splits['train']['rows']:,} rows, validation over {splits['validation']['rows']:,})\n"
+    )
     click.echo(_winner(summary["best"]))
     click.echo(console.splits_table(summary["splits"]))
     for warning in summary["warnings"]:

@@ -18,23 +18,32 @@ from softmaxclf.cli import console, options
     show_default=True,
     help="One brightness scale for all classes, one per class, red for and blue against, or minus the others.",
 )
-@click.option("--classes", metavar="LIST", help="Only these classes, names or indices: cat,dog. [default: all]")
+@click.option(
+    "--classes", metavar="LIST", help="Only these classes, names or indices: cat,dog. [default: all]"
+)
 @click.option("--columns", type=click.IntRange(1, 50), metavar="N", help="Classes side by side.")
 @click.option(
-    "--examples", is_flag=True,
+    "--examples",
+    is_flag=True,
     help="Beside each template the training images of highest and of lowest score; needs the data.",
 )
 @click.option(
-    "--data", metavar="SOURCE",
+    "--data",
+    metavar="SOURCE",
     help="Data set for --examples. [default: the one that the model was trained on]",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE",
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
     help="Picture file; its ending names the format. [default: templates.png beside the weights]",
 )
 @click.option("--table", "as_table", is_flag=True, help="Also print each class's weights in numbers.")
 @click.option(
-    "--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE",
+    "--csv",
+    "csv_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
     help="Also write all weights as a table, a line per pixel or feature.",
 )
 @options.output
