@@ -60,7 +60,7 @@ def test_a_step_that_is_off_by_a_millionth_in_one_block_of_one_cell_is_caught(im
 
 def test_a_regularized_bias_is_caught_where_it_is_free(images, monkeypatch):
     def spoil(trainer, V, b):
-        if not trainer.settings.regularize_bias:
+        if not trainer._lanes[0].settings.regularize_bias:
             cells = trainer.state.cells
             trainer.state.b[:] -= cells.learning_rate * cells.regularization * b
 

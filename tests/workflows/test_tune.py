@@ -429,7 +429,7 @@ def test_no_iterations_in_several_stacks_still_give_an_untrained_winner(run_cli,
 
 def test_a_refit_that_time_cut_short_is_not_continued_for_another_winner(run_cli, features_file, tmp_path):
     """After one iteration another cell leads than in the end; its refit must not become the final model."""
-    more = ("--folds", "2", "--regularizations", "0.01")
+    more = ("--folds", "2", "--regularizations", "0.01", "--learning-rates", "0.01,1")
     tune(run_cli, features_file, tmp_path / "short", *more, "--max-time", "0.01")
     early = read_metrics(tmp_path / "short")["best"]["learning_rate"]
     tune(run_cli, features_file, tmp_path / "short", *more)
