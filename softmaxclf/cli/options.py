@@ -1,5 +1,6 @@
 """Options that several commands share, declared once and applied by decorators."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,13 @@ from softmaxclf.config import Config, describe, load_config
 
 Function = Callable[..., Any]
 DESCRIBED = {each.key: each for each in describe()}
+
+
+def finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """The value, unless it is infinite or no number, which a range lets through."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"expected a number of seconds, got {value}", context, option)
+    return value
 
 
 def together(*decorators: Callable[[Function], Function]) -> Callable[[Function], Function]:
@@ -62,7 +70,7 @@ run = together(
     ),
     click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds."),
     click.option(
-        "--max-time", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+        "--max-time", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", callback=finite,
         help="End within this time with what was reached by then.",
     ),
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Checks that labels and class names of every source go through."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,8 +40,8 @@ def checked_class_names(names: Sequence[object], place: str, classes: int | None
             f"{place}: expected {classes} class names, found {len(names)}; fetch or write it again"
         )
     texts = tuple(_checked_name(name, place) for name in names)
-    if len(set(texts)) != len(texts):
-        twice = next(text for text in texts if texts.count(text) > 1)
+    twice = next((text for text, count in Counter(texts).items() if count > 1), None)
+    if twice is not None:
         raise DataError(f"{place}: expected different class names, found {twice!r} twice; rename one")
     return texts
 

@@ -18,6 +18,7 @@ from softmaxclf.workflows.observer import Observer
 Array = NDArray[Any]
 T = TypeVar("T")
 SPLITS = ("train", "validation", "test")
+_PLACES = ("data.directory", "data.download")
 CALIBRATION = "calibration"  # what the provenance of a model with a fitted temperature says of it
 
 
@@ -120,8 +121,12 @@ def data_config(model: LinearModel, source: str | None) -> Config:
         raise ModelError(
             f"the model's own settings: {error.problems[0]}; its provenance is damaged, train the model again"
         ) from error
-    if source is not None:
-        settings["data.source"] = source
+    if source is None:
+        settings["data.download"] = False  # nothing is fetched because a model file names it
+    else:
+        settings = {key: value for key, value in settings.items() if key not in _PLACES} | {
+            "data.source": source
+        }
     return load_config(options=settings)
 
 

@@ -141,8 +141,10 @@ def _draw(path: Path, finding: Finding, note: str, control: Control, observer: O
     """The run's pictures, as long as there is time."""
     names = finding.model.class_names
     shown = next((name for name in ("test", "validation", "train") if name in finding.splits), "train")
+    image_shape = finding.model.image_shape
+    view = "shared" if image_shape is None or pictures.has_colours(image_shape) else "signed"
     drawings: dict[str, Callable[[Path], None]] = {
-        "templates.png": lambda file: pictures.draw_weights(finding.model, file, note),
+        "templates.png": lambda file: pictures.draw_weights(finding.model, file, note, view=view),
         "curves.png": lambda file: pictures.draw_history(finding.history, file, note),
         "confusion.png": lambda file: pictures.draw_confusion(
             finding.splits[shown], shown, names, file, note

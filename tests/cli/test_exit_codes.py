@@ -245,3 +245,9 @@ def test_the_help_lists_every_exit_code() -> None:
     assert listed == [0, 1, 2, 3, 4, 5, 130, 143]
     for line in EXIT_CODES.splitlines()[1:]:
         assert line in output
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-1"])
+def test_a_time_limit_is_a_finite_number_of_seconds(seconds):
+    result = CliRunner().invoke(cli, ["train", "--data", "sample", f"--max-time={seconds}"])
+    assert result.exit_code == 2 and "--max-time" in result.stderr

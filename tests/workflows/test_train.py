@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from softmaxclf.core.engine import Trainer
 from softmaxclf.core.splits import validation_split
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.datasets.sources import open_source
+from softmaxclf.model_file import save_model
 from softmaxclf.workflows import pictures
 
 SMALL = ("--set", "data.validation=100")
@@ -421,3 +423,19 @@ def test_the_best_recipe_reaches_its_accuracy_on_the_real_test_images(run_cli, r
     assert 0.405 <= test["accuracy"] < 0.43, "above about 0.42 on raw pixels, look for a leak"
     model, rows = load_model(out), open_source(str(real_cifar), tmp_path).test()
     assert np.count_nonzero(model.predict(rows.X) == rows.y) == test["correct"]
+
+
+def test_a_model_file_cannot_make_evaluate_download(run_cli, tmp_path, features_file, monkeypatch):
+    arguments = ["--data", features_file, "--set", "data.validation=100", "--iterations", 2, "--out", "run"]
+    assert run_cli("train", *arguments).exit_code == 0
+    model = load_model("run")
+    stored = {
+        **model.provenance,
+        "config": {"data": {"source": "cifar10", "directory": str(tmp_path / "theirs")}},
+    }
+    save_model(Path("stranger.npz"), replace(model, provenance=stored))
+    monkeypatch.setattr(
+        "softmaxclf.datasets.download.download_source", lambda *rest, **more: pytest.fail("downloaded")
+    )
+    result = run_cli("evaluate", "stranger.npz")
+    assert result.exit_code == 3 and not (tmp_path / "theirs").exists()

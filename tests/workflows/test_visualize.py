@@ -151,3 +151,22 @@ def test_a_picture_of_any_format_is_replaced_by_a_later_one(runs: Path, tmp_path
 def test_examples_need_rows_that_are_images(runs: Path) -> None:
     with pytest.raises(ConfigError, match="the model's rows are no images; leave it out"):
         visualize(VisualizationRequest(runs / "features", examples=True), Observer())
+
+
+def test_images_of_other_than_one_or_three_channels_are_trained_and_drawn(run_cli, tmp_path):
+    generator = np.random.default_rng(0)
+    X, y = generator.integers(0, 256, (60, 2, 4, 6)).astype(np.uint8), np.arange(60) % 3
+    np.savez(tmp_path / "two.npz", X_train=X, y_train=y, image_shape=[2, 4, 6])
+    arguments = [
+        "--data",
+        tmp_path / "two.npz",
+        "--set",
+        "data.validation=20",
+        "--iterations",
+        5,
+        "--out",
+        "run",
+    ]
+    result = run_cli("train", *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert Path("run/templates.png").exists()
