@@ -13,9 +13,9 @@ from softmaxclf.core.stack import Cells
 
 Array = NDArray[Any]
 
-# Halving: after this share of the iterations, this share of the cells goes on. A quarter, a quarter at half and
-# a half at a quarter of the cells make 1/4 + 1/8 + 1/8: half the column-iterations of the full grid.
-RUNGS = ((0.125, 0.5), (0.25, 0.5), (0.5, 0.5))
+# Halving: after this share of the iterations, this share of the cells goes on: 0.2 + 0.3 / 2 + 0.5 / 4 = 0.475 of
+# the full grid's column-iterations. Earlier rungs save more, and lost the winner of the classic grid more often.
+RUNGS = ((0.2, 0.5), (0.5, 0.5))
 SIGNIFICANCE = 0.05
 
 
@@ -69,7 +69,7 @@ def rungs(iterations: int, count: int) -> list[tuple[int, int]]:
     """[(iteration, cells that go on after it)] of halving `count` cells; at least one cell always goes on."""
     plan, remaining = [], count
     for share, kept in RUNGS:
-        narrowed = max(1, math.ceil(remaining * kept))
+        narrowed = max(1, math.floor(remaining * kept))
         iteration = round(iterations * share)
         if narrowed < remaining and 0 < iteration < iterations:
             plan.append((iteration, narrowed))
