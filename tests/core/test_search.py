@@ -97,8 +97,9 @@ def test_halving_computes_at_most_half_of_the_column_iterations(iterations, coun
 
 
 def test_two_cells_are_halved_at_the_first_rung():
-    assert rungs(800, 2) == [(100, 1)]
-    assert rungs(800, 24) == [(100, 12), (200, 6), (400, 3)]
+    assert rungs(800, 2) == [(160, 1)]
+    assert rungs(800, 24) == [(160, 12), (400, 6)]
+    assert rungs(800, 5) == [(160, 2), (400, 1)]
     assert rungs(1, 24) == []
 
 
