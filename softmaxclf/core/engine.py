@@ -2,7 +2,8 @@
 
 The cells of a stack do not depend on each other, so a wide stack is trained in lanes: as many groups of cells
 as there are processor cores, each in a thread with one-threaded matrix products. Every core then does all
-of a step's work for its cells, the thin parts too, and no product waits for another thread. A narrow stack stays in one lane, whose products use all the threads of BLAS.
+of a step's work for its cells, the thin parts too, and no product waits for another thread. A narrow stack
+stays in one lane, whose products use all the threads of BLAS.
 """
 
 import time
