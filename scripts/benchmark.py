@@ -213,7 +213,8 @@ def engine(
     problem = Problem(X, y, int(y.max()) + 1, rows, fitted, fold_of_row=held_out)
     trainer = Trainer(problem, settings, initial_state(cells, problem, settings))
     training, _ = timed(lambda: trainer.run(settings.iterations))
-    operations = 4 * settings.batch_size * trainer.state.V.size * settings.iterations
+    weights = len(trainer.state.V) * trainer.state.b.size
+    operations = 4 * settings.batch_size * weights * settings.iterations
     result = {
         "seconds": preparing + training,
         "loop_seconds": training,
@@ -222,7 +223,8 @@ def engine(
     if not folds and len(cells) == 1:
         scale = 1.0 if fitted[0].scale is None else float(fitted[0].scale[0])
         state = trainer.state
-        model = LinearModel(state.V[:, :, 0] * np.float32(scale), state.b[:, 0], (), fitted[0])
+        W = (state.weights(0) * scale).astype(np.float32)
+        model = LinearModel(W, state.b[:, 0], (), fitted[0])
         result["accuracy"] = float((model.predict(arrays["X_test"]) == arrays["y_test"]).mean())
     return result
 

@@ -37,26 +37,31 @@ class Columns:
             features = np.stack([1 / scale**2 for scale in scales if scale is not None], axis=1)
             features = features[:, self.folds] if len(scales) > 1 else features
             self.inverse_square = features[:, None, :].astype(self.dtype)  # (D', 1, G or 1)
-        self.bias_factor = self.dtype.type(1 / self.step_factor)
 
     def freeze(self, cells: Array) -> None:
         """Let those cells (G,) bool learn no more."""
         self.learning_rate[cells] = 0
 
-    def step(self, rate: float, weights: Array) -> Array:
-        """What p - y is multiplied by: -eta * weight of the row, (G, n)."""
-        eta = (-rate * self.step_factor * self.learning_rate).astype(self.dtype)
+    def step(self, rate: float, weights: Array, shrinkage: Array) -> Array:
+        """What p - y is multiplied by for a step of V: -eta * weight of the row, of weights = shrinkage V; (G, n)."""
+        eta = (-rate * self.step_factor * self.learning_rate / shrinkage).astype(self.dtype)
         product: Array = eta[:, None] * weights
         return product
 
-    def decay(self, rate: float) -> Array:
-        """eta * lambda (G,): the share of the weights that the L2 penalty takes in this iteration."""
-        return (rate * self.learning_rate * self.regularization).astype(self.dtype)
+    def bias_factor(self, shrinkage: Array) -> Array:
+        """What turns the sums of these steps into steps of the bias, (G,): it has neither scale nor shrinkage."""
+        factor: Array = (shrinkage / self.step_factor).astype(self.dtype)
+        return factor
 
-    def flat_decay(self, rate: float) -> Array:
-        """`decay` for the flat rows (K G,) of V, whose inner loop is not as short as G; (1,) for a single cell."""
-        decay = self.decay(rate)
-        return decay if len(decay) == 1 else np.tile(decay, self.classes)
+    def decay(self, rate: float) -> Array:
+        """eta * lambda (G,) float64: the share of the weights that the L2 penalty takes in this iteration."""
+        decay: Array = rate * self.learning_rate * self.regularization
+        return decay
+
+    def flat(self, values: Array) -> Array:
+        """Values (G,) for the flat rows of V, whose inner loop is not as short as G; (1,) for a single cell."""
+        cast = values.astype(self.dtype)
+        return cast if len(cast) == 1 else np.tile(cast, self.classes - 1)
 
     def own_center(self, centers: Array) -> Array:
         """offset V (K, G) of each cell's own fold, out of those of all folds (K, G, F)."""

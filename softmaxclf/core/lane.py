@@ -9,14 +9,19 @@ For every cell g, with learning rate eta, regularization lambda and momentum mu:
 
 What makes it fast, each held to the plain formula by a test:
 
-- All cells see the same batch, so the weights lie side by side as V (D', K, G): one product Z V gives all
+- All cells see the same batch, so the weights lie side by side as V (D', K - 1, G): one product Z V gives all
   scores and one Z^T dS all gradients, both wide enough to run at the speed of the matrix unit. Between the
   two the scores are turned to (K, G, n), so that the maximum and the sum over the classes run along memory.
+- p - y sums to zero over the classes, and so do the steps of W and the scores: those of the last class are minus
+  the sum of the others' and need no product.
 - V = W / scale works on raw columns z. Centering is not subtracted from the batch: each offset is one more
   row of the batch, so the same product gives offset V (to be subtracted from the scores), and -sum(dS) in
   that row of dS makes the second product the gradient of the centered batch.
 - dS is multiplied by -eta / rows before the product, so the product is the step itself. It is computed and
   added to V in blocks of rows of V, so that a block is still in the cache when it is added.
+- In plain SGD the penalty multiplies W by 1 - eta lambda. That number is kept for itself, one per cell
+  (`State.shrinkage`, the trick of Pegasos: Shalev-Shwartz et al., 2011), and not multiplied into V until it is
+  small: what would be two passes over V, and rounded in float32, is one float64 product.
 
 Held-out rows (`fold_of_row` equal to a cell's fold) are masked out of that cell's dS, and each cell is
 normalized by its own number of rows in the batch. A batch without any row of a cell only decays it.
@@ -38,6 +43,7 @@ Array = NDArray[Any]
 MONITORED_ROWS = 1000  # the training accuracy of a history line is taken over about this many last rows
 HELD_OUT_ROWS = 5000
 BLOCK_NUMBERS = 2**19  # 2 MB in float32: what stays in the cache between computing a step and adding it
+SMALL_SHRINKAGE = 0.01  # below it, shrinkage is multiplied into V, lest V = W / shrinkage overflows
 
 
 class Lane:
@@ -49,11 +55,12 @@ class Lane:
         self._columns = Columns(problem, state)
         self._losses = IN_PLACE[settings.loss]
         self._monitored = -(-MONITORED_ROWS // settings.batch_size)
-        features, width = len(state.V), state.b.size
+        features, width = len(state.V), state.V[0].size
         self._block = -(-features // -(-features * width // BLOCK_NUMBERS))
-        self._change, self._scratch = np.empty((2, self._block, width), state.V.dtype)
+        self._change = np.empty((self._block, width), state.V.dtype)
+        self._scratch = np.empty_like(self._change if settings.momentum else self._change[:0])
         self._product: Array = np.empty((0, width), state.V.dtype)
-        self._turned: Array = np.empty((width, 0), state.V.dtype)
+        self._turned: Array = np.empty((state.b.size, 0), state.V.dtype)
         self._norms = inverse_norms(problem, problem.X)
         self._validation_norms = (
             None if problem.validation_X is None else inverse_norms(problem, problem.validation_X)
@@ -89,31 +96,46 @@ class Lane:
         if self._is_monitored():
             self._count_hits(scores, y, batch.rows)
         weights = columns.weights(batch.rows)
-        losses = self._losses(scores, y, columns.step(rate, weights))
+        decay = columns.decay(rate)
+        if not self.settings.momentum:
+            self._shrink(1 - decay)
+        losses = self._losses(scores, y, columns.step(rate, weights, self.state.shrinkage))
         sums = scores.sum(axis=2)
-        bias_change = sums * columns.bias_factor
+        bias_change = sums * columns.bias_factor(self.state.shrinkage)
         if norms is not None:
             scores *= norms
             sums = scores.sum(axis=2)
         if centers.size:
             np.multiply(sums[:, :, None], columns.minus_own_center, out=centers)
-        self._move_weights(Z, self._turned[:, : len(Z)].T, columns.flat_decay(rate))
+        self._move_weights(Z, self._turned[: self._product.shape[1], : len(Z)].T, decay)
         if self.settings.regularize_bias:
-            bias_change -= columns.decay(rate) * self.state.b
+            bias_change -= decay.astype(bias_change.dtype) * self.state.b
         self._move(self.state.b, self.state.b_velocity, bias_change)
         mean: Array = (losses * weights).sum(axis=1)
         return mean
+
+    def _shrink(self, factors: Array) -> None:
+        """Multiply the weights of each cell by its factor (G,), in V only where `shrinkage` gets too small."""
+        state = self.state
+        state.shrinkage *= factors
+        small = ~(state.shrinkage >= SMALL_SHRINKAGE)
+        if small.any():
+            flat = state.V.reshape(len(state.V), -1)
+            flat *= self._columns.flat(np.where(small, state.shrinkage, 1))
+            state.shrinkage[small] = 1
 
     def _centered_scores(self, Z: Array, rows: int, norms: Array | None) -> tuple[Array, Array]:
         """(scores (K, G, n), offset V of each fold (K, G, F)), both views of one buffer; Z (F + n, D')."""
         state = self.state
         if len(self._product) < len(Z):
-            self._product = np.empty((len(Z), state.b.size), state.V.dtype)
+            self._product = np.empty((len(Z), state.V[0].size), state.V.dtype)
             self._turned = np.empty((state.b.size, len(Z)), state.V.dtype)
-        product, turned = self._product[: len(Z)], self._turned[:, : len(Z)]
+        product = self._product[: len(Z)]
         np.matmul(Z, state.V.reshape(len(state.V), -1), out=product)
-        np.copyto(turned, product.T)
-        both = turned.reshape(*state.b.shape, len(Z))
+        both = self._turned[:, : len(Z)].reshape(*state.b.shape, len(Z))
+        shrinkage = state.shrinkage.astype(both.dtype)[:, None]
+        np.multiply(product.reshape(-1, *state.V.shape[1:]).transpose(1, 2, 0), shrinkage, out=both[:-1])
+        np.negative(both[:-1].sum(axis=0), out=both[-1])
         centers, scores = both[:, :, : len(Z) - rows], both[:, :, len(Z) - rows :]
         shift = self._columns.own_center(centers)
         if norms is None:
@@ -125,20 +147,22 @@ class Lane:
         return scores, centers
 
     def _move_weights(self, Z: Array, dS: Array, decay: Array) -> None:
-        """V moves by Z^T dS - decay V (times 1 / scale^2), block by block. dS: (F + n, K G); decay: (K G,) or (1,)."""
+        """V moves by Z^T dS / scale^2, block by block, and with momentum by -decay V. dS: (F + n, (K - 1) G)."""
         V = self.state.V.reshape(len(self.state.V), -1)
         velocity = self.state.velocity.reshape(-1, V.shape[1])
         inverse_square = self._columns.inverse_square
+        penalty = self._columns.flat(decay) if self.settings.momentum else None
         for start in range(0, len(V), self._block):
             part = slice(start, start + self._block)
             weights = V[part]
-            change, scratch = self._change[: len(weights)], self._scratch[: len(weights)]
+            change = self._change[: len(weights)]
             np.matmul(Z[:, part].T, dS, out=change)
             if inverse_square is not None:
-                shaped = change.reshape(len(weights), *self.state.b.shape)
+                shaped = change.reshape(len(weights), *self.state.V.shape[1:])
                 shaped *= inverse_square[part]
-            # Subtracted as eta * lambda * W: the factor 1 - eta * lambda would round a small one away in float32.
-            change -= np.multiply(weights, decay, out=scratch)
+            if penalty is not None:
+                # Subtracted as eta * lambda * W: the factor 1 - eta * lambda would round a small one away in float32.
+                change -= np.multiply(weights, penalty, out=self._scratch[: len(weights)])
             self._move(weights, velocity[part], change)
 
     def _move(self, weights: Array, velocity: Array, change: Array) -> None:
@@ -159,6 +183,7 @@ class Lane:
             state.diverged_at[lost] = state.iteration
             for array in (state.V, state.b, state.velocity, state.b_velocity):
                 array[..., lost] = 0
+            state.shrinkage[lost] = 1
             self._columns.freeze(lost)
 
     def _write_history(self) -> None:

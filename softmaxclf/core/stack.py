@@ -91,9 +91,12 @@ class History:
 
 @dataclass
 class State:
-    """Everything that the next iteration depends on. V, velocity: (D', K, G); b, b_velocity: (K, G).
+    """Everything that the next iteration depends on. V, velocity: (D', K - 1, G); b, b_velocity: (K, G).
 
+    V is of all classes but the last, whose weights are minus the sum of the others': a row's gradients p - y sum
+    to zero over the classes, and so do weights that start at zero.
     The velocities are kept multiplied by the momentum (mu v), which saves a pass over them.
+    shrinkage: (G,) float64, what weight decay has left of V: the weights are shrinkage V, see `weights`.
     diverged_at: (G,) the iteration at which a cell left the finite numbers, or -1.
     loss_sum: (G,) batch losses since the last history line, of `loss_count` batches; hits, seen: (2, G) rows
     predicted right and rows counted in the batches before the next line, [0] trained and [1] held out.
@@ -104,6 +107,7 @@ class State:
     b: Array
     velocity: Array
     b_velocity: Array
+    shrinkage: Array
     iteration: int
     diverged_at: Array
     loss_sum: Array
@@ -111,6 +115,11 @@ class State:
     hits: Array
     seen: Array
     history: History = field(default_factory=History)
+
+    def weights(self, place: int) -> Array:
+        """The weights (D', K) float64 of the cell at that place of the stack, on columns that are not scaled."""
+        of_all_but_one = self.V[:, :, place].astype(np.float64) * self.shrinkage[place]
+        return np.hstack([of_all_but_one, -of_all_but_one.sum(axis=1, keepdims=True)])
 
     def keep(self, kept: Array) -> "State":
         """The state of the cells at those indices, repacked; the history keeps its lines of them."""
@@ -132,6 +141,7 @@ STATE_ARRAYS = (
     "b",
     "velocity",
     "b_velocity",
+    "shrinkage",
     "diverged_at",
     "loss_sum",
     "hits",
@@ -142,16 +152,18 @@ STATE_ARRAYS = (
 def initial_state(cells: Cells, problem: Problem, settings: Settings) -> State:
     """All weights zero: the objective is convex, so there is no symmetry to break, and the loss starts at log K."""
     columns = RowReader(problem.X, problem.preprocessing[0].mirror).columns
-    shape = (columns, problem.classes, len(cells))
-    moving = shape if settings.momentum else (0, *shape[1:])
     dtype = problem.dtype
     count = len(cells)
+    shape = (columns, problem.classes - 1, count)
+    moving = shape if settings.momentum else (0, *shape[1:])
+    biases = (problem.classes, count)
     return State(
         cells,
         np.zeros(shape, dtype),
-        np.zeros(shape[1:], dtype),
+        np.zeros(biases, dtype),
         np.zeros(moving, dtype),
-        np.zeros(shape[1:], dtype),
+        np.zeros(biases, dtype),
+        np.ones(count),
         0,
         np.full(count, -1, np.int64),
         np.zeros(count),

@@ -4,6 +4,7 @@ The gradient is that of the naive loops of core/reference.py on features that `P
 neither knows any of the engine's ways of saving work.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,9 @@ def engine_checks(
         rows, labels = raw[:ENGINE_ROWS], y[:ENGINE_ROWS]
         reader = RowReader(rows, image_shape if mirror else None, np.float64)
         fitted = fit_preprocessing(reader, np.arange(len(rows)), center=center, scale=scale)[0]
-        start = make_subject(fitted.apply(rows), labels, K, loss=loss, seed=seed)
+        drawn = make_subject(fitted.apply(rows), labels, K, loss=loss, seed=seed)
+        # The engine's weights sum to zero over the classes, see stack.State.
+        start = replace(drawn, W=drawn.W - drawn.W.mean(axis=1, keepdims=True))
         error = _step_error(start, rows, fitted, trick)
         expected = f"-rate * gradient, within {EXACT:g}"
         checks.append(
@@ -90,7 +93,7 @@ def _engine_step(
     settings = Settings(1, len(rows), start.loss, regularize_bias=regularize_bias)
     state = initial_state(cells, problem, settings)
     scale = 1.0 if preprocessing.scale is None else preprocessing.scale[:, None]
-    state.V[:] = (start.W[:-1] / scale)[..., None]
+    state.V[:] = (start.W[:-1, :-1] / scale)[..., None]
     state.b[:] = start.W[-1][:, None]
     Trainer(problem, settings, state).run(1)
-    return [np.vstack([state.V[:, :, cell] * scale, state.b[:, cell]]) for cell in range(len(cells))]
+    return [np.vstack([state.weights(cell) * scale, state.b[:, cell]]) for cell in range(len(cells))]

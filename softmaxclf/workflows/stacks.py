@@ -240,7 +240,7 @@ def model_of(
 ) -> LinearModel:
     """The model of the cell at `place` of the stack: W = V * scale, in float32."""
     scale = preprocessing.scale
-    V = state.V[:, :, place].astype(np.float64)
+    V = state.weights(place)
     W = V if scale is None else V * np.broadcast_to(scale, len(V))[:, None]
     dataset = material.dataset
     return LinearModel(

@@ -54,7 +54,7 @@ def trained(problem, cells, settings):
 
 
 def weights_of(state: State, place: int, preprocessing: Preprocessing):
-    V = state.V[:, :, place]
+    V = state.weights(place)
     return V if preprocessing.scale is None else V * np.broadcast_to(preprocessing.scale, len(V))[:, None]
 
 

@@ -247,4 +247,4 @@ def test_the_engine_finds_that_optimum_on_folded_rows():
     cells = Cells(np.array([1 / curvature]), np.array([STRENGTH]), np.array([-1]), np.array([0]))
     state = initial_state(cells, problem, settings)
     Trainer(problem, settings, state).run(3000)
-    assert_close(unfold(state.V[:, :, 0], BLOCK), W_doubled, 1e-4)
+    assert_close(unfold(state.weights(0), BLOCK), W_doubled, 1e-4)
