@@ -16,12 +16,12 @@ class Columns:
 
     def __init__(self, problem: Problem, state: State) -> None:
         self.dtype = state.V.dtype
-        self.classes = problem.classes
         self.learning_rate = state.cells.learning_rate.copy()
         self.regularization = state.cells.regularization
         self.folds = state.cells.fold
         self.learning_rate[state.diverged_at >= 0] = 0
         self._fold_of_row = problem.fold_of_row
+        self._even: Array = np.empty((1, 0), self.dtype)
         self._scales(problem)
         count = len([each for each in problem.preprocessing if each.offset is not None])
         own = np.ones((1, 1)) if count <= 1 else np.arange(count)[:, None] == self.folds
@@ -58,10 +58,10 @@ class Columns:
         decay: Array = rate * self.learning_rate * self.regularization
         return decay
 
-    def flat(self, values: Array) -> Array:
-        """Values (G,) for the flat rows of V, whose inner loop is not as short as G; (1,) for a single cell."""
+    def flat(self, values: Array, columns: int) -> Array:
+        """Values (G,) for rows of V as they lie in memory, whose inner loop is not as short as G; (1,) for one cell."""
         cast = values.astype(self.dtype)
-        return cast if len(cast) == 1 else np.tile(cast, self.classes - 1)
+        return cast if len(cast) == 1 else np.resize(cast, columns)
 
     def own_center(self, centers: Array) -> Array:
         """offset V (K, G) of each cell's own fold, out of those of all folds (K, G, F)."""
@@ -81,7 +81,9 @@ class Columns:
         """Each row's weight in each cell's mean: (1, n), or (G, n) with 0 for held-out rows."""
         kept = self.trained(rows)
         if kept is None:
-            return np.full((1, len(rows)), 1 / len(rows), self.dtype)
+            if self._even.shape[1] != len(rows):
+                self._even = np.full((1, len(rows)), 1 / len(rows), self.dtype)
+            return self._even
         shares: Array = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1)
         return shares.astype(self.dtype)
 

@@ -1,14 +1,16 @@
 """The engine: trains a stack of models at once. The formulas are in lane.py.
 
-The cells of a stack do not depend on each other, so a wide stack is trained in lanes: as many groups of cells
-as there are processor cores, each in a thread with one-threaded matrix products. Every core then does all
-of a step's work for its cells, the thin parts too, and no product waits for another thread. A narrow stack
-stays in one lane, whose products use all the threads of BLAS.
+The work is divided among as many threads as BLAS would use, each with one-threaded matrix products. The cells of
+a stack do not depend on each other, so a wide stack is trained in lanes: groups of cells, each in a thread that
+does all of a step's work for them, the thin parts too. Threads that are left are helpers of the lanes: they
+take a part of the rows of every batch. Data stay in the cache of one core, which threads inside BLAS do not heed.
+Work that is too small to divide is left to one thread.
 """
 
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,9 @@ from softmaxclf.core.lane import Lane
 from softmaxclf.core.stack import STATE_ARRAYS, History, Problem, Settings, State
 
 Array = NDArray[Any]
-LANE_COLUMNS = 60  # a product thinner than this is bound by memory, and better left to all threads of BLAS
+LANE_COLUMNS = 120  # the least columns of scores of a lane, where there are several
+PART_ROWS = 16  # the least rows of a batch for a thread, where several share them
+PART_OPERATIONS = 5e6  # and the least floating-point operations of a step
 SLICE_SECONDS = 0.3  # how long lanes run between two looks at the clock, signals and checkpoints
 
 
@@ -28,20 +32,27 @@ class Trainer:
 
     def __init__(self, problem: Problem, settings: Settings, state: State) -> None:
         self.state = state
-        count = min(lanes(state), len(state.cells))
+        count, helpers = division(problem, settings, state)
         self._parts = np.array_split(np.arange(len(state.cells)), count)
-        whole = count == 1
-        self._lanes = [Lane(problem, settings, state if whole else state.keep(part)) for part in self._parts]
+        self._lanes = [
+            Lane(problem, settings, state if count == 1 else state.keep(part), helpers)
+            for part in self._parts
+        ]
+        self._threads = count * (1 + helpers)
 
     def run(self, until: int, stop: Callable[[State], bool] = lambda state: False) -> bool:
         """Train up to iteration `until`; returns whether it was reached, or `stop` ended training before.
 
         `stop` is asked after each iteration of a single lane, and a few times a second of several.
         """
+        with blas.single_threaded() if self._threads > 1 else nullcontext():
+            return self._run(until, stop)
+
+    def _run(self, until: int, stop: Callable[[State], bool]) -> bool:
         if len(self._lanes) == 1:
             return self._lanes[0].run(until, stop)
         length = 1
-        with blas.single_threaded(), ThreadPoolExecutor(len(self._lanes)) as pool:
+        with ThreadPoolExecutor(len(self._lanes)) as pool:
             while self.state.iteration < until:
                 started = time.perf_counter()
                 target = min(until, self.state.iteration + length)
@@ -67,9 +78,13 @@ class Trainer:
         self.state.history = joined([state.history for state in states])
 
 
-def lanes(state: State) -> int:
-    """How many lanes a stack is trained in: at most the threads of BLAS, each at least LANE_COLUMNS wide."""
-    return max(1, min(blas.threads(), state.b.size // LANE_COLUMNS))
+def division(problem: Problem, settings: Settings, state: State) -> tuple[int, int]:
+    """(lanes, helpers of each) for a stack: at most as many threads together as BLAS would use."""
+    threads = blas.threads()
+    lanes = max(1, min(threads, state.b.size // LANE_COLUMNS, len(state.cells)))
+    rows = min(settings.batch_size, len(problem.train_rows))
+    operations = 4 * rows * state.V.size // lanes
+    return lanes, max(1, min(threads // lanes, rows // PART_ROWS, int(operations // PART_OPERATIONS))) - 1
 
 
 def joined(histories: list[History]) -> History:

@@ -12,13 +12,15 @@ What makes it fast, each held to the plain formula by a test:
 - All cells see the same batch, so the weights lie side by side as V (D', K - 1, G): one product Z V gives all
   scores and one Z^T dS all gradients, both wide enough to run at the speed of the matrix unit. Between the
   two the scores are turned to (K, G, n), so that the maximum and the sum over the classes run along memory.
-- p - y sums to zero over the classes, and so do the steps of W and the scores: those of the last class are minus
+- p - y sums to zero over the classes, and so do the steps of W and the scores: those of the first class are minus
   the sum of the others' and need no product.
+- The rows of V are filled up with zeros to a multiple of KERNEL_COLUMNS: BLAS computes so many at once.
 - V = W / scale works on raw columns z. Centering is not subtracted from the batch: each offset is one more
   row of the batch, so the same product gives offset V (to be subtracted from the scores), and -sum(dS) in
   that row of dS makes the second product the gradient of the centered batch.
 - dS is multiplied by -eta / rows before the product, so the product is the step itself. It is computed and
   added to V in blocks of rows of V, so that a block is still in the cache when it is added.
+- Helpers, threads of their own, gather their part of the batch's rows and compute the products with them.
 - In plain SGD the penalty multiplies W by 1 - eta lambda. That number is kept for itself, one per cell
   (`State.shrinkage`, the trick of Pegasos: Shalev-Shwartz et al., 2011), and not multiplied into V until it is
   small: what would be two passes over V, and rounded in float32, is one float64 product.
@@ -27,15 +29,18 @@ Held-out rows (`fold_of_row` equal to a cell's fold) are masked out of that cell
 normalized by its own number of rows in the batch. A batch without any row of a cell only decays it.
 """
 
+import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.core.batches import Batch, Batches, offset_rows
+from softmaxclf.core.batches import Batches
 from softmaxclf.core.columns import Columns, inverse_norms
-from softmaxclf.core.rows import RowReader
+from softmaxclf.core.helpers import Helper
+from softmaxclf.core.parts import Parts
 from softmaxclf.core.stack import Problem, Settings, State
 from softmaxclf.core.stack_losses import IN_PLACE
 
@@ -43,24 +48,32 @@ Array = NDArray[Any]
 MONITORED_ROWS = 1000  # the training accuracy of a history line is taken over about this many last rows
 HELD_OUT_ROWS = 5000
 BLOCK_NUMBERS = 2**19  # 2 MB in float32: what stays in the cache between computing a step and adding it
+KERNEL_COLUMNS = 8
 SMALL_SHRINKAGE = 0.01  # below it, shrinkage is multiplied into V, lest V = W / shrinkage overflows
 
 
 class Lane:
-    """Trains the cells of `state`, in place, on the rows of `problem`, in the calling thread."""
+    """Trains the cells of `state`, in place, on the rows of `problem`, in the calling thread and `helpers` more."""
 
-    def __init__(self, problem: Problem, settings: Settings, state: State) -> None:
+    def __init__(self, problem: Problem, settings: Settings, state: State, helpers: int = 0) -> None:
         self.problem, self.settings, self.state = problem, settings, state
+        self._helpers = [Helper() for _ in range(helpers)]
         self._batches = Batches(problem, settings)
+        self._parts = Parts(
+            problem, problem.X, min(settings.batch_size, len(problem.train_rows)), self._helpers
+        )
         self._columns = Columns(problem, state)
         self._losses = IN_PLACE[settings.loss]
         self._monitored = -(-MONITORED_ROWS // settings.batch_size)
-        features, width = len(state.V), state.V[0].size
+        self._history_point = settings.next_history_point(state.iteration)
+        self._V, state.V = _filled_up(state.V)
+        self._velocity, state.velocity = _filled_up(state.velocity)
+        features, width = self._V.shape
         self._block = -(-features // -(-features * width // BLOCK_NUMBERS))
         self._change = np.empty((self._block, width), state.V.dtype)
         self._scratch = np.empty_like(self._change if settings.momentum else self._change[:0])
         self._product: Array = np.empty((0, width), state.V.dtype)
-        self._turned: Array = np.empty((state.b.size, 0), state.V.dtype)
+        self._turned: Array = np.empty((0, 0), state.V.dtype)
         self._norms = inverse_norms(problem, problem.X)
         self._validation_norms = (
             None if problem.validation_X is None else inverse_norms(problem, problem.validation_X)
@@ -71,31 +84,43 @@ class Lane:
 
         A cell whose loss or weights leave the finite numbers is marked in `diverged_at` and set to zero.
         """
-        with np.errstate(all="ignore"):  # divergence is handled, not warned about
-            for batch in self._batches.between(self.state.iteration, until):
-                self._step(batch)
+        if self.state.iteration >= until:
+            return True
+        with ExitStack() as stack:
+            stack.enter_context(np.errstate(all="ignore"))  # divergence is handled, not warned about
+            for helper in self._helpers:
+                stack.enter_context(helper)
+            rows = self._batches.rows(self.state.iteration)
+            self._parts.load(rows)
+            while self.state.iteration < until:
+                following = self.state.iteration + 1
+                coming = self._batches.rows(following) if following < until else None
+                self._step(rows, coming)
                 if stop(self.state) and self.state.iteration < until:
                     return False
-            return True
+                if coming is not None:
+                    rows = coming
+        return True
 
-    def _step(self, batch: Batch) -> None:
+    def _step(self, rows: Array, coming: Array | None) -> None:
         state, settings = self.state, self.settings
-        losses = self._descend(batch, settings.rate(state.iteration))
+        losses = self._descend(rows, coming, settings.rate(state.iteration))
         state.iteration += 1
         self._mark_diverged(losses)
         state.loss_sum += losses
         state.loss_count += 1
-        if settings.is_history_point(state.iteration):
+        if state.iteration == self._history_point:
             self._write_history()
+            self._history_point = settings.next_history_point(state.iteration)
 
-    def _descend(self, batch: Batch, rate: float) -> Array:
-        """One step of every cell; returns its mean losses (G,) before the step."""
-        Z, y, columns = batch.Z, batch.y, self._columns
-        norms = columns.factors(self._norms, batch.rows)
-        scores, centers = self._centered_scores(Z, len(y), norms)
-        if self._is_monitored():
-            self._count_hits(scores, y, batch.rows)
-        weights = columns.weights(batch.rows)
+    def _descend(self, rows: Array, coming: Array | None, rate: float) -> Array:
+        """One step of every cell on these rows; returns its mean losses (G,) before the step."""
+        columns, y = self._columns, self.problem.y[rows]
+        norms = columns.factors(self._norms, rows)
+        scores, centers = self._centered_scores(self._parts, len(rows), norms)
+        if self._history_point - self.state.iteration <= self._monitored:
+            self._count_hits(scores, y, rows)
+        weights = columns.weights(rows)
         decay = columns.decay(rate)
         if not self.settings.momentum:
             self._shrink(1 - decay)
@@ -107,7 +132,7 @@ class Lane:
             sums = scores.sum(axis=2)
         if centers.size:
             np.multiply(sums[:, :, None], columns.minus_own_center, out=centers)
-        self._move_weights(Z, self._turned[: self._product.shape[1], : len(Z)].T, decay)
+        self._move_weights(len(rows), decay, coming)
         if self.settings.regularize_bias:
             bias_change -= decay.astype(bias_change.dtype) * self.state.b
         self._move(self.state.b, self.state.b_velocity, bias_change)
@@ -120,23 +145,23 @@ class Lane:
         state.shrinkage *= factors
         small = ~(state.shrinkage >= SMALL_SHRINKAGE)
         if small.any():
-            flat = state.V.reshape(len(state.V), -1)
-            flat *= self._columns.flat(np.where(small, state.shrinkage, 1))
+            self._V *= self._columns.flat(np.where(small, state.shrinkage, 1), self._V.shape[1])
             state.shrinkage[small] = 1
 
-    def _centered_scores(self, Z: Array, rows: int, norms: Array | None) -> tuple[Array, Array]:
-        """(scores (K, G, n), offset V of each fold (K, G, F)), both views of one buffer; Z (F + n, D')."""
-        state = self.state
-        if len(self._product) < len(Z):
-            self._product = np.empty((len(Z), state.V[0].size), state.V.dtype)
-            self._turned = np.empty((state.b.size, len(Z)), state.V.dtype)
-        product = self._product[: len(Z)]
-        np.matmul(Z, state.V.reshape(len(state.V), -1), out=product)
-        both = self._turned[:, : len(Z)].reshape(*state.b.shape, len(Z))
-        shrinkage = state.shrinkage.astype(both.dtype)[:, None]
-        np.multiply(product.reshape(-1, *state.V.shape[1:]).transpose(1, 2, 0), shrinkage, out=both[:-1])
-        np.negative(both[:-1].sum(axis=0), out=both[-1])
-        centers, scores = both[:, :, : len(Z) - rows], both[:, :, len(Z) - rows :]
+    def _centered_scores(self, parts: Parts, rows: int, norms: Array | None) -> tuple[Array, Array]:
+        """(scores (K, G, n) of the rows loaded, offset V of each fold (K, G, F)), both views of one buffer."""
+        state, count = self.state, parts.offsets + rows
+        if len(self._product) < count:
+            self._product = np.empty((count, self._V.shape[1]), state.V.dtype)
+            # The scores of the first class, of the others, and zeros against which V is filled up.
+            self._turned = np.zeros((state.b.shape[1] + self._V.shape[1], count), state.V.dtype)
+        product = self._product[:count]
+        parts.forward(self._V, product)
+        both = self._turned[: state.b.size, :count].reshape(*state.b.shape, count)
+        others = _shaped(product, state.V.shape[1:])
+        np.multiply(others.transpose(1, 2, 0), state.shrinkage.astype(both.dtype)[:, None], out=both[1:])
+        np.negative(both[1:].sum(axis=0), out=both[0])
+        centers, scores = both[:, :, : parts.offsets], both[:, :, parts.offsets :]
         shift = self._columns.own_center(centers)
         if norms is None:
             scores += (state.b - shift)[:, :, None]
@@ -146,24 +171,24 @@ class Lane:
             scores += state.b[:, :, None]
         return scores, centers
 
-    def _move_weights(self, Z: Array, dS: Array, decay: Array) -> None:
-        """V moves by Z^T dS / scale^2, block by block, and with momentum by -decay V. dS: (F + n, (K - 1) G)."""
-        V = self.state.V.reshape(len(self.state.V), -1)
-        velocity = self.state.velocity.reshape(-1, V.shape[1])
+    def _move_weights(self, rows: int, decay: Array, coming: Array | None) -> None:
+        """V moves by Z^T dS / scale^2, block by block, and with momentum by -decay V. `_turned` holds dS."""
+        dS = self._turned[self.state.b.shape[1] :, : self._parts.offsets + rows].T
         inverse_square = self._columns.inverse_square
-        penalty = self._columns.flat(decay) if self.settings.momentum else None
-        for start in range(0, len(V), self._block):
+        penalty = self._columns.flat(decay, self._V.shape[1]) if self.settings.momentum else None
+        for start in range(0, len(self._V), self._block):
             part = slice(start, start + self._block)
-            weights = V[part]
+            weights = self._V[part]
             change = self._change[: len(weights)]
-            np.matmul(Z[:, part].T, dS, out=change)
+            last = start + self._block >= len(self._V)
+            self._parts.backward(dS, part, change, coming if last else None)
             if inverse_square is not None:
-                shaped = change.reshape(len(weights), *self.state.V.shape[1:])
+                shaped = _shaped(change, self.state.V.shape[1:])
                 shaped *= inverse_square[part]
             if penalty is not None:
                 # Subtracted as eta * lambda * W: the factor 1 - eta * lambda would round a small one away in float32.
                 change -= np.multiply(weights, penalty, out=self._scratch[: len(weights)])
-            self._move(weights, velocity[part], change)
+            self._move(weights, self._velocity[part], change)
 
     def _move(self, weights: Array, velocity: Array, change: Array) -> None:
         """Plain or Nesterov: `velocity` is kept multiplied by the momentum."""
@@ -175,7 +200,10 @@ class Lane:
 
     def _mark_diverged(self, losses: Array) -> None:
         state = self.state
-        lost = ~np.isfinite(losses)
+        finite = np.isfinite(losses)
+        if finite.all() and state.iteration < self.settings.iterations:
+            return
+        lost = ~finite
         if state.iteration == self.settings.iterations:
             lost |= ~(np.isfinite(state.V).all(axis=(0, 1)) & np.isfinite(state.b).all(axis=0))
         lost &= state.diverged_at < 0
@@ -197,10 +225,6 @@ class Lane:
         history.validation_accuracy.append(np.where(gone, np.nan, validated))
         state.loss_sum[:], state.loss_count = 0, 0
         state.hits[:], state.seen[:] = 0, 0
-
-    def _is_monitored(self) -> bool:
-        soon = range(self.state.iteration + 1, self.state.iteration + 1 + self._monitored)
-        return any(self.settings.is_history_point(iteration) for iteration in soon)
 
     def _count_hits(self, scores: Array, y: Array, rows: Array) -> None:
         """Add what is predicted right before the step, on trained rows [0] and on held-out rows [1]."""
@@ -226,18 +250,31 @@ class Lane:
 
     def _share_right(self, X: Array, y: Array | None, rows: Array, norms: Array | None) -> Array:
         assert y is not None
-        size = self.settings.batch_size
-        reader = RowReader(X, self.problem.preprocessing[0].mirror, self.problem.dtype)
-        buffer, offsets = offset_rows(self.problem.preprocessing, min(size, len(rows)), reader)
+        size = min(self.settings.batch_size, len(rows))
+        parts = Parts(self.problem, X, size, self._helpers)
         right, seen = np.zeros((2, len(self.state.cells)))
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
-            Z = buffer[: offsets + len(part)]
-            reader.read(part, Z[offsets:])
-            scores, _ = self._centered_scores(Z, len(part), self._columns.factors(norms, part))
+            parts.load(part)
+            scores, _ = self._centered_scores(parts, len(part), self._columns.factors(norms, part))
             hits = scores.argmax(axis=0) == y[part]
             trained = self._columns.trained(part)
             counted = np.ones_like(hits) if trained is None else ~trained
             right += (hits & counted).sum(axis=1)
             seen += counted.sum(axis=1)
         return right / seen
+
+
+def _filled_up(stack: Array) -> tuple[Array, Array]:
+    """(a copy of (D', K - 1, G) in rows filled up with zeros to a multiple of KERNEL_COLUMNS, its own shape's view)."""
+    features, classes, cells = stack.shape
+    columns = -(-classes * cells // KERNEL_COLUMNS) * KERNEL_COLUMNS
+    rows = np.zeros((features, columns), stack.dtype)
+    view = _shaped(rows, (classes, cells))
+    view[:] = stack
+    return rows, view
+
+
+def _shaped(rows: Array, shape: tuple[int, ...]) -> Array:
+    """A view (n, K - 1, G) of rows that are filled up."""
+    return rows[:, : math.prod(shape)].reshape(-1, *shape)

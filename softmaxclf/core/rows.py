@@ -84,7 +84,7 @@ class RowReader:
         if len(self._gathered) < len(rows):
             self._gathered = np.empty((len(rows), self.X.shape[1]), self.X.dtype)
         # mode="clip" lets take() write into `out` without a copy of its own; indices are always in range.
-        return np.take(self.X, rows, axis=0, out=self._gathered[: len(rows)], mode="clip")
+        return self.X.take(rows, axis=0, out=self._gathered[: len(rows)], mode="clip")
 
     def _fold(self, stored: Array, out: Array) -> Array:
         assert self.mirror is not None

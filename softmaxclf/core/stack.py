@@ -1,5 +1,6 @@
 """What a stack of models is: its cells, its settings, its rows, and the state that training carries along."""
 
+import sys
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,10 +52,15 @@ class Settings:
             return 1.0
         return 0.5 * (1 + float(np.cos(np.pi * iteration / self.iterations)))
 
-    def is_history_point(self, iteration: int) -> bool:
-        """Whether a line of the history is written after that many iterations: evenly spaced, the last included."""
+    def next_history_point(self, iteration: int) -> int:
+        """The first number of iterations above that one after which a line of the history is written.
+
+        They are evenly spaced, the last iteration included; without any, no number is reached.
+        """
         points = min(self.history_points, self.iterations)
-        return iteration * points // self.iterations > (iteration - 1) * points // self.iterations
+        if points == 0:
+            return sys.maxsize
+        return -(-(iteration * points // self.iterations + 1) * self.iterations // points)
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ class History:
 class State:
     """Everything that the next iteration depends on. V, velocity: (D', K - 1, G); b, b_velocity: (K, G).
 
-    V is of all classes but the last, whose weights are minus the sum of the others': a row's gradients p - y sum
+    V is of all classes but the first, whose weights are minus the sum of the others': a row's gradients p - y sum
     to zero over the classes, and so do weights that start at zero.
     The velocities are kept multiplied by the momentum (mu v), which saves a pass over them.
     shrinkage: (G,) float64, what weight decay has left of V: the weights are shrinkage V, see `weights`.
@@ -118,8 +124,8 @@ class State:
 
     def weights(self, place: int) -> Array:
         """The weights (D', K) float64 of the cell at that place of the stack, on columns that are not scaled."""
-        of_all_but_one = self.V[:, :, place].astype(np.float64) * self.shrinkage[place]
-        return np.hstack([of_all_but_one, -of_all_but_one.sum(axis=1, keepdims=True)])
+        others = self.V[:, :, place].astype(np.float64) * self.shrinkage[place]
+        return np.hstack([-others.sum(axis=1, keepdims=True), others])
 
     def keep(self, kept: Array) -> "State":
         """The state of the cells at those indices, repacked; the history keeps its lines of them."""

@@ -93,7 +93,7 @@ def _engine_step(
     settings = Settings(1, len(rows), start.loss, regularize_bias=regularize_bias)
     state = initial_state(cells, problem, settings)
     scale = 1.0 if preprocessing.scale is None else preprocessing.scale[:, None]
-    state.V[:] = (start.W[:-1, :-1] / scale)[..., None]
+    state.V[:] = (start.W[:-1, 1:] / scale)[..., None]
     state.b[:] = start.W[-1][:, None]
     Trainer(problem, settings, state).run(1)
     return [np.vstack([state.weights(cell) * scale, state.b[:, cell]]) for cell in range(len(cells))]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softmaxclf.core import engine
+from softmaxclf.core import engine, lane
 from softmaxclf.core.engine import Trainer
 from softmaxclf.core.hinge import hinge_score_gradient
 from softmaxclf.core.preprocessing import Preprocessing, fit_preprocessing
@@ -255,34 +255,49 @@ def test_a_batch_larger_than_the_data_is_the_whole_data():
     assert_close(one.V, larger.V, 1e-12)
 
 
-@pytest.fixture
-def in_lanes(monkeypatch):
-    """Three lanes, however narrow the stack and whatever the machine."""
-    monkeypatch.setattr(engine, "LANE_COLUMNS", 1)
-    monkeypatch.setattr(engine.blas, "threads", lambda: 3)
+@pytest.fixture(
+    params=[(1, 2), (3, 0), (2, 1)], ids=["1 lane, 2 helpers", "3 lanes", "2 lanes, 1 helper each"]
+)
+def divided(request, monkeypatch):
+    """Several threads, however small the work and whatever the machine. Returns a way back to a single one."""
+    monkeypatch.setattr(engine, "division", lambda *_: request.param)
+    return lambda: monkeypatch.setattr(engine, "division", lambda *_: (1, 0))
 
 
+@pytest.mark.parametrize("blocks", [1, 4])
 @pytest.mark.parametrize("folds", [None, 2])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_lanes_train_what_one_lane_trains(folds, momentum, in_lanes, monkeypatch):
+@pytest.mark.parametrize("scale", ["none", "standardize", "unit-norm"])
+def test_many_threads_train_what_one_trains(blocks, folds, momentum, scale, divided, monkeypatch):
     X, y = rows_and_labels(90)
-    base = make_problem(X, y, train_rows=np.arange(60), folds=folds)
+    base = make_problem(X, y, train_rows=np.arange(60), folds=folds, scale=scale)
     held_out = {} if folds else {"validation_X": X, "validation_y": y, "validation_rows": np.arange(60, 90)}
     problem = replace(base, **held_out)
-    cells = cells_of([1e-6, 1e30, 2e-6, 1e-5], [1.0, 1.0, 5.0, 10.0], None if folds is None else [0, 1, 0, 1])
-    chosen = Settings(40, 16, momentum=momentum)
+    rate = 1e-6 if scale == "none" else 1e-2
+    strengths = [
+        1.0,
+        1.0,
+        0.3 / rate,
+        1.5 / rate,
+    ]  # the last: each step multiplies the weights by less than 0
+    assigned = None if folds is None else [0, 1, 0, 1]
+    cells = cells_of([rate, 1e30, 2 * rate, rate], strengths, assigned)
+    chosen = Settings(41, 16, momentum=momentum)
     many = initial_state(cells, problem, chosen)
+    if blocks > 1:
+        monkeypatch.setattr(lane, "BLOCK_NUMBERS", many.V.size // blocks)
     trainer = Trainer(problem, chosen, many)
     asked = []
-    assert trainer.run(40, lambda state: bool(asked.append(state.iteration)))
+    assert trainer.run(41, lambda state: bool(asked.append(state.iteration)))
     validated = trainer.validate()
-    monkeypatch.setattr(engine, "LANE_COLUMNS", 10**9)
+    divided()
     one = initial_state(cells, problem, chosen)
     single = Trainer(problem, chosen, one)
-    assert single.run(40)
-    assert many.iteration == 40 and asked[-1] == 40
-    assert_close(many.V, one.V, 1e-12)
-    assert_close(many.b, one.b, 1e-12)
+    assert single.run(41)
+    assert many.iteration == 41 and asked[-1] == 41
+    for place in range(4):
+        assert_close(many.weights(place), one.weights(place), 1e-10)
+    assert_close(many.b, one.b, 1e-10)
     np.testing.assert_array_equal(many.diverged_at, one.diverged_at)
     assert many.history.iteration == one.history.iteration
     for name in ("loss", "train_accuracy", "validation_accuracy"):
@@ -290,16 +305,53 @@ def test_lanes_train_what_one_lane_trains(folds, momentum, in_lanes, monkeypatch
     np.testing.assert_array_equal(validated, single.validate())
 
 
-def test_lanes_that_are_stopped_and_continued_give_the_same_bits(in_lanes):
+def test_many_threads_that_are_stopped_and_continued_give_the_same_bits(divided, monkeypatch):
     X, y = rows_and_labels()
     problem = make_problem(X, y, dtype=np.float32)
     cells = cells_of([1e-6, 1e-5, 2e-6, 1e-7], [1.0, 10.0, 5.0, 2.0])
     chosen = Settings(200, 16, momentum=0.9)
     whole = trained(problem, cells, chosen)
+    monkeypatch.setattr(engine, "SLICE_SECONDS", 0)
     state = initial_state(cells, problem, chosen)
-    assert not Trainer(problem, chosen, state).run(200, lambda state: True)
-    assert 0 < state.iteration < 200
+    assert not Trainer(problem, chosen, state).run(200, lambda state: state.iteration == 77)
+    assert state.iteration == 77
     assert Trainer(problem, chosen, state).run(200)
     assert state.V.tobytes() == whole.V.tobytes()
     assert state.history.iteration == whole.history.iteration
     np.testing.assert_array_equal(state.history.loss, whole.history.loss)
+
+
+@pytest.mark.parametrize(
+    ("threads", "grid", "batch", "expected"),
+    [
+        (1, 24, 200, (1, 0)),
+        (2, 1, 200, (1, 1)),
+        (2, 12, 200, (1, 1)),
+        (2, 24, 200, (2, 0)),
+        (8, 24, 200, (2, 3)),
+        (8, 120, 200, (8, 0)),
+        (8, 1, 200, (1, 3)),
+        (8, 24, 20, (2, 0)),
+        (2, 1, 20, (1, 0)),
+    ],
+)
+def test_small_work_is_not_divided_and_wide_stacks_first_into_lanes(
+    threads, grid, batch, expected, monkeypatch
+):
+    monkeypatch.setattr(engine.blas, "threads", lambda: threads)
+    X = np.zeros((500, 3072), np.uint8)
+    problem = Problem(X, np.zeros(500, np.int64), 10, np.arange(500), [Preprocessing()])
+    state = initial_state(cells_of([1.0] * grid, [1.0] * grid), problem, Settings(1, batch))
+    assert engine.division(problem, Settings(1, batch), state) == expected
+
+
+def test_decay_is_exact_for_rates_whose_factor_float32_would_round_away():
+    """1e-9 a step: next to 1, float32 knows nothing of it."""
+    X, y = rows_and_labels()
+    problem = make_problem(X, y, dtype=np.float32)
+    chosen = Settings(200, 60)
+    state = initial_state(cells_of([1e-12], [1e3]), problem, chosen)
+    state.V[:] = 1
+    Trainer(problem, chosen, state).run(200)
+    assert state.shrinkage[0] == pytest.approx((1 - 1e-9) ** 200, rel=1e-15)
+    assert state.weights(0)[0, 1] < 1 - 1.9e-7
