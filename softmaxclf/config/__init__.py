@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from softmaxclf.config.axis import MOST_CELLS
-from softmaxclf.config.reader import Reading, parse_axis, read_assignment, read_yaml, take_text
+from softmaxclf.config.reader import Reading, read_assignment, read_yaml, take_text
 from softmaxclf.config.schema import (
     SCHEMA,
     SECTIONS,
@@ -37,7 +37,6 @@ __all__ = [
     "describe",
     "dump_config",
     "load_config",
-    "parse_axis",
     "to_dict",
     "validate",
 ]

@@ -20,9 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.core.rows import ImageShape, RowReader, fold_scale
+from softmaxclf.errors import DataError
 
 Array = NDArray[Any]
 SCALES = ("none", "standardize", "unit-norm")
+DEVIATIONS = (1e-18, 1e18)  # the engine needs 1 / deviation^2 in float32
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def fit_preprocessing(
     """One Preprocessing per fold, fitted on the rows outside it; or a single one fitted on all `rows`.
 
     rows: (n,) indices of training rows. groups: (n,) the fold of each row in [0, F), or None.
-    The moments are sums in float64; a feature that is constant on its rows is divided by 1.
+    The moments are sums in float64; a feature that is constant on its rows is divided by 1. Raises DataError for a
+    deviation whose square float32 cannot hold.
     """
     fixed = None if reader.mirror is None else fold_scale(reader.mirror)
     standardize = scale == "standardize"
@@ -78,10 +81,22 @@ def fit_preprocessing(
     moments = _leave_out(_moments(reader, rows, groups, squares=standardize), groups is not None)
     fitted = []
     for mean, deviation in moments:
+        if deviation is not None:
+            _check_deviations(deviation)
         divisor = np.where(deviation > 0, deviation, 1.0) if deviation is not None else fixed
         offset = mean if center else None
         fitted.append(Preprocessing(offset, divisor, scale == "unit-norm", reader.mirror))
     return fitted
+
+
+def _check_deviations(deviations: Array) -> None:
+    low, high = DEVIATIONS
+    wrong = np.flatnonzero((deviations > 0) & ~((deviations >= low) & (deviations <= high)))
+    if len(wrong):
+        raise DataError(
+            f"feature {wrong[0]} (counted from 0): expected a standard deviation of 0 or from {low:g} to {high:g}, "
+            f"found {deviations[wrong[0]]:.3g}; multiply the feature by a constant, or do not standardize"
+        )
 
 
 @dataclass(frozen=True)

@@ -125,9 +125,10 @@ def indistinguishable(outcomes: Sequence[Outcome], winner: int) -> int:
 
 
 def widened(axis: Sequence[float], value: float) -> tuple[float, ...] | None:
-    """`axis` with three more values beyond the edge at which `value` lies, or None when it lies inside.
+    """`axis` with up to three more values beyond the edge at which `value` lies, or None when it lies inside.
 
-    The step is the ratio of the last two values at that edge, at least 2. An axis of one value is no edge.
+    Fewer where the next would be 0 or infinite. The step is the ratio of the last two values at that edge, at
+    least 2. An axis of one value is no edge.
     """
     ordered = sorted(axis)
     if len(ordered) < 2 or ordered[0] < value < ordered[-1] or value <= 0:
@@ -135,8 +136,8 @@ def widened(axis: Sequence[float], value: float) -> tuple[float, ...] | None:
     low = value == ordered[0]
     edge, inner = (ordered[0], ordered[1]) if low else (ordered[-1], ordered[-2])
     ratio = max(2.0, max(edge, inner) / min(edge, inner) if min(edge, inner) > 0 else 2.0)
-    beyond = [float(f"{edge * ratio ** (-step if low else step):.3g}") for step in (1, 2, 3)]
-    return tuple(sorted([*ordered, *beyond]))
+    beyond = [float(f"{edge / ratio**step if low else edge * ratio**step:.3g}") for step in (1, 2, 3)]
+    return tuple(sorted([*ordered, *(each for each in beyond if 0 < each < math.inf)]))
 
 
 def stable_learning_rate(features: Array, regularization: float) -> float:

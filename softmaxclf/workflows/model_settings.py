@@ -67,8 +67,13 @@ def differing(settings: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
 
 
 def _text(value: object) -> str:
-    """A setting's value; a number as short as is exact, so that different ones never look the same."""
+    """A setting's value; numbers are exact, so that different ones never look the same."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value).lower() if isinstance(value, bool) else str(value)
+    return exact(value)
+
+
+def exact(value: float) -> str:
+    """A number as short as gives it back."""
     short = f"{value:g}"
     return short if float(short) == value else repr(value)

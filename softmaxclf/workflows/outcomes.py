@@ -12,6 +12,7 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.search import Outcome, indistinguishable, widened
 from softmaxclf.core.stack import Problem, State
 from softmaxclf.workflows.material import Material
+from softmaxclf.workflows.model_settings import exact
 from softmaxclf.workflows.scoring import Score, score_models
 from softmaxclf.workflows.stacks import model_of
 
@@ -150,7 +151,7 @@ def judgements(outcomes: Sequence[Outcome], winner: int, axes: Mapping[str, Sequ
         value = best.learning_rate if name == "learning_rates" else best.regularization
         wider = widened(axis, value)
         if wider is not None:
-            values = ", ".join(f"{each:g}" for each in wider)
+            values = ", ".join(exact(each) for each in wider)
             notes.append(
                 f"the winner lies on the edge of tuning.{name}; a wider grid to paste: {name}: [{values}]"
             )

@@ -5,7 +5,8 @@ import math
 import pytest
 import yaml
 
-from softmaxclf.config import load_config, parse_axis
+from softmaxclf.config import load_config
+from softmaxclf.config.reader import parse_axis
 from softmaxclf.errors import ConfigError
 
 

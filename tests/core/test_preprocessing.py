@@ -5,6 +5,7 @@ import pytest
 
 from softmaxclf.core.preprocessing import Preprocessing, fit_preprocessing
 from softmaxclf.core.rows import RowReader, fold_scale
+from softmaxclf.errors import DataError
 
 SHAPE = (3, 4, 6)
 SCALES = ["none", "standardize", "unit-norm"]
@@ -72,6 +73,14 @@ def test_standardizing_does_not_depend_on_the_unit_of_a_feature(unit):
     features = fit(scaled)[0].apply(scaled)
     np.testing.assert_allclose(features.std(axis=0), 1, rtol=1e-5)
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-22, 1e22])
+def test_a_deviation_whose_square_leaves_float32_is_refused(unit):
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    X[:, 1] *= unit
+    with pytest.raises(DataError, match=r"feature 1 .*from 1e-18 to 1e\+18, found [\d.]+e[-+]2[123]; multiply"):
+        fit(X.astype(np.float32))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])

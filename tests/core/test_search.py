@@ -220,6 +220,12 @@ def test_inside_and_on_axes_of_one_value_and_at_zero_there_is_no_edge():
     assert widened([0, 100], 100) == (0, 100, 200, 400, 800)
 
 
+def test_an_axis_is_not_widened_to_zero_or_infinity():
+    assert widened([1e-300, 1e-200], 1e-300) == (1e-300, 1e-200)
+    assert widened([1e-290, 1e-280], 1e-290) == (1e-320, 1e-310, 1e-300, 1e-290, 1e-280)
+    assert widened([1e200, 1e300], 1e300) == (1e200, 1e300)
+
+
 @given(
     axis=st.lists(st.floats(1e-9, 1e9), min_size=2, max_size=6, unique=True),
     low=st.booleans(),
