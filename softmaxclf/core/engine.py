@@ -22,7 +22,7 @@ from softmaxclf.core.stack import STATE_ARRAYS, History, Problem, Settings, Stat
 
 Array = NDArray[Any]
 LANE_COLUMNS = 120  # the least columns of scores of a lane, where there are several
-PART_ROWS = 16  # the least rows of a batch for a thread, where several share them
+PART_ROWS = 32  # the least rows of a batch for a thread, where several share them
 PART_OPERATIONS = 5e6  # and the least floating-point operations of a step
 SLICE_SECONDS = 0.3  # how long lanes run between two looks at the clock, signals and checkpoints
 

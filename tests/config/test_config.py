@@ -32,18 +32,6 @@ CLASSIC_GRID = TuningConfig(
 )
 
 
-@pytest.fixture
-def load(tmp_path):
-    """A function from YAML text (and settings, options) to the configuration."""
-
-    def load_text(text, settings=(), options=None):
-        path = tmp_path / "run.yaml"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return load_config(path, settings, options)
-
-    return load_text
-
-
 def problems_of(action):
     with pytest.raises(ConfigError) as caught:
         action()

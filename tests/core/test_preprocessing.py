@@ -79,7 +79,9 @@ def test_standardizing_does_not_depend_on_the_unit_of_a_feature(unit):
 def test_a_deviation_whose_square_leaves_float32_is_refused(unit):
     X = np.random.default_rng(0).normal(size=(300, 3))
     X[:, 1] *= unit
-    with pytest.raises(DataError, match=r"feature 1 .*from 1e-18 to 1e\+18, found [\d.]+e[-+]2[123]; multiply"):
+    with pytest.raises(
+        DataError, match=r"feature 1 .*from 1e-18 to 1e\+18, found [\d.]+e[-+]2[123]; multiply"
+    ):
         fit(X.astype(np.float32))
 
 

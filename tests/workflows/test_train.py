@@ -19,25 +19,12 @@ from softmaxclf.core.splits import validation_split
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.model_file import save_model
-from softmaxclf.workflows import pictures
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 SMALL = ("--set", "data.validation=100")
 QUICK = ("--iterations", "60", "--learning-rate", "0.1", "--regularization", "0.01", *SMALL)
 IMAGES = ("--iterations", "60", "--learning-rate", "3e-7", "--regularization", "100")
 SPLIT_KEYS = {"accuracy", "interval", "loss", "rows"}
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(request, monkeypatch):
-    """Pictures have tests of their own and take most of a small run's time."""
-    if "with_pictures" not in request.fixturenames:
-        for name in [name for name in vars(pictures) if name.startswith("draw_")]:
-            monkeypatch.setattr(pictures, name, lambda *arguments, **choices: None)
-
-
-@pytest.fixture
-def with_pictures():
-    """Ask for this where pictures are to be drawn."""
 
 
 def read_csv(path):

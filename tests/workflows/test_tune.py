@@ -14,26 +14,14 @@ from softmaxclf.core.engine import Trainer
 from softmaxclf.core.splits import epoch_permutation, stratified_folds, validation_split
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.datasets.sources import open_source
-from softmaxclf.workflows import pictures, plan, stacks
+from softmaxclf.workflows import plan, stacks
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 SMALL = ("--set", "data.validation=100")
 GRID = ("--learning-rates", "0.01,0.03,0.1", "--regularizations", "0.01,1", "--iterations", "60", *SMALL)
 RESULT_COLUMNS = [
     "learning_rate", "regularization", "train_accuracy", "validation_accuracy", "validation_loss", "status",
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(request, monkeypatch):
-    """Pictures have tests of their own and take most of a small run's time."""
-    if "with_pictures" not in request.fixturenames:
-        for name in [name for name in vars(pictures) if name.startswith("draw_")]:
-            monkeypatch.setattr(pictures, name, lambda *arguments, **choices: None)
-
-
-@pytest.fixture
-def with_pictures():
-    """Ask for this where pictures are to be drawn."""
 
 
 def read_npz(path):
