@@ -21,7 +21,6 @@ class Columns:
         self.folds = state.cells.fold
         self.learning_rate[state.diverged_at >= 0] = 0
         self._fold_of_row = problem.fold_of_row
-        self._even: Array = np.empty((1, 0), self.dtype)
         self._scales(problem)
         count = len([each for each in problem.preprocessing if each.offset is not None])
         own = np.ones((1, 1)) if count <= 1 else np.arange(count)[:, None] == self.folds
@@ -43,7 +42,7 @@ class Columns:
         self.learning_rate[cells] = 0
 
     def step(self, rate: float, weights: Array, shrinkage: Array) -> Array:
-        """What p - y is multiplied by for a step of V: -eta * weight of the row, of weights = shrinkage V; (G, n)."""
+        """What p - y is multiplied by for a step of V: -eta * weight of the row / shrinkage; (G, n) or (G, 1)."""
         eta = (-rate * self.step_factor * self.learning_rate / shrinkage).astype(self.dtype)
         product: Array = eta[:, None] * weights
         return product
@@ -78,12 +77,10 @@ class Columns:
         return kept
 
     def weights(self, rows: Array) -> Array:
-        """Each row's weight in each cell's mean: (1, n), or (G, n) with 0 for held-out rows."""
+        """Each row's weight in each cell's mean: (1, 1), or (G, n) with 0 for held-out rows."""
         kept = self.trained(rows)
         if kept is None:
-            if self._even.shape[1] != len(rows):
-                self._even = np.full((1, len(rows)), 1 / len(rows), self.dtype)
-            return self._even
+            return np.full((1, 1), 1 / len(rows), self.dtype)
         shares: Array = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1)
         return shares.astype(self.dtype)
 

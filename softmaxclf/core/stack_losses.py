@@ -12,7 +12,7 @@ Array = NDArray[Any]
 
 
 def softmax_in_place(scores: Array, y: Array, step: Array) -> Array:
-    """Cross-entropies (G, n); scores (K, G, n) become step * (softmax - one-hot of y), step (G, n)."""
+    """Cross-entropies (G, n); scores (K, G, n) become step * (softmax - one-hot of y). step: (G, n) or (G, 1)."""
     rows = np.arange(len(y))
     scores -= scores.max(axis=0)
     of_label = scores[y, :, rows].T
@@ -25,7 +25,7 @@ def softmax_in_place(scores: Array, y: Array, step: Array) -> Array:
 
 
 def hinge_in_place(scores: Array, y: Array, step: Array) -> Array:
-    """Hinge losses (G, n), sum over j != y of max(0, s_j - s_y + 1); scores become step * their gradient."""
+    """Hinge losses (G, n), sum over j != y of max(0, s_j - s_y + 1); scores become step * gradient. step as above."""
     rows = np.arange(len(y))
     scores -= scores[y, :, rows].T
     scores += 1
