@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.core.helpers import Helper
-from softmaxclf.core.rows import RowReader
+from softmaxclf.core.row_buffer import RowBuffer
 from softmaxclf.core.stack import Problem
 
 Array = NDArray[Any]
-CACHE_LINE = 64  # bytes
 OWN_SHARE = 1.35  # rows of the thread itself for 1 of each helper: it does not wait for the last helper then
 
 
@@ -24,13 +23,9 @@ class Parts:
 
     def __init__(self, problem: Problem, X: Array, rows: int, helpers: Sequence[Helper] = ()) -> None:
         self._helpers = helpers
-        mirror = problem.preprocessing[0].mirror
-        offsets = [each.offset for each in problem.preprocessing if each.offset is not None]
-        self.offsets = len(offsets)
-        self._readers = [RowReader(X, mirror, problem.dtype) for _ in range(1 + len(helpers))]
-        self._buffers = [_row_buffer(self.offsets + rows, reader) for reader in self._readers]
-        for place, offset in enumerate(offsets):
-            self._buffers[0][place] = offset
+        self._own = RowBuffer(problem, X, rows)
+        self._others = [RowBuffer(problem, X, rows, offsets=False) for _ in helpers]
+        self.offsets = self._own.offsets
         self._sums: Array = np.empty((len(helpers), 0, 0), problem.dtype)
         self._coming: Array = np.empty(0, np.int64)
         self._Z: list[Array] = []
@@ -38,18 +33,19 @@ class Parts:
     def load(self, rows: Array) -> None:
         """What the next `forward` is about. Helpers gather their part of it at once."""
         self._coming = rows
-        for helper, reader, buffer, part in self._of_helpers(rows):
-            helper.begin(partial(reader.read, rows[part], buffer[: part.stop - part.start]))
+        for helper, buffer, part in self._of_helpers(rows):
+            helper.begin(partial(buffer.gather, rows[part]))
 
     def forward(self, V: Array, out: Array) -> None:
         """out (F + n, columns) = Z V, of the rows that were loaded."""
-        rows, own = self._coming, len(self._coming) - len(self._helpers) * self._share(self._coming)
-        self._Z = [self._buffers[0][: self.offsets + own]]
-        for helper, _, buffer, part in self._of_helpers(rows):
-            self._Z.append(buffer[: part.stop - part.start])
+        rows = self._coming
+        own = len(rows) - len(self._helpers) * self._share(rows)
+        others = []
+        for helper, buffer, part in self._of_helpers(rows):
+            others.append(buffer.view(part.stop - part.start))
             place = slice(self.offsets + part.start, self.offsets + part.stop)
-            helper.begin(partial(np.matmul, self._Z[-1], V, out=out[place]))
-        self._readers[0].read(rows[:own], self._Z[0][self.offsets :])
+            helper.begin(partial(np.matmul, others[-1], V, out=out[place]))
+        self._Z = [self._own.gather(rows[:own]), *others]
         np.matmul(self._Z[0], V, out=out[: self.offsets + own])
         for helper in self._helpers:
             helper.end()
@@ -74,19 +70,8 @@ class Parts:
         """How many of the rows are each helper's; the first ones are this thread's."""
         return int(len(rows) / (len(self._helpers) + OWN_SHARE))
 
-    def _of_helpers(self, rows: Array) -> list[tuple[Helper, RowReader, Array, slice]]:
+    def _of_helpers(self, rows: Array) -> list[tuple[Helper, RowBuffer, slice]]:
         share, count = self._share(rows), len(self._helpers)
         starts = range(len(rows) - count * share, len(rows), share) if share else [len(rows)] * count
         parts = [slice(start, start + share) for start in starts]
-        return list(zip(self._helpers, self._readers[1:], self._buffers[1:], parts, strict=True))
-
-
-def _row_buffer(rows: int, reader: RowReader) -> Array:
-    """(rows, D'), in memory each row on an odd number of cache lines.
-
-    At 3,072 floats it would be three pages, and rows that lie whole pages apart evict each other from the cache
-    when BLAS reads down the columns.
-    """
-    numbers = CACHE_LINE // reader.dtype.itemsize
-    lines = -(-reader.columns // numbers) | 1
-    return np.zeros((rows, lines * numbers), reader.dtype)[:, : reader.columns]
+        return list(zip(self._helpers, self._others, parts, strict=True))

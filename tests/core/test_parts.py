@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from softmaxclf.core.helpers import Helper
-from softmaxclf.core.parts import CACHE_LINE, Parts
+from softmaxclf.core.parts import Parts
 from softmaxclf.core.preprocessing import fit_preprocessing
+from softmaxclf.core.row_buffer import CACHE_LINE, RowBuffer
 from softmaxclf.core.rows import RowReader
 from softmaxclf.core.stack import Problem
 
@@ -75,6 +76,6 @@ def test_loading_again_before_a_product_counts():
 def test_rows_lie_on_an_odd_number_of_cache_lines(features, dtype):
     X = np.zeros((10, features), np.uint8)
     fitted = fit_preprocessing(RowReader(X), np.arange(10), None, center=False, scale="none")
-    parts = Parts(Problem(X, np.zeros(10, np.int64), 2, np.arange(10), fitted, dtype=dtype), X, 10)
-    lines, rest = divmod(parts._buffers[0].strides[0], CACHE_LINE)
+    buffer = RowBuffer(Problem(X, np.zeros(10, np.int64), 2, np.arange(10), fitted, dtype=dtype), X, 10)
+    lines, rest = divmod(buffer.view(10).strides[0], CACHE_LINE)
     assert rest == 0 and lines % 2 == 1
