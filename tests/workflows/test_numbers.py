@@ -126,15 +126,32 @@ def test_rows_of_zeros_give_the_loss_of_a_guess(
     assert metrics["splits"]["validation"]["loss"] == pytest.approx(math.log(3), rel=1e-3)
 
 
-@pytest.mark.parametrize("scale", ["standardize", "unit-norm"])
-@pytest.mark.parametrize("factor", [1e37, 1e15, 1e-15])
+@pytest.mark.parametrize(
+    ("factor", "scale"),
+    [(1e37, "unit-norm"), *((factor, scale) for factor in (1e15, 1e-15) for scale in SCALES[1:])],
+)
 def test_features_of_any_size_train_when_they_are_scaled(
     factor: float, scale: str, run: Callable[..., Result], tmp_path: Path
 ) -> None:
-    rows = (X * np.float32(factor)).astype(np.float32)
     sure = ("--set", f"preprocessing.scale={scale}", "--learning-rate", "0.1", "--regularization", "0")
-    metrics = works(run(rows, Y, *sure), tmp_path)
-    assert metrics["splits"]["train"]["loss"] < math.log(3)
+    losses = [
+        works(run(rows, Y, *sure, "--overwrite"), tmp_path)["splits"]["train"]["loss"]
+        for rows in (X, (X * np.float32(factor)).astype(np.float32))
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4) and losses[0] < math.log(3)
+
+
+@pytest.mark.parametrize("factor", [1e37, 1e-37])
+def test_features_that_float32_cannot_standardize_are_refused(
+    factor: float, run: Callable[..., Result]
+) -> None:
+    rows = X.copy()
+    rows[:, 1] *= np.float32(factor)
+    result = run(rows, Y, "--set", "preprocessing.scale=standardize")
+    assert result.exit_code == 3
+    assert (
+        "Error: feature 1 (counted from 0): expected a standard deviation of 0 or from 1e-18" in result.stderr
+    )
 
 
 def test_huge_features_that_are_not_scaled_diverge_and_the_advice_helps(
