@@ -12,12 +12,17 @@ import pytest
 
 from softmaxclf.runs import claim
 
-# Checkpoints every few milliseconds, so that kills fall between, into and onto them.
+# Checkpoints every few milliseconds, so that kills fall between, into and onto them; pictures, which take most of
+# a small run's time, are drawn by `train` only.
 DRIVER = """
 import sys
 import softmaxclf.workflows.stacks as stacks
 stacks.CHECKPOINT_SECONDS = 0.02
 from softmaxclf.__main__ import main
+from softmaxclf.workflows import pictures
+if sys.argv[1] == "tune":
+    for name in [name for name in vars(pictures) if name.startswith("draw_")]:
+        setattr(pictures, name, lambda *arguments, **choices: None)
 main()
 """
 TUNE = ["tune", "--iterations", "250", "--batch-size", "100", "--learning-rates", "1e-7,1e-6,1",
