@@ -25,6 +25,9 @@ Array = NDArray[Any]
 CHECKPOINT = "checkpoint.npz"
 CHECKPOINT_SECONDS = 5.0
 PROGRESS_SECONDS = 0.1
+WARM_SECONDS = (
+    0.5  # the first steps start threads and touch memory: they do not tell how long scoring will take
+)
 WRITING_SECONDS = 3.0  # of --max-time, kept for pictures and files; scoring is estimated from the step's time
 
 
@@ -192,6 +195,8 @@ class _Watch:
     def _out_of_time(self, control: Control, state: State, now: float) -> bool:
         if control.max_time is None:
             return False
+        if now - self.started < WARM_SECONDS:
+            return control.out_of_time(WRITING_SECONDS)
         step = (now - self.started) / max(1, state.iteration - self.first)
         scoring = step * self.training.scored_rows / self.training.settings.batch_size
         return control.out_of_time(WRITING_SECONDS + scoring)

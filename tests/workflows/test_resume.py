@@ -7,10 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from softmaxclf.core.stack import History
 from softmaxclf.runs import claim
+from softmaxclf.workflows import stacks
+from softmaxclf.workflows.checkpoints import StackResult
+from softmaxclf.workflows.control import Control
 
 # Checkpoints every few milliseconds, so that kills fall between, into and onto them; pictures, which take most of
 # a small run's time, are drawn by `train` only.
@@ -178,6 +183,26 @@ def test_a_torn_file_of_a_run_gives_one_clear_line(name, run_cli, features_file,
     assert result.exit_code in (2, 3, 5)
     assert len(result.stderr.strip().splitlines()) <= 3 and str(torn) in result.stderr
     assert run_cli(*arguments, "--overwrite").exit_code == 0
+
+
+def test_a_slow_first_step_does_not_end_a_run_that_has_time(monkeypatch):
+    """It starts threads and touches memory; scoring at its speed would take longer than is left."""
+    now = 100.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    watch_of = SimpleNamespace(
+        control=Control(max_time=30.0),
+        observer=SimpleNamespace(advance=lambda iteration, figures: None),
+        settings=SimpleNamespace(batch_size=10),
+        scored_rows=10_000,
+    )
+    state = SimpleNamespace(iteration=0, history=History())
+    watch = stacks._Watch(watch_of, StackResult(state), "checkpoint.npz", 0)
+    now, state.iteration = 100.2, 1  # 0.2 s a step, and 1,000 steps' work to score: not believed yet
+    assert not watch(state)
+    now, state.iteration = 101.0, 500  # 0.002 s a step: 2 s for scoring
+    assert not watch(state)
+    now, state.iteration = 103.0, 30  # 0.1 s a step: 100 s for scoring
+    assert watch(state)
 
 
 def test_time_that_runs_out_leaves_a_valid_result_that_can_be_continued(run_cli, features_file, tmp_path):
