@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.core.rows import RowReader
 from softmaxclf.core.stack import Problem, State
 
 Array = NDArray[Any]
@@ -90,15 +89,3 @@ class Columns:
             return None
         own = norms[rows].T
         return own[self.folds] if len(own) > 1 else own
-
-
-def inverse_norms(problem: Problem, X: Array) -> Array | None:
-    """1 / norm (N, 1) or (N, F) of all rows of X, for unit-norm preprocessing; None without it."""
-    first = problem.preprocessing[0]
-    if not first.unit_norm:
-        return None
-    distinct = problem.preprocessing if first.offset is not None else [first]
-    table = np.empty((len(X), len(distinct)), np.dtype(problem.dtype))
-    for part, Z in RowReader(X, first.mirror, problem.dtype).chunks():
-        table[part] = np.stack([each.inverse_norms(Z) for each in distinct], axis=1)
-    return table

@@ -27,9 +27,10 @@ class Helper:
     def begin(self, task: Task) -> None:
         """Hand over a task."""
         self._begun += 1
-        self._tasks.put(task)
         if self._thread is None:
-            self._work(self._tasks.get())
+            self._do(task)
+        else:
+            self._tasks.put(task)
 
     def end(self, left: int = 0) -> None:
         """Wait until all tasks but the `left` last ones are done. Raises what one of them raised."""
@@ -57,13 +58,12 @@ class Helper:
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
-            self._work(task)
+            self._do(task)
 
-    def _work(self, task: Task | None) -> None:
+    def _do(self, task: Task) -> None:
         try:
             with np.errstate(all="ignore"):  # divergence is handled by who asked
-                if task is not None:
-                    task()
+                task()
             self._outcomes.put(None)
         except BaseException as error:  # noqa: BLE001  raised again by `end`
             self._outcomes.put(error)

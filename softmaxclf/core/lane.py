@@ -38,7 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.core.batches import Batches
-from softmaxclf.core.columns import Columns, inverse_norms
+from softmaxclf.core.columns import Columns
 from softmaxclf.core.helpers import Helper
 from softmaxclf.core.parts import Parts
 from softmaxclf.core.stack import Problem, Settings, State
@@ -46,9 +46,9 @@ from softmaxclf.core.stack_losses import IN_PLACE
 
 Array = NDArray[Any]
 MONITORED_ROWS = 1000  # the training accuracy of a history line is taken over about this many last rows
-HELD_OUT_ROWS = 5000
+HELD_OUT_ROWS = 5000  # of all folds together, looked at by `validate`
 BLOCK_NUMBERS = 2**19  # 2 MB in float32: what stays in the cache between computing a step and adding it
-KERNEL_COLUMNS = 8
+KERNEL_COLUMNS = 8  # of OpenBLAS's float32 kernel for AVX2
 SMALL_SHRINKAGE = 0.01  # below it, shrinkage is multiplied into V, lest V = W / shrinkage overflows
 
 
@@ -74,10 +74,7 @@ class Lane:
         self._scratch = np.empty_like(self._change if settings.momentum else self._change[:0])
         self._product: Array = np.empty((0, width), state.V.dtype)
         self._turned: Array = np.empty((0, 0), state.V.dtype)
-        self._norms = inverse_norms(problem, problem.X)
-        self._validation_norms = (
-            None if problem.validation_X is None else inverse_norms(problem, problem.validation_X)
-        )
+        self._norms, self._validation_norms = problem.norms, problem.validation_norms
 
     def run(self, until: int, stop: Callable[[State], bool] = lambda state: False) -> bool:
         """Train up to iteration `until`, asking `stop` after each one. Returns whether `until` was reached.

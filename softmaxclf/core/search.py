@@ -1,6 +1,8 @@
 """The search over a grid of cells: expanding it, narrowing it, choosing from it, and judging the choice."""
 
+import itertools
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -136,7 +138,8 @@ def widened(axis: Sequence[float], value: float) -> tuple[float, ...] | None:
     low = value == ordered[0]
     edge, inner = (ordered[0], ordered[1]) if low else (ordered[-1], ordered[-2])
     ratio = max(2.0, max(edge, inner) / min(edge, inner) if min(edge, inner) > 0 else 2.0)
-    beyond = [float(f"{edge / ratio**step if low else edge * ratio**step:.3g}") for step in (1, 2, 3)]
+    steps = itertools.accumulate([edge, ratio, ratio, ratio], operator.truediv if low else operator.mul)
+    beyond = [float(f"{each:.3g}") for each in steps][1:]
     return tuple(sorted([*ordered, *(each for each in beyond if 0 < each < math.inf)]))
 
 

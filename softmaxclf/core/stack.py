@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,28 @@ class Problem:
     fold_of_row: Array | None = None
     block: int | None = None
     dtype: DTypeLike = np.float32
+
+    @cached_property
+    def norms(self) -> Array | None:
+        """1 / norm of all rows of X, (N, 1) or (N, F), for unit-norm preprocessing; None without it."""
+        return self._inverse_norms(self.X)
+
+    @cached_property
+    def validation_norms(self) -> Array | None:
+        """The same of validation_X."""
+        if self.validation_X is None or self.validation_X is self.X:
+            return self.norms
+        return self._inverse_norms(self.validation_X)
+
+    def _inverse_norms(self, X: Array) -> Array | None:
+        first = self.preprocessing[0]
+        if not first.unit_norm:
+            return None
+        distinct = self.preprocessing if first.offset is not None else [first]
+        table = np.empty((len(X), len(distinct)), np.dtype(self.dtype))
+        for part, Z in RowReader(X, first.mirror, self.dtype).chunks():
+            table[part] = np.stack([each.inverse_norms(Z) for each in distinct], axis=1)
+        return table
 
 
 @dataclass

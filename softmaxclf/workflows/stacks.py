@@ -25,9 +25,7 @@ Array = NDArray[Any]
 CHECKPOINT = "checkpoint.npz"
 CHECKPOINT_SECONDS = 5.0
 PROGRESS_SECONDS = 0.1
-WARM_SECONDS = (
-    0.5  # the first steps start threads and touch memory: they do not tell how long scoring will take
-)
+WARM_SECONDS = 0.5  # of cold first steps, which do not tell how long scoring will take
 WRITING_SECONDS = 3.0  # of --max-time, kept for pictures and files; scoring is estimated from the step's time
 
 

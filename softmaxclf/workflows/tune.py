@@ -218,16 +218,15 @@ class _Tuning:
         """The winner's settings trained on all training rows; its validation score is that of the fold models."""
         number = next(place for place, stack in enumerate(self.stacks) if winner in stack.index)
         held_out = self.judge.held_out(self._result_of(number).state, winner)
-        material = self.material
-        problem = build_problem(self.config, material, folded=False)
+        problem = build_problem(self.config, self.material, folded=False)
         cells = grid_cells([best.learning_rate], [best.regularization])
         started = time.perf_counter()
-        result = self._training(len(material.train_rows)).train(
+        result = self._training(len(self.material.train_rows)).train(
             problem, cells, f"checkpoint-refit-{winner}.npz", what="refit on all training rows"
         )
         self.training_seconds += time.perf_counter() - started
-        model = model_of(result.state, 0, problem.preprocessing[0], material, self.config.training.loss)
-        scores = score_splits(model, material, test=self._has_test)
+        model = model_of(result.state, 0, problem.preprocessing[0], self.material, self.config.training.loss)
+        scores = score_splits(model, self.material, test=self._has_test)
         return result, model, {"train": scores.pop("train"), "validation": held_out, **scores}
 
     @property

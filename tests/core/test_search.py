@@ -224,6 +224,9 @@ def test_an_axis_is_not_widened_to_zero_or_infinity():
     assert widened([1e-300, 1e-200], 1e-300) == (1e-300, 1e-200)
     assert widened([1e-290, 1e-280], 1e-290) == (1e-320, 1e-310, 1e-300, 1e-290, 1e-280)
     assert widened([1e200, 1e300], 1e300) == (1e200, 1e300)
+    assert widened([1e-200, 1.0], 1e-200) == (1e-200, 1.0)
+    assert widened([1.0, 1e200], 1e200) == (1.0, 1e200)
+    assert widened([1e-300, 1e300], 1e-300) == widened([1e-300, 1e300], 1e300) == (1e-300, 1e300)
 
 
 @given(
