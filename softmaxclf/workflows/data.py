@@ -8,7 +8,7 @@ from softmaxclf.datasets.download import download_source
 from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.datasets.sources import OFFICIAL_NAMES, find_official, open_source
 from softmaxclf.datasets.verify import verify as verify_files
-from softmaxclf.errors import RunConflictError, SoftmaxclfError
+from softmaxclf.errors import DataError, RunConflictError, SoftmaxclfError
 from softmaxclf.workflows.observer import ByteProgress, Observer
 
 
@@ -20,8 +20,16 @@ def download(source: str, directory: Path, form: str, mirror: str | None, observ
 
 
 def verify(directory: Path, observer: Observer) -> list[dict[str, Any]]:
-    """What lies in `directory`, whether it is the official file, and whether it can be read."""
+    """What lies in `directory`, whether it is the official file, and whether it can be read.
+
+    Raises DataError when nothing of CIFAR lies there.
+    """
     findings = verify_files(directory, progress=ByteProgress(observer, "verify"))
+    if not findings:
+        raise DataError(
+            f"{directory}: expected files of CIFAR-10 or CIFAR-100, found none; "
+            "fetch them with `softmaxclf data download`, or give another --directory"
+        )
     return [
         {"file": str(each.path), "what": each.what, "status": each.status, "detail": each.detail}
         for each in findings
