@@ -1,7 +1,9 @@
-"""Writing files so that no reader ever sees half of one, and hashing them."""
+"""Files: opened only where that cannot block, written so that no reader sees half of one, hashed, named in one line."""
 
+import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +11,27 @@ from pathlib import Path
 from typing import BinaryIO
 
 from softmaxclf.errors import OutputError
+
+
+def printable(text: object) -> str:
+    """A path or text as one line that any terminal can show: other characters as Python writes them, as in \\n."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A regular file, open for reading, and its size. Raises OSError, for folders, pipes and devices too."""
+    try:
+        # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, "no name of a file") from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "a folder, pipe or device")
+    with os.fdopen(handle, "rb") as file:
+        yield file, status.st_size
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The import graph is the architecture: every import, also those inside functions, points downwards.
 
-cli > workflows > config | runs | model_file > datasets > core > report > plots > files | arrays > errors
+cli > workflows > report > config | runs | model_file > datasets | plots > core > arrays > files > errors
 """
 
 import ast
@@ -16,12 +16,12 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("workflows",),
-    ("config", "runs", "model_file"),
-    ("datasets",),
-    ("core",),
     ("report",),
-    ("plots",),
-    ("files", "arrays"),
+    ("config", "runs", "model_file"),
+    ("datasets", "plots"),
+    ("core",),
+    ("arrays",),
+    ("files",),
     ("errors",),
 )
 RANKS = {group: rank for rank, layer in enumerate(LAYERS) for group in layer}
@@ -40,12 +40,11 @@ THIRD_PARTY = {
 }
 # Groups that may use less of what lies below than their place allows.
 ONLY = {
-    "core": {"errors"},
-    "plots": {"files", "errors"},
-    "report": {"plots", "files", "errors"},
+    "core": {"files", "errors"},
+    "plots": {"core", "files", "errors"},
+    "report": {"plots", "core", "files", "errors"},
     "datasets": {"core", "files", "arrays", "errors"},
 }
-MOST_LINES = 300
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -155,12 +154,6 @@ def test_a_library_is_used_in_its_own_layer_only(library, groups):
     assert users == groups
 
 
-def test_no_module_is_longer_than_one_idea():
-    lengths = {module: len(path.read_text().splitlines()) for module, path in NAMES.items()}
-    long = {module: length for module, length in lengths.items() if length > MOST_LINES}
-    assert not long, f"over {MOST_LINES} lines: {long}"
-
-
 # The checker is checked.
 
 
@@ -175,9 +168,17 @@ def test_no_module_is_longer_than_one_idea():
             "does not stand below",
         ),
         ("softmaxclf.runs", "from softmaxclf.config import Config", "does not stand below"),
-        ("softmaxclf.core.engine", "from softmaxclf.files import write_text", "core may import only errors"),
+        (
+            "softmaxclf.core.engine",
+            "from softmaxclf.arrays import read_arrays",
+            "core may import only errors, files",
+        ),
         ("softmaxclf.core.engine", "import yaml", "which core may not"),
-        ("softmaxclf.plots.grid", "from softmaxclf.core.softmax import softmax", "does not stand below"),
+        (
+            "softmaxclf.plots.grid",
+            "from softmaxclf.datasets.sources import open_source",
+            "does not stand below",
+        ),
         ("softmaxclf.workflows.train", "from tqdm import tqdm", "which workflows may not"),
         ("softmaxclf.workflows.train", "import softmaxclf.novelty.thing", "has no place"),
     ],

@@ -16,7 +16,7 @@ Arrays are native in byte order. In memory they are C-contiguous; a mapped array
 """
 
 from softmaxclf.arrays.header import NPY_MAGIC
-from softmaxclf.arrays.reader import ArrayFile, map_arrays, open_arrays, open_regular, read_arrays
+from softmaxclf.arrays.reader import ArrayFile, map_arrays, open_arrays, read_arrays
 from softmaxclf.arrays.zipped import ZIP_MAGICS
 
-__all__ = ["NPY_MAGIC", "ZIP_MAGICS", "ArrayFile", "map_arrays", "open_arrays", "open_regular", "read_arrays"]
+__all__ = ["NPY_MAGIC", "ZIP_MAGICS", "ArrayFile", "map_arrays", "open_arrays", "read_arrays"]

@@ -1,8 +1,5 @@
 """Reading and mapping the arrays of an `.npz` or `.npy` file."""
 
-import errno
-import os
-import stat
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -17,6 +14,7 @@ from numpy.typing import NDArray
 from softmaxclf.arrays.header import MAX_START, NPY_MAGIC, Broken, Header, parsed_header
 from softmaxclf.arrays.zipped import ZIP_MAGICS, Member, read_directory
 from softmaxclf.errors import SoftmaxclfError
+from softmaxclf.files import open_regular
 
 _FREE = 64 << 20  # bytes that any file may unpack to
 _RATIO = 100  # beyond _FREE, the multiple of its size that a file may unpack to
@@ -156,19 +154,3 @@ def _finished(flat: NDArray[Any], header: Header, name: str) -> NDArray[Any]:
         if points.max() > 0x10FFFF or ((points >= 0xD800) & (points < 0xE000)).any():
             raise Broken(f"{name}: expected text, found a number that is no character")
     return np.asarray(native.reshape(header.shape, order="F" if header.fortran else "C"), order="C")
-
-
-@contextmanager
-def open_regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """A regular file, open for reading, and its size. Raises OSError, for folders, pipes and devices too."""
-    try:
-        # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except ValueError as error:  # a NUL in the name
-        raise OSError(errno.EINVAL, "no name of a file") from error
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(handle)
-        raise OSError(errno.EINVAL, "a folder, pipe or device")
-    with os.fdopen(handle, "rb") as file:
-        yield file, status.st_size

@@ -17,8 +17,8 @@ from softmaxclf.cli.commands.report import report
 from softmaxclf.cli.commands.train import train
 from softmaxclf.cli.commands.tune import tune
 from softmaxclf.cli.commands.visualize_weights import visualize_weights
-from softmaxclf.config.yaml_reader import printable
 from softmaxclf.errors import ConfigError, SoftmaxclfError
+from softmaxclf.files import printable
 
 EXIT_CODES = """\b
 Exit codes:

@@ -16,11 +16,11 @@ from softmaxclf.config.yaml_reader import (
     Refused,
     Scalar,
     parse,
-    printable,
     read_file,
     shown,
 )
 from softmaxclf.errors import ConfigError
+from softmaxclf.files import printable
 
 
 @dataclass

@@ -22,6 +22,7 @@ from typing import NamedTuple, TypeAlias
 import yaml
 
 from softmaxclf.errors import ConfigError
+from softmaxclf.files import printable
 
 LARGEST_FILE = 256 * 1024
 DEEPEST_NESTING = 20
@@ -89,11 +90,6 @@ class _Stop(Exception):  # noqa: N818 - it never leaves this module
     def __init__(self, line: int, text: str, path: str = "") -> None:
         super().__init__(text)
         self.problem = Problem(line, path, text)
-
-
-def printable(text: str) -> str:
-    """`text` on one line: what cannot be printed is escaped, `\\n` as a backslash and an n."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(text: str) -> str:

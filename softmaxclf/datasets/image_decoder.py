@@ -32,9 +32,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from softmaxclf.datasets.image_file import START_OF_JPEG, CountedFile, opened, printable, wrong
+from softmaxclf.datasets.image_file import START_OF_JPEG, CountedFile, opened, wrong
 from softmaxclf.datasets.image_tags import BYTE_ORDERS, orientation, stated_sizes
 from softmaxclf.errors import DataError
+from softmaxclf.files import printable
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile

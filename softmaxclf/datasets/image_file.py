@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from softmaxclf.errors import DataError
+from softmaxclf.files import printable
 
 MAX_BYTES = 48 << 20
 MAX_READS = 400_000
@@ -16,13 +17,6 @@ HIDDEN = (EXIF, b"MPF\0")  # starts of JPEG segments
 START_OF_JPEG = b"\xff\xd8"
 _PIECE = 1 << 20
 REMEDY = "name another file, or save this image again as PNG"
-
-
-def printable(path: object) -> str:
-    """A path as one line that any terminal can show: other characters as Python writes them, as in \\n."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(path)
-    )
 
 
 def wrong(path: Path, expected: str, found: str, remedy: str = REMEDY) -> DataError:

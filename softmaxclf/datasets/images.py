@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.datasets.image_decoder import decoded, pillow
-from softmaxclf.datasets.image_file import printable, wrong
+from softmaxclf.datasets.image_file import wrong
 from softmaxclf.errors import DataError
+from softmaxclf.files import printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from softmaxclf.arrays import open_regular
 from softmaxclf.datasets.dataset import Progress
 from softmaxclf.errors import DataError
+from softmaxclf.files import open_regular
 
 
 class Stream(Protocol):

@@ -41,7 +41,7 @@ def predict(model: Path, images: tuple[Path, ...], top: int, out: Path | None, *
     Example:
       softmaxclf predict runs/demo photo.jpg --out sheets
     """  # fmt: skip
-    from softmaxclf.datasets.image_file import printable
+    from softmaxclf.files import printable
     from softmaxclf.workflows.predict import Predictions, Request
 
     predictions = Predictions(Request(model, images, top, out), console.console_of(others))
