@@ -20,7 +20,7 @@ from click.testing import Result
 
 from softmaxclf import model_file
 from softmaxclf.core.model import LinearModel
-from softmaxclf.core.preprocessing import Preprocessing
+from softmaxclf.core.stages.preprocessing import Preprocessing
 from softmaxclf.errors import DataError, ModelError
 
 MOST_EXTRA_MEMORY = 200 << 20  # bytes

@@ -180,7 +180,7 @@ class Choice:
 
     @property
     def expected(self) -> str:
-        return f"{', '.join(self.words[:-1])} or {self.words[-1]}"
+        return " or ".join(filter(None, (", ".join(self.words[:-1]), self.words[-1])))
 
     def read(self, node: Node) -> str:
         scalar = scalar_of(node)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-
-from softmaxclf.core.engine import Trainer
-from softmaxclf.core.model import LinearModel, chunked_scores
-from softmaxclf.core.preprocessing import Preprocessing, fit_preprocessing
-from softmaxclf.core.rows import RowReader, fold_scale, unfold
 from softmaxclf.core.stack import Cells, Problem, Settings, initial_state
+from softmaxclf.core.stages.preprocessing import Preprocessing, fit_preprocessing
+
+from softmaxclf.core.model import LinearModel, chunked_scores
+from softmaxclf.core.rows import RowReader, fold_scale, unfold
+from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.plots.templates import template_images
 
 EVEN, ODD = (3, 4, 6), (2, 3, 5)
@@ -246,5 +246,5 @@ def test_the_engine_finds_that_optimum_on_folded_rows():
     settings = Settings(3000, len(X), momentum=0.9)
     cells = Cells(np.array([1 / curvature]), np.array([STRENGTH]), np.array([-1]), np.array([0]))
     state = initial_state(cells, problem, settings)
-    Trainer(problem, settings, state).run(3000)
+    SGD(problem, settings, state).run(3000)
     assert_close(unfold(state.weights(0), BLOCK), W_doubled, 1e-4)

@@ -21,8 +21,8 @@ TRAIN = ["train", "--iterations", "30", "--batch-size", "20", "--learning-rate",
 # Checkpoints at every iteration; files of at most LIMIT bytes, as on a disk with no more room; no pictures, no report.
 DRIVER = """
 import resource, signal, sys
-import softmaxclf.workflows.stacks as stacks
-import softmaxclf.workflows.result as result
+import softmaxclf.workflows.runs.training as stacks
+import softmaxclf.workflows.runs.result as result
 stacks.CHECKPOINT_SECONDS = 0
 result._draw = result.write_report = lambda *arguments: None
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -39,7 +39,7 @@ def run(
 ) -> Callable[..., Result]:
     """Train into ./run, or where --out says, without pictures and report, which take most of the time."""
     for name in ("_draw", "write_report"):
-        monkeypatch.setattr(f"softmaxclf.workflows.result.{name}", lambda *arguments: None)
+        monkeypatch.setattr(f"softmaxclf.workflows.runs.result.{name}", lambda *arguments: None)
     return lambda *more: run_cli(*TRAIN, "--data", features_file, *(more or ("--out", "run")))
 
 

@@ -36,7 +36,7 @@ def run(
 ) -> Callable[..., Result]:
     """Write the rows to data.npz and run a command on them into ./run, without pictures and report."""
     for name in ("_draw", "write_report"):
-        monkeypatch.setattr(f"softmaxclf.workflows.result.{name}", lambda *arguments: None)
+        monkeypatch.setattr(f"softmaxclf.workflows.runs.result.{name}", lambda *arguments: None)
 
     def call(rows: Any, labels: Any, *arguments: str, **arrays: Any) -> Result:
         np.savez(tmp_path / "data.npz", X_train=rows, y_train=labels, **arrays)

@@ -10,18 +10,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
 from softmaxclf.core.stack import History
+from softmaxclf.workflows.runs.training import StackResult
+
 from softmaxclf.runs import claim
-from softmaxclf.workflows import stacks
-from softmaxclf.workflows.checkpoints import StackResult
-from softmaxclf.workflows.control import Control
+from softmaxclf.workflows.runs import stacks
+from softmaxclf.workflows.runs.control import Control
 
 # Checkpoints every few milliseconds, so that kills fall between, into and onto them; pictures, which take most of
 # a small run's time, are drawn by `train` only.
 DRIVER = """
 import sys
-import softmaxclf.workflows.stacks as stacks
+import softmaxclf.workflows.runs.training as stacks
 stacks.CHECKPOINT_SECONDS = 0.02
 from softmaxclf.__main__ import main
 from softmaxclf.workflows import pictures
@@ -162,7 +162,8 @@ def test_a_torn_checkpoint_costs_time_but_not_the_result(run_cli, features_file,
         folder = tmp_path / f"torn{kept}"
         with monkeypatch.context() as patch:
             patch.setattr(
-                "softmaxclf.workflows.train.finish", lambda *rest: {"splits": {}, "warnings": [], "run": ""}
+                "softmaxclf.workflows.runs.train.finish",
+                lambda *rest: {"splits": {}, "warnings": [], "run": ""},
             )
             run_cli(*arguments, "--out", folder)
         checkpoint = folder / "checkpoint.npz"
