@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from softmaxclf.config.axis import MOST_CELLS
-from softmaxclf.config.reader import Reading, read_assignment, read_yaml, take_text
+from softmaxclf.config.reader import Reading
 from softmaxclf.config.schema import (
     SCHEMA,
     SECTIONS,
@@ -65,12 +65,12 @@ def load_config(
     """
     reading = Reading()
     if path is not None:
-        read_yaml(path, reading)
+        reading.take_file(path)
     for text in settings:
-        read_assignment(text, reading)
+        reading.take_assignment(text)
     for key, value in (options or {}).items():
         if isinstance(value, str):
-            take_text(key, value, SCHEMA[key].option, reading)
+            reading.take_text(key, value, SCHEMA[key].option)
         elif value is not None:
             reading.take(key, value, SCHEMA[key].option)
     _raise_problems(reading.problems)
