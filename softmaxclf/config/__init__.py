@@ -73,27 +73,30 @@ def load_config(
             reading.take_text(key, value, SCHEMA[key].option)
         elif value is not None:
             reading.take(key, value, SCHEMA[key].option)
+    return _checked(reading)
+
+
+def validate(config: Config) -> None:
+    """Raise ConfigError unless every value is of its kind and the values fit together."""
+    reading = Reading()
+    for key, value in _values(config).items():
+        reading.take(key, value, key)
+        if key in reading.values and reading.values[key] != value:
+            expected = SCHEMA[key].kind.text(reading.values[key])
+            reading.problems.append(f"{key}: expected {shown(expected)}, got {shown(repr(value))}")
+    _checked(reading)
+
+
+def _checked(reading: Reading) -> Config:
+    """The configuration that was read. Raises ConfigError for its problems and for values that do not fit."""
     _raise_problems(reading.problems)
     config = _from_values(reading.values)
-    validate(config, reading.places)
-    return config
-
-
-def validate(config: Config, places: Mapping[str, str] | None = None) -> None:
-    """Raise ConfigError unless every value is of its kind and the values fit together.
-
-    `places` says where a key was set ("file:12: tuning.folds"), for the messages.
-    """
-    where = dict(places or {})
-    values = _values(config)
-    reading = Reading()
-    for key, value in values.items():
-        reading.take(key, value, where.get(key, key))
-    _raise_problems(reading.problems)
+    problems = []
     for keys, problem in _misfits(config):
-        key = next((key for key in keys if key in where), keys[0])
-        reading.problems.append(f"{where.get(key, key)}: {problem}")
-    _raise_problems(reading.problems)
+        key = next((key for key in keys if key in reading.places), keys[0])
+        problems.append(f"{reading.places.get(key, key)}: {problem}")
+    _raise_problems(problems)
+    return config
 
 
 def _misfits(config: Config) -> list[tuple[tuple[str, ...], str]]:

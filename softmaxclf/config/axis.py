@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import yaml
 
-from softmaxclf.config.values import Number, Unexpected, described, scalar_of
+from softmaxclf.config.values import Number, Unexpected, scalar_of
 from softmaxclf.config.yaml_reader import is_quoted, line_of, scalar, shown
 
 MOST_CELLS = 10_000
@@ -35,9 +35,9 @@ class Axis:
 
     def read(self, node: yaml.Node) -> tuple[float, ...]:
         if isinstance(node, yaml.MappingNode):
-            return self.check(self._spaced(node))
+            return _ascending(self._spaced(node))
         if isinstance(node, yaml.SequenceNode):
-            return self.check([self._item(item) for item in node.value])
+            return _ascending([self._item(item) for item in node.value])
         node = scalar_of(node)
         if is_quoted(node):
             raise Unexpected(f'"{shown(node.value)}"', "remove the quotes, or write a list")
@@ -46,20 +46,7 @@ class Axis:
             values += self._part(part)
             if len(values) > MOST_CELLS:  # before the next one: short text can stand for very many values
                 break
-        return self.check(values)
-
-    def check(self, value: object) -> tuple[float, ...]:
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise Unexpected(described(value), "give a list of numbers")
-        if not value:
-            raise Unexpected("an empty list")
-        if len(value) > MOST_CELLS:
-            raise Unexpected(f"over {MOST_CELLS:,} values", "that is the most cells of a grid")
-        numbers = sorted(float(self.number.check(item)) for item in value)
-        twice = next((a for a, b in pairwise(numbers) if a == b), None)
-        if twice is not None:
-            raise Unexpected(f"{twice:g} twice", "give each value once")
-        return tuple(numbers)
+        return _ascending(values)
 
     def text(self, value: object) -> str:
         assert isinstance(value, tuple)
@@ -104,6 +91,19 @@ class Axis:
         if _SPACINGS[spacing] and min(first, last) <= 0:
             raise Unexpected("a logarithmic range that touches 0", "start it above 0")
         return spaced(first, last, count, logarithmic=_SPACINGS[spacing])
+
+
+def _ascending(values: Sequence[float]) -> tuple[float, ...]:
+    """The values in order. Raises Unexpected for none, too many and equal ones."""
+    if not values:
+        raise Unexpected("an empty list")
+    if len(values) > MOST_CELLS:
+        raise Unexpected(f"over {MOST_CELLS:,} values", "that is the most cells of a grid")
+    numbers = sorted(values)
+    twice = next((a for a, b in pairwise(numbers) if a == b), None)
+    if twice is not None:
+        raise Unexpected(f"{twice:g} twice", "give each value once")
+    return tuple(numbers)
 
 
 def spaced(first: float, last: float, count: int, *, logarithmic: bool) -> tuple[float, ...]:

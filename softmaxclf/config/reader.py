@@ -11,7 +11,7 @@ import yaml
 
 from softmaxclf.config.axis import Axis
 from softmaxclf.config.schema import SCHEMA, SECTIONS
-from softmaxclf.config.values import Unexpected, nearest
+from softmaxclf.config.values import Unexpected, nearest, node_of
 from softmaxclf.config.yaml_reader import LARGEST_FILE, Problem, is_null, line_of, parse, scalar, shown
 from softmaxclf.files import open_regular, printable
 
@@ -26,9 +26,8 @@ class Reading:
 
     def store(self, key: str, value: object, place: str) -> None:
         """Take one key's value, a node of YAML or a Python value. Raises Unexpected where it cannot be."""
-        kind = SCHEMA[key].kind
-        self.values[key] = kind.read(value) if isinstance(value, yaml.Node) else kind.check(value)
-        self.places[key] = place
+        node = value if isinstance(value, yaml.Node) else node_of(value)
+        self.values[key], self.places[key] = SCHEMA[key].kind.read(node), place
 
     def take(self, key: str, value: object, place: str) -> None:
         """Take one key's value, or note why it cannot be."""

@@ -1,7 +1,7 @@
-"""The kinds of values that a configuration holds: what each accepts, as text, as YAML and as a Python value.
+"""The kinds of values that a configuration holds: what each accepts and how it is written.
 
-A kind has three duties: `read` turns a node of the file (or the text of an option) into a value, `check` says
-whether a Python value is of this kind and in range, and `text` writes a value so that `read` gives it back.
+A kind has two duties: `read` turns a node, of a file, of the text of an option or of a Python value, into a value,
+and `text` writes a value so that `read` gives it back.
 Numbers are written as in Python: `1e-7`, `5e-8`, `1.5e4`, `.5` and `9_000` are numbers; a whole number may be
 written `3e3` or `3000.0`; `010`, `0x10`, `12:30`, `"7"` (quoted), `nan` and `inf` are refused.
 """
@@ -39,12 +39,11 @@ class Unexpected(Exception):  # noqa: N818 - it is raised and caught here, never
 
 
 class Kind(Protocol):
-    """What every kind offers; `read` and `check` raise Unexpected."""
+    """What every kind offers; `read` raises Unexpected."""
 
     @property
     def expected(self) -> str: ...
     def read(self, node: yaml.Node) -> object: ...
-    def check(self, value: object) -> object: ...
     def text(self, value: object) -> str: ...
 
 
@@ -64,11 +63,21 @@ def scalar_of(node: yaml.Node) -> yaml.ScalarNode:
     return node
 
 
-def described(value: object) -> str:
-    """A Python value as a message shows it."""
-    if isinstance(value, int) and abs(value) > 10**80:
-        return "an integer of over 80 digits"  # Python refuses to write out the largest
-    return shown(repr(value))
+def node_of(value: object) -> yaml.Node:
+    """A Python value as it would stand in a file. Raises Unexpected for what no setting can be."""
+    if isinstance(value, list | tuple):  # of single values only: one from a file may be nested without end
+        return yaml.SequenceNode("", [_scalar_of_value(item) for item in value])
+    return _scalar_of_value(value)
+
+
+def _scalar_of_value(value: object) -> yaml.ScalarNode:
+    if isinstance(value, str | Path):
+        return scalar(str(value), quoted=True)
+    if value is None or isinstance(value, bool):
+        return scalar({None: "null", True: "true", False: "false"}[value])
+    if isinstance(value, int | float):
+        return scalar(repr(value))
+    raise Unexpected(shown(repr(value)))
 
 
 def _got(node: yaml.ScalarNode) -> str:
@@ -101,13 +110,11 @@ class Number:
         # int() keeps every digit; float() of a long text is quick where int() is not.
         digits = node.value.replace("_", "")
         exact = len(digits) < 30 and digits.lstrip("+-").isdigit()
-        return self.check(int(digits) if exact else float(digits), _got(node))
+        return self.checked(int(digits) if exact else float(digits), _got(node))
 
-    def check(self, value: object, got: str | None = None) -> int | float:
-        got = got or described(value)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Unexpected(got)
-        if isinstance(value, float) and not math.isfinite(value):
+    def checked(self, value: int | float, got: str) -> int | float:
+        """The value, if it is in range. Raises Unexpected, which shows what was typed."""
+        if not math.isfinite(value):
             raise Unexpected(got, "the number must be finite")
         if self.whole and value != int(value):
             raise Unexpected(got, "it must be whole")
@@ -156,11 +163,6 @@ class Flag:
             raise Unexpected(_got(node), hint)
         return word == "true"
 
-    def check(self, value: object) -> bool:
-        if not isinstance(value, bool):
-            raise Unexpected(described(value))
-        return value
-
     def text(self, value: object) -> str:
         return "true" if value else "false"
 
@@ -181,11 +183,6 @@ class Choice:
             close = difflib.get_close_matches(node.value.lower()[:64], self.words, n=1)
             raise Unexpected(_got(node), f"did you mean {close[0]}?" if close else "")
         return str(node.value)
-
-    def check(self, value: object) -> str:
-        if not isinstance(value, str):
-            raise Unexpected(described(value))
-        return self.read(scalar(value, quoted=True))
 
     def text(self, value: object) -> str:
         return str(value)
@@ -210,11 +207,6 @@ class Text:
             raise Unexpected(_got(node), "write the home folder out; ~ is not expanded here")
         return text
 
-    def check(self, value: object) -> str:
-        if not isinstance(value, str | Path):
-            raise Unexpected(described(value))
-        return self.read(scalar(str(value), quoted=True))
-
     def text(self, value: object) -> str:
         """Double quotes always: no text is then taken for a number, a boolean or a comment."""
         return yaml.safe_dump(str(value), default_style='"', allow_unicode=True, width=math.inf).strip()
@@ -234,12 +226,8 @@ class Memory:
         unit = _BYTES.get(split[2].upper()) if split else None
         if split is None or unit is None:
             raise Unexpected(_got(node))
-        return self.check(round(Number(low=0, high=1e15).read(scalar(split[1])) * unit), _got(node))
-
-    def check(self, value: object, got: str | None = None) -> int | None:
-        if value is None:
-            return None
-        return int(Number(low=1, high=1e15, whole=True).check(value, got))
+        amount = Number(low=0, high=1e15).read(scalar(split[1])) * unit
+        return int(Number(low=1, high=1e15, whole=True).checked(round(amount), _got(node)))
 
     def text(self, value: object) -> str:
         return "null" if value is None else str(value)

@@ -58,8 +58,8 @@ def is_null(node: yaml.Node) -> bool:
 
 
 def line_of(node: yaml.Node) -> int:
-    """The line of the file that a node begins on, from 1."""
-    return node.start_mark.line + 1
+    """The line of the file that a node begins on, from 1; 0 for one that stands in no file."""
+    return node.start_mark.line + 1 if node.start_mark else 0
 
 
 def parse(content: bytes) -> tuple[yaml.Node | None, list[Problem]]:
