@@ -1,14 +1,14 @@
 """What a run is told to do: YAML, `--set` and options -> frozen dataclasses, checked as a whole.
 
 File format: the sections `data`, `preprocessing`, `training` and `tuning`, each a mapping of the keys that
-config_schema declares; all may be left out, and an empty file means the defaults. See yaml_reader for the
-YAML that is taken, config_values for how values are written, config_axis for grid axes.
+schema declares; all may be left out, and an empty file means the defaults. See yaml_reader for the YAML that
+is taken, values for how values are written, axis for grid axes.
 
 Whatever the bytes, the texts and the options are, `load_config` returns a Config or raises ConfigError.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +38,6 @@ __all__ = [
     "dump_config",
     "load_config",
     "to_dict",
-    "validate",
 ]
 
 MOST_PROBLEMS_SHOWN = 20
@@ -73,46 +72,30 @@ def load_config(
             reading.take_text(key, value, SCHEMA[key].option)
         elif value is not None:
             reading.take(key, value, SCHEMA[key].option)
-    return _checked(reading)
-
-
-def validate(config: Config) -> None:
-    """Raise ConfigError unless every value is of its kind and the values fit together."""
-    reading = Reading()
-    for key, value in _values(config).items():
-        reading.take(key, value, key)
-        if key in reading.values and reading.values[key] != value:
-            expected = SCHEMA[key].kind.text(reading.values[key])
-            reading.problems.append(f"{key}: expected {shown(expected)}, got {shown(repr(value))}")
-    _checked(reading)
-
-
-def _checked(reading: Reading) -> Config:
-    """The configuration that was read. Raises ConfigError for its problems and for values that do not fit."""
-    _raise_problems(reading.problems)
     config = _from_values(reading.values)
-    problems = []
-    for keys, problem in _misfits(config):
-        key = next((key for key in keys if key in reading.places), keys[0])
-        problems.append(f"{reading.places.get(key, key)}: {problem}")
-    _raise_problems(problems)
+    problems = reading.problems or _misfits(config, reading.places)
+    if problems:
+        rest = len(problems) - MOST_PROBLEMS_SHOWN
+        more = [f"... and {rest} more problems"] if rest > 0 else []
+        raise ConfigError(*problems[:MOST_PROBLEMS_SHOWN], *more)
     return config
 
 
-def _misfits(config: Config) -> list[tuple[tuple[str, ...], str]]:
-    """The keys involved and the problem, for values that are fine alone but not together."""
+def _misfits(config: Config, places: Mapping[str, str]) -> list[str]:
+    """The problems of values that are fine alone but not together, each at one of the `places` they were set."""
     tuning = config.tuning
     rates, regularizations = len(tuning.learning_rates), len(tuning.regularizations)
     folds = max(1, tuning.folds)
     grid = rates * regularizations
-    found: list[tuple[tuple[str, ...], str]] = []
+    found = []
     if grid * folds > MOST_CELLS:
         keys = ("tuning.folds", "tuning.regularizations", "tuning.learning_rates")
+        place = next(places[key] for key in keys if key in places)
         got = f"got {grid * folds:,} ({rates} x {regularizations} x {folds} folds)"
-        found.append((keys, f"expected at most {MOST_CELLS:,} cells in all, {got}; shorten the grid"))
+        found.append(f"{place}: expected at most {MOST_CELLS:,} cells in all, {got}; shorten the grid")
     if tuning.halving and grid < 2:
         problem = "expected at least 2 grid cells to halve, got 1; widen the grid or write false"
-        found.append((("tuning.halving",), problem))
+        found.append(f"{places['tuning.halving']}: {problem}")
     return found
 
 
@@ -126,13 +109,12 @@ def describe() -> list[SettingDescription]:
 
 def dump_config(config: Config) -> str:
     """YAML text that `load_config` reads back as an equal configuration."""
-    values = _values(config)
     lines: list[str] = []
-    for name, section in SECTIONS.items():
-        lines.append(f"{name}:")
-        for item in fields(section):
-            key = f"{name}.{item.name}"
-            lines.append(f"  {item.name}: {SCHEMA[key].kind.text(values[key])}")
+    for key, value in _values(config).items():
+        section, name = key.split(".")
+        if f"{section}:" not in lines:
+            lines.append(f"{section}:")
+        lines.append(f"  {name}: {SCHEMA[key].kind.text(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -167,12 +149,3 @@ def _from_values(values: Mapping[str, object]) -> Config:
         for name, section in SECTIONS.items()
     }
     return Config(**sections)
-
-
-def _raise_problems(problems: Sequence[str]) -> None:
-    """Raise ConfigError with the first problems and the number of the others; do nothing for none."""
-    if not problems:
-        return
-    rest = len(problems) - MOST_PROBLEMS_SHOWN
-    more = [f"... and {rest} more problems"] if rest > 0 else []
-    raise ConfigError(*problems[:MOST_PROBLEMS_SHOWN], *more)

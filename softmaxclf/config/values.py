@@ -2,25 +2,25 @@
 
 A kind has two duties: `read` turns a node, of a file, of the text of an option or of a Python value, into a value,
 and `text` writes a value so that `read` gives it back.
-Numbers are written as in Python: `1e-7`, `5e-8`, `1.5e4`, `.5` and `9_000` are numbers; a whole number may be
-written `3e3` or `3000.0`; `010`, `0x10`, `12:30`, `"7"` (quoted), `nan` and `inf` are refused.
+Numbers are what Python's int() and float() take: `1e-7`, `5e-8`, `1.5e4`, `.5` and `9_000` are numbers; a whole
+number may be written `3e3` or `3000.0`; `010`, `0x10`, `12:30`, `"7"` (quoted), `nan` and `inf` are refused.
 """
 
 import difflib
+import json
 import math
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_letters
 from typing import Protocol
 
 import yaml
 
 from softmaxclf.config.yaml_reader import is_null, is_quoted, scalar, shown
 
-_DIGITS = "[0-9]+(?:_[0-9]+)*"
-_NUMBER = re.compile(rf"[+-]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?[0-9]+)?")
-_AMOUNT = re.compile(rf"({_NUMBER.pattern}) ?([A-Za-z]*)")
 _LEADING_ZERO = re.compile("[+-]?0[0-9_]")
 _MEANT = {"true": "true", "yes": "true", "on": "true", "1": "true"}
 _MEANT |= {"false": "false", "no": "false", "off": "false", "0": "false"}
@@ -73,10 +73,8 @@ def node_of(value: object) -> yaml.Node:
 def _scalar_of_value(value: object) -> yaml.ScalarNode:
     if isinstance(value, str | Path):
         return scalar(str(value), quoted=True)
-    if value is None or isinstance(value, bool):
-        return scalar({None: "null", True: "true", False: "false"}[value])
-    if isinstance(value, int | float):
-        return scalar(repr(value))
+    if value is None or isinstance(value, int | float):
+        return scalar(json.dumps(value))
     raise Unexpected(shown(repr(value)))
 
 
@@ -103,18 +101,14 @@ class Number:
 
     def read(self, node: yaml.Node) -> int | float:
         node = scalar_of(node)
-        if is_quoted(node) or not _NUMBER.fullmatch(node.value):
+        number = _number(node.value)
+        if is_quoted(node) or number is None:
             raise Unexpected(_got(node), _hint_for_number(node))
-        if _LEADING_ZERO.match(node.value):
-            raise Unexpected(_got(node), "write it without leading zeros")
-        # int() keeps every digit; float() of a long text is quick where int() is not.
-        digits = node.value.replace("_", "")
-        exact = len(digits) < 30 and digits.lstrip("+-").isdigit()
-        return self.checked(int(digits) if exact else float(digits), _got(node))
+        return self.checked(number, _got(node))
 
     def checked(self, value: int | float, got: str) -> int | float:
         """The value, if it is in range. Raises Unexpected, which shows what was typed."""
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise Unexpected(got, "the number must be finite")
         if self.whole and value != int(value):
             raise Unexpected(got, "it must be whole")
@@ -135,15 +129,28 @@ def _short(value: float) -> str:
     return f"{value:g}".replace("e+", "e").replace("e-0", "e-")
 
 
+def _number(text: str) -> int | float | None:
+    """The number that Python reads in this text, None for no number; leading zeros, octal to some, are not taken."""
+    if not text.isascii() or text != text.strip() or _LEADING_ZERO.match(text):
+        return None
+    with suppress(ValueError):
+        return int(text)  # keeps every digit, and refuses more of them than it reads quickly
+    with suppress(ValueError):
+        return float(text)
+    return None
+
+
 def _hint_for_number(node: yaml.ScalarNode) -> str:
     text = node.value.strip().lower()
     if is_quoted(node):
-        return "remove the quotes" if _NUMBER.fullmatch(text) else ""
+        return "remove the quotes" if _number(text) is not None else ""
     if text.lstrip("+-.") in ("nan", "inf", "infinity"):
         return "the number must be finite"
     if text in _MEANT:
         return "a boolean is no number"
-    if _NUMBER.fullmatch(text.replace(",", ".", 1)):
+    if _LEADING_ZERO.match(text):
+        return "write it without leading zeros"
+    if _number(text.replace(",", ".", 1)) is not None:
         return "write a decimal point, not a comma"
     return ""
 
@@ -222,12 +229,11 @@ class Memory:
         if is_null(node):
             return None
         node = scalar_of(node)
-        split = _AMOUNT.fullmatch(node.value) if len(node.value) < 40 else None
-        unit = _BYTES.get(split[2].upper()) if split else None
-        if split is None or unit is None:
+        digits = node.value.rstrip(ascii_letters)
+        number, unit = _number(digits.removesuffix(" ")), _BYTES.get(node.value[len(digits) :].upper())
+        if number is None or unit is None:
             raise Unexpected(_got(node))
-        amount = Number(low=0, high=1e15).read(scalar(split[1])) * unit
-        return int(Number(low=1, high=1e15, whole=True).checked(round(amount), _got(node)))
+        return round(Number(low=1, high=1e15).checked(number * unit, _got(node)))
 
     def text(self, value: object) -> str:
         return "null" if value is None else str(value)

@@ -172,6 +172,34 @@ def test_all_problems_come_in_one_pass_in_the_order_of_the_lines(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("training: {seed: *a}", 1),
+        ("training: *a", 1),
+        ("training: {seed: !!int 'x'}", 1),
+        ("tuning: {learning_rates: [*a]}", 1),
+        ("tuning: {learning_rates: {log: [1, *a, &b 3]}}", 2),
+        ("training: &a {seed: x}", 2),
+        ("a: &a [1]\ndata: {seed: *a}\ntraining: {seed: x}", 4),
+    ],
+)
+def test_what_is_refused_of_yaml_neither_hides_other_problems_nor_makes_new_ones(tmp_path, text, count):
+    path = tmp_path / "a.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert len(problems_of(path)) == count
+
+
+def test_nesting_is_taken_to_its_limit_and_no_deeper(tmp_path):
+    path = tmp_path / "a.yaml"
+    for depth, problem in (
+        (19, "expected a section"),
+        (20, "expected at most 20 levels of nesting, got more"),
+    ):
+        path.write_text("a: " + "[" * depth + "]" * depth, encoding="utf-8")
+        assert problem in problems_of(path)[0]
+
+
 def test_a_file_that_cannot_be_read_does_not_hide_the_other_problems(tmp_path):
     problems = problems_of(tmp_path / "missing.yaml", ["training.momentum=2"])
     assert [problem.split(":")[0] for problem in problems] == [
