@@ -148,7 +148,7 @@ def _hint_for_number(node: yaml.ScalarNode) -> str:
         return "the number must be finite"
     if text in _MEANT:
         return "a boolean is no number"
-    if _LEADING_ZERO.match(text):
+    if _LEADING_ZERO.match(text) and _number(text.lstrip("+-0_") or "0") is not None:
         return "write it without leading zeros"
     if _number(text.replace(",", ".", 1)) is not None:
         return "write a decimal point, not a comma"
@@ -232,7 +232,7 @@ class Memory:
         digits = node.value.rstrip(ascii_letters)
         number, unit = _number(digits.removesuffix(" ")), _BYTES.get(node.value[len(digits) :].upper())
         if number is None or unit is None:
-            raise Unexpected(_got(node))
+            raise Unexpected(_got(node), _hint_for_number(node))
         return round(Number(low=1, high=1e15).checked(number * unit, _got(node)))
 
     def text(self, value: object) -> str:
