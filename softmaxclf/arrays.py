@@ -40,6 +40,11 @@ _RATIO = 100  # beyond _FREE, the multiple of its size that a file may unpack to
 _MAX_MEMBERS = 1000
 _MAX_HEADER = 4096
 _MAX_EMPTY = 1_000_000  # product of the other axes of an array with an axis of length 0: no bytes bound it
+_VERSIONS = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+    (3, 0): npy.read_array_header_2_0,  # differs from 2.0 in the names of fields, which no array here has
+}
 _NAME = re.compile(r"[A-Za-z0-9_. -]{1,100}\.npy")
 _ITEM_SIZES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "U": range(4, 4_000_001, 4)}
 
@@ -96,7 +101,7 @@ def _refusing(place: object, error: type[SoftmaxclfError]) -> Iterator[None]:
             found = f"expected a readable file, found: {problem.strerror or problem}"
         else:
             said = printable((str(problem) or type(problem).__name__).splitlines()[0])
-            found = f"expected arrays as numpy.savez writes them, found: {said[:120]}"
+            found = f"expected a whole file as numpy.savez writes it, found: {said[:120]}"
         raise error(
             f"{place}: {found}; check the path, or write the file again with numpy.savez"
         ) from problem
@@ -189,10 +194,15 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo | None]:
 def _header(start: bytes, size: int) -> Header:
     """The header at the start of a `.npy` of `size` bytes, whose data must fill the rest exactly."""
     stream = io.BytesIO(start)  # bounds what NumPy may read for a header that claims to be long
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a header that NumPy takes only with a warning is refused
-        read = npy.read_array_header_1_0 if npy.read_magic(stream)[0] == 1 else npy.read_array_header_2_0
-        shape, fortran, dtype = read(stream, max_header_size=_MAX_HEADER)
+    version = npy.read_magic(stream)
+    if version not in _VERSIONS:
+        raise _Refused(f"expected version 1.0 to 3.0 of the .npy format, found {version}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a header that NumPy takes only with a warning is refused
+            shape, fortran, dtype = _VERSIONS[version](stream, max_header_size=_MAX_HEADER)
+    except Exception as problem:  # what NumPy says of it may be long, or hold addresses of objects
+        raise _Refused(f"expected a header as NumPy writes it, found {ascii(start[10:60])}") from problem
     if dtype.itemsize not in _ITEM_SIZES.get(dtype.kind, ()):
         found = f"type {printable(dtype)[:60]}"
         raise _Refused(f"expected numbers, booleans or text of a fixed width, found {found}")

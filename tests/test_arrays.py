@@ -94,7 +94,7 @@ def test_arrays_are_read_one_by_one_on_demand(tmp_path: Path) -> None:
     with open_arrays(path, error=DataError) as arrays:
         assert arrays.names == ("first", "second")
         np.testing.assert_array_equal(arrays.read("first"), ARRAYS["long"])
-        with pytest.raises(DataError, match=r"second: expected arrays .*, found: Bad CRC-32 .*; "):
+        with pytest.raises(DataError, match=r"second: expected a whole file .*, found: Bad CRC-32 .*; "):
             arrays.read("second")
 
 
