@@ -202,7 +202,7 @@ def _header(start: bytes, size: int) -> Header:
             warnings.simplefilter("error")  # a header that NumPy takes only with a warning is refused
             shape, fortran, dtype = _VERSIONS[version](stream, max_header_size=_MAX_HEADER)
     except Exception as problem:  # what NumPy says of it may be long, or hold addresses of objects
-        raise _Refused(f"expected a header as NumPy writes it, found {ascii(start[10:60])}") from problem
+        raise _Refused(f"expected a header as NumPy writes it, found {start[10:60]!a}") from problem
     if dtype.itemsize not in _ITEM_SIZES.get(dtype.kind, ()):
         found = f"type {printable(dtype)[:60]}"
         raise _Refused(f"expected numbers, booleans or text of a fixed width, found {found}")
