@@ -51,6 +51,12 @@ class Dataset:
         """D, the number of columns of a row."""
         return int(self.train.X.shape[1])
 
+    @property
+    def empty_classes(self) -> tuple[str, ...]:
+        """The names of the classes without a training row, which no model can learn."""
+        counts = np.bincount(self.train.y, minlength=len(self.class_names))
+        return tuple(self.class_names[label] for label in np.flatnonzero(counts == 0))
+
     def test(self) -> Split:
         """The test split, read now. Raises DataError when the source has none."""
         if self.read_test is None:
