@@ -11,11 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 from softmaxclf.core.stack import History
-from softmaxclf.workflows.runs.training import StackResult
 
 from softmaxclf.runs import claim
 from softmaxclf.workflows.runs import stacks
 from softmaxclf.workflows.runs.control import Control
+from softmaxclf.workflows.runs.training import StackResult
 
 # Checkpoints every few milliseconds, so that kills fall between, into and onto them; pictures, which take most of
 # a small run's time, are drawn by `train` only.

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from softmaxclf.core.checks.stepcheck import engine_checks
-from softmaxclf.core.solvers.sgd.solver import SGD
 
 IMAGE = (3, 4, 5)
 NAMES = ["raw rows", "centered", "centered, bias trick", "standardized", "unit norm", "mirror-folded"]

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from softmaxclf.core.stages.preprocessing import Preprocessing, fit_preprocessing
+from softmaxclf.core.stages.preprocessing import Preprocessing
 
-from softmaxclf.core.rows import RowReader, fold_scale
+from softmaxclf.core.rows import RowReader
 from softmaxclf.errors import DataError
 
 SHAPE = (3, 4, 6)
@@ -32,7 +32,8 @@ def folded(X, shape=SHAPE):
 
 def fit(X, rows=None, groups=None, *, mirror=None, center=True, scale="standardize"):
     rows = np.arange(len(X)) if rows is None else rows
-    return fit_preprocessing(RowReader(X, mirror), rows, groups, center=center, scale=scale)
+    stages = stages_of(center=center, scale=scale, mirror=mirror)
+    return fit_stages(stages, FittingRows(X, rows, groups, mirror))
 
 
 def folds_of(rows, folds):
@@ -155,8 +156,8 @@ def test_a_single_row_gives_one_row_of_features():
 def test_nothing_is_fitted_when_nothing_is_asked_for():
     assert fit(pixels(9), center=False, scale="none") == [Preprocessing()]
     (mirrored,) = fit(pixels(9), mirror=SHAPE, center=False, scale="none")
-    assert mirrored.offset is None and mirrored.mirror == SHAPE
-    np.testing.assert_array_equal(mirrored.scale, fold_scale(SHAPE))
+    assert mirrored.offset is None and mirrored.reading == (Mirror(SHAPE),)
+    np.testing.assert_array_equal(mirrored.scale, Mirror(SHAPE).scale)
     assert len(fit(pixels(9), groups=np.arange(9) % 3, center=False, scale="unit-norm")) == 3
 
 
@@ -165,7 +166,7 @@ def test_nothing_is_fitted_when_nothing_is_asked_for():
 def test_inverse_norms_are_one_over_the_length_of_the_features_before_scaling_to_it(mirror, center):
     X = pixels(30)
     fitted = fit(X, mirror=mirror, center=center, scale="unit-norm")[0]
-    reader = RowReader(X, mirror)
+    reader = RowReader(X, () if mirror is None else (Mirror(mirror),))
     Z = reader.read(slice(None), np.empty((30, reader.columns), np.float32))
     features = X.astype(np.float64) if mirror is None else folded(X)
     features = features - features.mean(axis=0) if center else features
@@ -197,3 +198,21 @@ def test_rows_outside_the_training_rows_are_never_looked_at():
     after = fit(X, rows)[0]
     np.testing.assert_array_equal(before.offset, after.offset)
     np.testing.assert_array_equal(before.scale, after.scale)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("mirror", [None, SHAPE])
+@pytest.mark.parametrize("folds", [None, 3])
+def test_moments_gathered_while_the_rows_are_read_are_those_of_a_reading_of_their_own(folds, mirror, dtype):
+    X = pixels().astype(dtype)
+    rows = np.random.default_rng(1).permutation(700)[:641]
+    groups = None if folds is None else folds_of(rows, folds)
+    reading = () if mirror is None else (Mirror(mirror),)
+    gathered = Moments(X, rows, groups, reading, squares=True)
+    for start in range(0, 700, 90):
+        gathered.add(start, min(start + 90, 700))
+    stages = stages_of(scale="standardize", mirror=mirror)
+    found = fit_stages(stages, FittingRows(X, rows, groups, mirror, gathered=gathered))
+    for own, other in zip(found, fit(X, rows, groups, mirror=mirror), strict=True):
+        np.testing.assert_allclose(own.offset, other.offset, rtol=1e-12)
+        np.testing.assert_allclose(own.scale, other.scale, rtol=1e-9)

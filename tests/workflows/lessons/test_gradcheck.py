@@ -16,7 +16,6 @@ from softmaxclf.core.checks.selfcheck import (
 )
 from softmaxclf.core.losses.hinge import hinge_margins
 from softmaxclf.core.losses.softmax import with_bias
-from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.datasets.cifar import read_cifar_folder
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError

@@ -10,7 +10,6 @@ import pytest
 
 from softmaxclf import load_model
 from softmaxclf.config import load_config
-from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.core.splits import epoch_permutation, stratified_folds, validation_split
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.datasets.sources import open_source

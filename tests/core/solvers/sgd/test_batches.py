@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from softmaxclf.core.stack import Problem, Settings
-from softmaxclf.core.stages.preprocessing import Preprocessing
 
+from softmaxclf.core.problem import Problem
 from softmaxclf.core.solvers.sgd.batches import Batches
+from softmaxclf.core.solvers.sgd.state import Settings
+from softmaxclf.core.stages.stage import Preprocessing
 
 
 def problem_of(train_rows, *, total=60, block=None):

@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from softmaxclf.core.stack import Cells, Problem, Settings, State, initial_state
-from softmaxclf.core.stages.preprocessing import Preprocessing, fit_preprocessing
 
-from softmaxclf.core import engine, lane
 from softmaxclf.core.losses.hinge import hinge_score_gradient
 from softmaxclf.core.losses.softmax import score_gradient
-from softmaxclf.core.rows import RowReader
+from softmaxclf.core.problem import Cells, Problem
+from softmaxclf.core.solvers.sgd import descent
+from softmaxclf.core.solvers.sgd import solver as engine
 from softmaxclf.core.solvers.sgd.solver import SGD
+from softmaxclf.core.solvers.sgd.state import Settings, SGDState, initial_state
 from softmaxclf.core.splits import epoch_permutation, stratified_folds
+from softmaxclf.core.stages.fitting import FittingRows, fit_stages
+from softmaxclf.core.stages.stage import Preprocessing
+from tests.core.stages_of import stages_of
 
 IMAGE = (3, 4, 6)
 CLASSES = 4
@@ -32,7 +35,11 @@ def rows_and_labels(count=60, seed=0, columns=72):
 def cells_of(learning_rates, regularizations, folds=None):
     count = len(learning_rates)
     fold = np.full(count, -1) if folds is None else np.array(folds)
-    return Cells(np.array(learning_rates, float), np.array(regularizations, float), fold, np.arange(count))
+    values = {
+        "learning_rate": np.array(learning_rates, float),
+        "regularization": np.array(regularizations, float),
+    }
+    return Cells(values, fold, np.arange(count))
 
 
 def make_problem(
@@ -41,9 +48,8 @@ def make_problem(
     train_rows = np.arange(len(X)) if train_rows is None else train_rows
     fold_of_row = None if folds is None else stratified_folds(y, folds)
     groups = None if fold_of_row is None else fold_of_row[train_rows]
-    fitted = fit_preprocessing(
-        RowReader(X, mirror, np.float64), train_rows, groups, center=center, scale=scale
-    )
+    stages = stages_of(center=center, scale=scale, mirror=mirror)
+    fitted = fit_stages(stages, FittingRows(X, train_rows, groups, mirror))
     return Problem(X, y, CLASSES, train_rows, fitted, fold_of_row=fold_of_row, dtype=dtype)
 
 
@@ -53,9 +59,9 @@ def trained(problem, cells, settings):
     return state
 
 
-def weights_of(state: State, place: int, preprocessing: Preprocessing):
+def weights_of(state: SGDState, place: int, preprocessing: Preprocessing):
     V = state.weights(place)
-    return V if preprocessing.scale is None else V * np.broadcast_to(preprocessing.scale, len(V))[:, None]
+    return V * np.broadcast_to(preprocessing.divisor, len(V))[:, None]
 
 
 def plain_loop(problem, settings, learning_rate, regularization, fold=-1):
@@ -206,7 +212,7 @@ def test_stopping_anywhere_and_going_on_gives_the_same_bits(folds, momentum):
     whole = trained(problem, cells, chosen)
     for stop in (1, 7, 39):
         state = initial_state(cells, problem, chosen)
-        assert not SGD(problem, chosen, state).run(40, lambda state, stop=stop: state.iteration == stop)
+        assert not SGD(problem, chosen, state).run(40, lambda iteration, stop=stop: iteration == stop)
         assert state.iteration == stop
         assert SGD(problem, chosen, state).run(40)
         assert state.V.tobytes() == whole.V.tobytes()
@@ -256,7 +262,7 @@ def test_a_batch_larger_than_the_data_is_the_whole_data():
 
 
 @pytest.fixture(
-    params=[(1, 2), (3, 0), (2, 1)], ids=["1 lane, 2 helpers", "3 lanes", "2 lanes, 1 helper each"]
+    params=[(1, 2), (3, 0), (2, 1)], ids=["1 group, 2 workers", "3 groups", "2 groups, 1 worker each"]
 )
 def divided(request, monkeypatch):
     """Several threads, however small the work and whatever the machine. Returns a way back to a single one."""
@@ -285,10 +291,10 @@ def test_many_threads_train_what_one_trains(blocks, folds, momentum, scale, divi
     chosen = Settings(41, 16, momentum=momentum)
     many = initial_state(cells, problem, chosen)
     if blocks > 1:
-        monkeypatch.setattr(lane, "BLOCK_NUMBERS", many.V.size // blocks)
+        monkeypatch.setattr(descent, "BLOCK_NUMBERS", many.V.size // blocks)
     trainer = SGD(problem, chosen, many)
     asked = []
-    assert trainer.run(41, lambda state: bool(asked.append(state.iteration)))
+    assert trainer.run(41, lambda iteration: bool(asked.append(iteration)))
     validated = trainer.validate()
     divided()
     one = initial_state(cells, problem, chosen)
@@ -313,7 +319,7 @@ def test_many_threads_that_are_stopped_and_continued_give_the_same_bits(divided,
     whole = trained(problem, cells, chosen)
     monkeypatch.setattr(engine, "SLICE_SECONDS", 0)
     state = initial_state(cells, problem, chosen)
-    assert not SGD(problem, chosen, state).run(200, lambda state: state.iteration == 77)
+    assert not SGD(problem, chosen, state).run(200, lambda iteration: iteration == 77)
     assert state.iteration == 77
     assert SGD(problem, chosen, state).run(200)
     assert state.V.tobytes() == whole.V.tobytes()
@@ -335,7 +341,7 @@ def test_many_threads_that_are_stopped_and_continued_give_the_same_bits(divided,
         (2, 1, 20, (1, 0)),
     ],
 )
-def test_small_work_is_not_divided_and_wide_stacks_first_into_lanes(
+def test_small_work_is_not_divided_and_wide_stacks_first_into_groups(
     threads, grid, batch, expected, monkeypatch
 ):
     monkeypatch.setattr(engine.blas, "threads", lambda: threads)

@@ -4,13 +4,13 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from softmaxclf.core.stack import Problem
-from softmaxclf.core.stages.preprocessing import fit_preprocessing
 
-from softmaxclf.core.rows import RowReader
+from softmaxclf.core.problem import Problem
 from softmaxclf.core.solvers.sgd.row_buffer import CACHE_LINE, RowBuffer
-from softmaxclf.core.solvers.sgd.threaded_batch import Parts
-from softmaxclf.core.solvers.sgd.worker import Helper
+from softmaxclf.core.solvers.sgd.threaded_batch import ThreadedBatch
+from softmaxclf.core.solvers.sgd.worker import Worker
+from softmaxclf.core.stages.fitting import FittingRows, fit_stages
+from tests.core.stages_of import stages_of
 
 SHAPE = (1, 3, 4)
 
@@ -20,7 +20,7 @@ def problem_of(*, center=True, mirror=None, folds=None, dtype=np.float64):
     X = generator.integers(0, 256, (60, 12)).astype(np.uint8)
     rows = np.arange(50)
     groups = None if folds is None else rows % folds
-    fitted = fit_preprocessing(RowReader(X, mirror), rows, groups, center=center, scale="none")
+    fitted = fit_stages(stages_of(center=center, mirror=mirror), FittingRows(X, rows, groups, mirror))
     return Problem(X, generator.integers(0, 3, 60), 3, rows, fitted, dtype=dtype)
 
 
@@ -34,19 +34,19 @@ def expected_rows(problem, rows, mirror):
 
 
 @pytest.mark.parametrize("threads", [False, True])
-@pytest.mark.parametrize("helpers", [0, 1, 3])
+@pytest.mark.parametrize("workers", [0, 1, 3])
 @pytest.mark.parametrize("mirror", [None, SHAPE])
 @pytest.mark.parametrize(("center", "folds"), [(False, None), (True, None), (True, 4)])
-def test_the_products_are_those_of_offsets_and_rows(threads, helpers, mirror, center, folds):
+def test_the_products_are_those_of_offsets_and_rows(threads, workers, mirror, center, folds):
     problem = problem_of(center=center, mirror=mirror, folds=folds)
-    crew = [Helper() for _ in range(helpers)]
-    parts = Parts(problem, problem.X, 20, crew)
+    crew = [Worker() for _ in range(workers)]
+    parts = ThreadedBatch(problem, problem.X, 20, crew)
     generator = np.random.default_rng(1)
     batches = [generator.permutation(60)[:count] for count in (20, 1, 7, 20)]
     V = generator.standard_normal((6 if mirror else 12, 5))
     with ExitStack() as stack:
-        for helper in crew if threads else []:
-            stack.enter_context(helper)
+        for worker in crew if threads else []:
+            stack.enter_context(worker)
         parts.load(batches[0])
         for rows, coming in zip(batches, [*batches[1:], None], strict=True):
             Z = expected_rows(problem, rows, mirror)
@@ -63,7 +63,7 @@ def test_the_products_are_those_of_offsets_and_rows(threads, helpers, mirror, ce
 
 def test_loading_again_before_a_product_counts():
     problem = problem_of()
-    parts = Parts(problem, problem.X, 20, [Helper(), Helper()])
+    parts = ThreadedBatch(problem, problem.X, 20, [Worker(), Worker()])
     parts.load(np.arange(20))
     parts.load(np.arange(30, 35))
     out = np.empty((6, 2))
