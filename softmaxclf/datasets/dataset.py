@@ -1,8 +1,10 @@
 """What every source of data becomes: arrays that stay as they are stored, and the names of the classes."""
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,23 +35,35 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training split in memory (or mapped), and the test split that is read only when it is asked for.
+    """A data set whose splits are read only when they are asked for.
 
     image_shape: (channels, height, width) in CIFAR's plane order when a row is an image, else None.
+    read_class_names, read_train, read_test: what gives the class names and the splits, and raises DataError where
+    the source is broken; a source that is open anyway gives what it has.
     """
 
     name: str
     path: str
-    class_names: tuple[str, ...]
+    read_class_names: Callable[[], tuple[str, ...]] = field(repr=False)
     image_shape: tuple[int, int, int] | None
-    train: Split
+    read_train: Callable[[], Split] = field(repr=False)
     validation: Split | None = None
     read_test: Callable[[], Split] | None = field(default=None, repr=False)
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The K names, by label."""
+        return self.read_class_names()
+
+    @cached_property
+    def train(self) -> Split:
+        """The training split, in memory or mapped; read once."""
+        return self.read_train()
 
     @property
     def features(self) -> int:
         """D, the number of columns of a row."""
-        return int(self.train.X.shape[1])
+        return math.prod(self.image_shape) if self.image_shape else int(self.train.X.shape[1])
 
     def test(self) -> Split:
         """The test split, read now. Raises DataError when the source has none."""

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from softmaxclf.arrays import open_arrays
 from softmaxclf.datasets.checks import MAX_CLASSES, checked_class_names, checked_labels
 from softmaxclf.datasets.dataset import Dataset, Rows, Split
-from softmaxclf.datasets.members import unreadable
+from softmaxclf.datasets.inputs import unreadable
 from softmaxclf.errors import DataError
 
 MAX_FEATURES = 10_000_000
@@ -72,9 +72,9 @@ def read_features(path: Path) -> Dataset:
         return Dataset(
             name=path.stem or str(path),
             path=str(path),
-            class_names=names,
+            read_class_names=lambda: names,
             image_shape=image_shape,
-            train=train,
+            read_train=lambda: train,
             validation=part(arrays, "validation") if _holds(arrays, "validation") else None,
             read_test=partial(_read_test, path, part) if _holds(arrays, "test") else None,
         )

@@ -11,11 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-
-from softmaxclf.datasets import official
-from softmaxclf.datasets.download import Patience, download, download_source
-from softmaxclf.datasets.official import CITATION, OfficialFile
 from softmaxclf.datasets.part_file import locked
+
+from softmaxclf.datasets.cifar import official
+from softmaxclf.datasets.cifar.official import CITATION, OfficialFile
+from softmaxclf.datasets.download import Patience, download, download_source
 from softmaxclf.errors import ConfigError, DataError, InterruptedRunError, OutputError
 
 fcntl = pytest.importorskip("fcntl")

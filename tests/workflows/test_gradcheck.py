@@ -17,7 +17,7 @@ from softmaxclf.core.selfcheck import (
     small_subject,
 )
 from softmaxclf.core.softmax import with_bias
-from softmaxclf.datasets.cifar import read_cifar_folder
+from softmaxclf.datasets.cifar.reader import read_cifar_folder
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.workflows.gradcheck import GradcheckRequest, drawn_rows, gradcheck, standardized

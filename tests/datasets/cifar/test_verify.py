@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from softmaxclf.datasets import official, verify
-from softmaxclf.datasets.layouts import LAYOUTS
-from softmaxclf.datasets.official import OfficialFile
-from softmaxclf.datasets.verify import Finding, Status
+from softmaxclf.datasets.cifar import official, verify
+from softmaxclf.datasets.cifar.layouts import LAYOUTS
+from softmaxclf.datasets.cifar.official import OfficialFile
+from softmaxclf.datasets.cifar.verify import Finding, Status
 
 PYTHON, BINARY = LAYOUTS[:2]
 

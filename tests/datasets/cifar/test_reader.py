@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softmaxclf.datasets.cifar import find_batches, read_cifar_archive, read_cifar_folder
-from softmaxclf.datasets.cifar_writer import write_cifar_folder
+from softmaxclf.datasets.cifar.layouts import CIFAR10_CLASSES, CIFAR100_CLASSES, LAYOUTS, Layout
+from softmaxclf.datasets.cifar.reader import find_batches, read_cifar_archive, read_cifar_folder
+from softmaxclf.datasets.cifar.writer import write_cifar_folder
 from softmaxclf.datasets.dataset import Dataset, Split
-from softmaxclf.datasets.layouts import CIFAR10_CLASSES, CIFAR100_CLASSES, LAYOUTS, Layout
 from softmaxclf.errors import DataError
 
 Splits = tuple[Split, Split]
@@ -295,7 +295,7 @@ def test_a_huge_sparse_batch_costs_nothing(batches: Path, assert_refused: Any) -
 
 @pytest.mark.real
 def test_real_cifar_10_has_its_known_shape() -> None:
-    home = Path(__file__).parents[2] / "data"
+    home = Path(__file__).parents[3] / "data"
     if not (home / LAYOUTS[0].folder).is_dir():
         pytest.skip("needs the real CIFAR-10 in data/: softmaxclf data download")
     dataset = read_cifar_folder(home)
