@@ -128,7 +128,7 @@ def _is_present(final: Path, entry: OfficialFile, log: Log) -> bool:
     return True
 
 
-class _FailureError(Exception):
+class FailedError(Exception):
     """Why an address did not give the file. again: another attempt may succeed; restart: but not with this part."""
 
     def __init__(self, why: str, *, again: bool = False, restart: bool = False) -> None:
@@ -207,7 +207,7 @@ class _Download:
             "check the connection and give the same command again, which continues from there"
         )
 
-    def _fetch_from(self, address: str, file: FileIO) -> _FailureError | None:
+    def _fetch_from(self, address: str, file: FileIO) -> FailedError | None:
         """None when the part is complete, else why `address` did not complete it."""
         for attempt in range(self.patience.attempts):
             if attempt:
@@ -215,7 +215,7 @@ class _Download:
             try:
                 self._attempt(address, file)
                 return None
-            except _FailureError as error:
+            except FailedError as error:
                 failure = error
             if failure.restart:
                 self._restart(file)
@@ -236,7 +236,7 @@ class _Download:
             # One byte more than is left shows a server that goes on; of it nothing is written.
             while piece := _received(response, min(PIECE, size - self.done + 1), self.patience.timeout):
                 if len(piece) > size - self.done:
-                    raise _FailureError(
+                    raise FailedError(
                         f"sends more than the {size:,} bytes of the official file", restart=True
                     )
                 left = memoryview(piece)
@@ -245,68 +245,74 @@ class _Download:
                     self._count(left[:written])
                     left = left[written:]
         if self.done < size:
-            raise _FailureError(f"broke off after {self.done:,} bytes", again=True)
+            raise FailedError(f"broke off after {self.done:,} bytes", again=True)
 
 
-class _Redirects(HTTPRedirectHandler):
+class WebRedirects(HTTPRedirectHandler):
     """Follows redirects on the web, but never a step down from https to http."""
+
+    def http_error_302(self, req: Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        """The answer at the place that the answer `fp` redirects to."""
+        fp.close()  # urllib would read all of it into memory, and it may be endless
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
     def redirect_request(
         self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:
-        """The request for `newurl`. Raises _FailureError."""
-        fp.close()  # urllib would read all of this answer into memory, and it may be endless
+        """The request for `newurl`. Raises FailedError."""
         new = urlsplit(newurl).scheme
         if new not in ("http", "https"):
-            raise _FailureError(f"redirects to the protocol {new}")
+            raise FailedError(f"redirects to the protocol {new}")
         if req.type == "https" and new == "http":
-            raise _FailureError("redirects from https to plain http, which is not followed")
+            raise FailedError("redirects from https to plain http, which is not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _asked(address: str, start: int, timeout: float) -> HTTPResponse:
-    """The answer to a request for the bytes from `start` on. Raises _FailureError."""
+    """The answer to a request for the bytes from `start` on. Raises FailedError."""
     headers = {"User-Agent": "softmaxclf", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
     with _network(timeout):
-        response: HTTPResponse = build_opener(_Redirects).open(
+        response: HTTPResponse = build_opener(WebRedirects).open(
             Request(address, headers=headers), timeout=timeout
         )
     return response
 
 
 def _checked_start(response: HTTPResponse, start: int, size: int) -> int:
-    """The offset of the first byte that will come. Raises _FailureError for anything but the asked file's rest."""
+    """The offset of the first byte that will come. Raises FailedError for anything but the asked file's rest."""
     if response.status == 206 and start:
         found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if not found or int(found[1]) != start or found[2] not in (str(size), "*"):
-            raise _FailureError("answered with another part of the file", again=True, restart=True)
+            raise FailedError("answered with another part of the file", again=True, restart=True)
     elif response.status == 200:
         start = 0
     else:
-        raise _FailureError(f"answered with status {response.status}")
+        raise FailedError(f"answered with status {response.status}")
     length = response.length
     if length is not None and (length > size - start or (length < size and response.status == 200)):
-        raise _FailureError(f"offers {length:,} bytes where {size - start:,} were expected")
+        raise FailedError(f"offers {length:,} bytes where {size - start:,} were expected")
     return start
 
 
 def _received(response: HTTPResponse, count: int, timeout: float) -> bytes:
-    """Whatever has arrived, 1 to `count` bytes; none at the end. Raises _FailureError."""
+    """Whatever has arrived, 1 to `count` bytes; none at the end. Raises FailedError."""
     with _network(timeout):
         return response.read1(count)
 
 
 @contextmanager
 def _network(timeout: float) -> Iterator[None]:
-    """Turn what the network and a server's answer can raise into a _FailureError."""
+    """Turn what the network and a server's answer can raise into a FailedError."""
     try:
         yield
     except HTTPError as error:
         error.close()
         no_part, redirect = error.code == 416, error.code in (301, 302, 303, 307, 308)
-        raise _FailureError(
+        raise FailedError(
             f"answered with status {error.code}{', a redirect that cannot be followed' if redirect else ''}",
             again=no_part or error.code in _BUSY,
             restart=no_part,
@@ -314,11 +320,11 @@ def _network(timeout: float) -> Iterator[None]:
     except (OSError, HTTPException, ValueError) as error:
         cause = error.reason if isinstance(error, URLError) else error
         if isinstance(cause, TimeoutError):
-            raise _FailureError(f"no answer within {timeout:g} s", again=True) from error
+            raise FailedError(f"no answer within {timeout:g} s", again=True) from error
         if isinstance(cause, SSLCertVerificationError):
-            raise _FailureError("its certificate cannot be verified") from error
+            raise FailedError("its certificate cannot be verified") from error
         if isinstance(cause, ValueError | InvalidURL | str):  # a host that is no name raises UnicodeError
-            raise _FailureError("is no address that can be asked") from error
+            raise FailedError("is no address that can be asked") from error
         # A broken answer's own bytes stay out of the message: they may hold anything.
         reason = cause.strerror if isinstance(cause, OSError) else None
-        raise _FailureError(reason or f"the connection broke ({type(cause).__name__})", again=True) from error
+        raise FailedError(reason or f"the connection broke ({type(cause).__name__})", again=True) from error
