@@ -5,12 +5,14 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from softmaxclf.errors import OutputError
+
+PIECE = 1 << 18  # bytes of a large file that are read at a time
 
 
 def printable(text: object) -> str:
@@ -60,6 +62,24 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
             Path(name).unlink(missing_ok=True)
 
 
+def own_file(path: Path) -> int:
+    """A regular file at `path` itself, opened or made, as a handle to read and write. Raises OutputError.
+
+    What another person put there, a link or a pipe, is not followed and not waited for.
+    """
+    flags = os.O_RDWR | os.O_CREAT
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    try:
+        handle = os.open(path, flags, 0o666)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OutputError(f"{path}: expected a regular file, found another kind; move it away")
+    return handle
+
+
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """The one message for an output that the system refuses to take."""
     return OutputError(
@@ -79,10 +99,20 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def digest_of_file(path: Path, algorithm: str = "sha256") -> str:
-    """Hexadecimal digest of a file's bytes, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+def digest_of_file(
+    path: Path, algorithm: str = "sha256", advance: Callable[[int], None] | None = None
+) -> str:
+    """Hexadecimal digest of a regular file's bytes. Raises OSError.
+
+    advance: called with the number of bytes of each piece that was read.
+    """
+    hasher = hashlib.new(algorithm, usedforsecurity=False)
+    with open_regular(path) as (file, _):
+        while piece := file.read(PIECE):
+            hasher.update(piece)
+            if advance:
+                advance(len(piece))
+    return hasher.hexdigest()
 
 
 def _umask() -> int:

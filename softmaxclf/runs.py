@@ -22,13 +22,9 @@ from numpy.typing import NDArray
 
 from softmaxclf import __version__
 from softmaxclf.arrays import read_arrays
-from softmaxclf.errors import DataError, OutputError, RunConflictError
+from softmaxclf.errors import DataError, RunConflictError
 from softmaxclf.files import atomic_writer, cannot_write, write_text
-
-try:
-    import fcntl
-except ImportError:  # a system without flock: two processes in one folder are then not noticed
-    fcntl = None  # type: ignore[assignment]
+from softmaxclf.locks import held
 
 FORMAT_VERSION = 1
 CONFIG, MANIFEST, WEIGHTS, METRICS = "config.yaml", "manifest.json", "weights.npz", "metrics.json"
@@ -139,36 +135,19 @@ class RunFolder:
 @contextmanager
 def claim(path: Path) -> Iterator[RunFolder]:
     """Make the folder if need be and hold it; a second process gets RunConflictError. Freed even by SIGKILL."""
-    lock = path / LOCK
+    busy = RunConflictError(
+        f"{path}: another softmaxclf process works in this folder; wait for it, or choose another with --out"
+    )
     try:
         path.mkdir(parents=True, exist_ok=True)
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise cannot_write(path, error) from error
     try:
-        _lock(handle, path)
-        yield RunFolder(path)
+        with held(path / LOCK, busy):
+            yield RunFolder(path)
     finally:
         with suppress(OSError):
-            lock.unlink()
-        os.close(handle)
-        with suppress(OSError):
             path.rmdir()  # leaves no empty folder behind when the run was refused
-
-
-def _lock(handle: int, path: Path) -> None:
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise RunConflictError(
-            f"{path}: another softmaxclf process works in this folder; wait for it, or choose another with --out"
-        ) from None
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be locked: {error.strerror}; choose another folder with --out"
-        ) from error
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

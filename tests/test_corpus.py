@@ -7,9 +7,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # What is read, and the test module whose CASES (kind, name, ...) are given to its reader.
 CORPORA = {
-    "CIFAR pickles": "tests/datasets/test_hostile_pickles.py",
-    "CIFAR batches": "tests/datasets/test_cifar.py",
-    "archives": "tests/datasets/test_hostile_archives.py",
+    "CIFAR pickles": "tests/datasets/pickles/test_hostile_pickles.py",
+    "CIFAR batches": "tests/datasets/cifar/test_reader.py",
+    "archives": "tests/datasets/cifar/test_hostile_archives.py",
     "`.npz` and `.npy` data": "tests/datasets/test_hostile_arrays.py",
     "model files": "tests/test_hostile_models.py",
     "configurations": "tests/config/test_config_errors.py",

@@ -1,6 +1,6 @@
 """The import graph is the architecture: every import, also those inside functions, points downwards.
 
-cli > workflows > report > config | runs | model_file > datasets | plots > core > arrays > files > errors
+cli > workflows > report > config | runs | model_file > datasets | plots > core > arrays | locks > files > errors
 """
 
 import ast
@@ -20,7 +20,7 @@ LAYERS = (
     ("config", "runs", "model_file"),
     ("datasets", "plots"),
     ("core",),
-    ("arrays",),
+    ("arrays", "locks"),
     ("files",),
     ("errors",),
 )
@@ -43,7 +43,7 @@ ONLY = {
     "core": {"files", "errors"},
     "plots": {"core", "files", "errors"},
     "report": {"plots", "core", "files", "errors"},
-    "datasets": {"core", "files", "arrays", "errors"},
+    "datasets": {"core", "files", "arrays", "locks", "errors"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -91,7 +91,7 @@ def unfinished(
     def make(command: str) -> Path:
         shutil.rmtree(tmp_path / "run", ignore_errors=True)
         with monkeypatch.context() as patch, pytest.raises(OutputError):
-            patch.setattr(f"softmaxclf.workflows.{command}.finish", fails)
+            patch.setattr(f"softmaxclf.workflows.runs.{command}.finish", fails)
             run_raising(run, command)
         return tmp_path / "run"
 

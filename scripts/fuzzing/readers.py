@@ -18,13 +18,13 @@ from PIL import Image
 from softmaxclf import model_file
 from softmaxclf.config import Config, dump_config, load_config
 from softmaxclf.core.model import LinearModel
-from softmaxclf.core.stages.preprocessing import Preprocessing
-from softmaxclf.datasets.batches import read_batch, read_class_names
-from softmaxclf.datasets.cifar_writer import write_cifar_folder
+from softmaxclf.core.stages.stage import Preprocessing
+from softmaxclf.datasets.cifar.batches import read_batch, read_class_names
+from softmaxclf.datasets.cifar.layouts import LAYOUTS
+from softmaxclf.datasets.cifar.members import folder_members
+from softmaxclf.datasets.cifar.writer import write_cifar_folder
 from softmaxclf.datasets.dataset import Split
 from softmaxclf.datasets.images import read_image
-from softmaxclf.datasets.layouts import LAYOUTS
-from softmaxclf.datasets.members import folder_members
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import DataError
 
@@ -147,7 +147,7 @@ def read_image_file(path: Path) -> object:
 
 def read_source(path: Path) -> object:
     dataset = open_source(str(path), path.parent)
-    return dataset.test() if dataset.read_test else dataset
+    return dataset.train, dataset.class_names, dataset.test() if dataset.read_test else None
 
 
 def read_model(path: Path) -> object:

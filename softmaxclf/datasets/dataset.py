@@ -1,8 +1,10 @@
 """What every source of data becomes: arrays that stay as they are stored, and the names of the classes."""
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,41 +17,80 @@ Labels = NDArray[np.int64]  # (N,) in [0, K)
 Progress = Callable[[int, int], None]  # (done, total), in bytes or rows
 
 
+LARGEST = float(np.finfo(np.float32).max)
+BLOCK_BYTES = 4 << 20  # of rows looked at together
+
+
 @dataclass(frozen=True)
 class Split:
-    """Rows `X` (N, D) and their labels `y` (N,), int64 in [0, K)."""
+    """Rows `X` (N, D) and their labels `y` (N,), int64 in [0, K). place: where X comes from, for messages."""
 
     X: Rows
     y: Labels
+    place: str = "X"
 
-    def fingerprint(self) -> str:
-        """SHA-256 over dtype, shape, rows and labels: the same for the same data in any file form."""
+    def examine(self, *visitors: Callable[[int, int], None]) -> str:
+        """SHA-256 over dtype, shape, rows and labels: the same for the same data in any file form.
+
+        The rows are read once: what else wants to see them is a visitor, called with (start, stop) of each block
+        while that is in the cache. Raises DataError, with row and column, for a value that is no number or too
+        large for float32, in which training computes.
+        """
         digest = hashlib.sha256(f"{self.X.dtype.str} {self.X.shape}".encode())
-        for start in range(0, len(self.X), 4096):
-            digest.update(np.ascontiguousarray(self.X[start : start + 4096]).data)
+        step = max(1, BLOCK_BYTES // max(1, self.X[:1].nbytes))
+        for start in range(0, len(self.X), step):
+            block = np.ascontiguousarray(self.X[start : start + step])
+            self._check(block, start)
+            digest.update(block.data)
+            for visit in visitors:
+                visit(start, start + len(block))
         digest.update(np.ascontiguousarray(self.y, dtype="<i8").data)
         return digest.hexdigest()
+
+    def _check(self, block: Rows, start: int) -> None:
+        if block.dtype.kind != "f":
+            return
+        with np.errstate(invalid="ignore"):
+            if block.min() >= -LARGEST and block.max() <= LARGEST:
+                return
+            row, column = (int(axis[0]) for axis in np.nonzero(~(np.abs(block) <= LARGEST)))
+        raise DataError(
+            f"{self.place}: expected finite numbers within float32, found {block[row, column]} in row {start + row}, "
+            f"column {column}; remove or replace such values"
+        )
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training split in memory (or mapped), and the test split that is read only when it is asked for.
+    """A data set whose splits are read only when they are asked for.
 
     image_shape: (channels, height, width) in CIFAR's plane order when a row is an image, else None.
+    read_class_names, read_train, read_test: what gives the class names and the splits, and raises DataError where
+    the source is broken; a source that is open anyway gives what it has.
     """
 
     name: str
     path: str
-    class_names: tuple[str, ...]
+    read_class_names: Callable[[], tuple[str, ...]] = field(repr=False)
     image_shape: tuple[int, int, int] | None
-    train: Split
+    read_train: Callable[[], Split] = field(repr=False)
     validation: Split | None = None
     read_test: Callable[[], Split] | None = field(default=None, repr=False)
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The K names, by label."""
+        return self.read_class_names()
+
+    @cached_property
+    def train(self) -> Split:
+        """The training split, in memory or mapped; read once."""
+        return self.read_train()
 
     @property
     def features(self) -> int:
         """D, the number of columns of a row."""
-        return int(self.train.X.shape[1])
+        return math.prod(self.image_shape) if self.image_shape else int(self.train.X.shape[1])
 
     @property
     def empty_classes(self) -> tuple[str, ...]:

@@ -4,9 +4,7 @@ The arrays `X_train, y_train` and optionally `X_validation, y_validation`, `X_te
 `image_shape`. What lies uncompressed on the disk is mapped, not read, so data may be larger than memory.
 
 Rows. `X` (N, D): one row of features each; with `image_shape` = (channels, height, width), pixels in plane
-order. (N, H, W): grey images. (N, H, W, C) and (N, C, H, W) with C = 1 or 3 colour planes: the axis of length
-1 or 3 is the colour; where both or neither could be, `image_shape` must say. Rows become plane order, (N, C *
-H * W). Types: uint8, float32 and float64 stay; float16 becomes float32; other types are refused, as a silent
+order; or images as core/images.py takes them. Types: uint8, float32 and float64 stay; float16 becomes float32; other types are refused, as a silent
 cast would hide whether they are pixels or quantities. Floats must be finite and fit into float32, in which
 training computes.
 
@@ -29,21 +27,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.arrays import ArrayFile, open_arrays
+from softmaxclf.core.images import ImageShape, UnclearShapeError, as_rows
 from softmaxclf.datasets.checks import MAX_CLASSES, checked_class_names, checked_labels
 from softmaxclf.datasets.dataset import Dataset, Rows, Split
-from softmaxclf.datasets.members import unreadable
+from softmaxclf.datasets.inputs import unreadable
 from softmaxclf.errors import DataError
 from softmaxclf.files import printable
 
 MAX_FEATURES = 10_000_000
-_AT_ONCE = 1 << 20  # elements looked at together, 4 to 8 MB
-_LARGEST = float(np.finfo(np.float32).max)
-_COLOURS = (1, 3)
 _NAMES = (
     "X_train", "y_train", "X_validation", "y_validation", "X_test", "y_test", "class_names", "image_shape",
 )  # fmt: skip
-
-ImageShape = tuple[int, int, int]
 
 
 class _Arrays:
@@ -86,7 +80,10 @@ def read_features(path: Path) -> Dataset:
         y = _label_array(arrays, "y_train", arrays.get("y_train"))
         names = _class_names(arrays, y)
         X, image_shape = _rows(arrays, "X_train", image_shape)
-        train = Split(X, checked_labels(y, len(X), len(names), str(path), "y_train"))
+        # Whether its values are finite is seen when they are read for training, once.
+        train = Split(
+            X, checked_labels(y, len(X), len(names), str(path), "y_train"), _place(arrays, "X_train")
+        )
         if train.y.min() == train.y.max():
             raise DataError(
                 f"{path}: expected at least 2 classes in y_train, found 1; add rows of another class"
@@ -97,9 +94,9 @@ def read_features(path: Path) -> Dataset:
         return Dataset(
             name=path.stem or str(path),
             path=str(path),
-            class_names=names,
+            read_class_names=lambda: names,
             image_shape=image_shape,
-            train=train,
+            read_train=lambda: train,
             validation=part(arrays, "validation") if _holds(arrays, "validation") else None,
             read_test=partial(_read_test, path, part) if _holds(arrays, "test") else None,
         )
@@ -152,7 +149,11 @@ def _split(
     """A split that must match the training rows' width, shape and classes."""
     X, _ = _rows(arrays, f"X_{part}", image_shape, features)
     y = _label_array(arrays, f"y_{part}", arrays.get(f"y_{part}"))
-    return Split(X, checked_labels(y, len(X), classes, str(arrays.path), f"y_{part}"))
+    split = Split(
+        X, checked_labels(y, len(X), classes, str(arrays.path), f"y_{part}"), _place(arrays, f"X_{part}")
+    )
+    split.examine()
+    return split
 
 
 def _check_outlines(arrays: _Arrays, part: str, image_shape: ImageShape | None, features: int) -> None:
@@ -206,11 +207,9 @@ def _class_names(arrays: _Arrays, y: NDArray[Any]) -> tuple[str, ...]:
 def _rows(
     arrays: _Arrays, name: str, image_shape: ImageShape | None, features: int | None = None
 ) -> tuple[Rows, ImageShape | None]:
-    """Rows (N, D) of uint8, float32 or float64, finite, and their image shape. Raises DataError."""
+    """Rows (N, D) of uint8, float32 or float64, and their image shape. Raises DataError."""
     rows, shape = _in_rows(arrays, name, arrays.get(name), image_shape, features)
-    rows = rows.astype(np.float32) if rows.dtype == np.float16 else rows
-    _check_finite(arrays, name, rows)
-    return rows, shape
+    return rows.astype(np.float32) if rows.dtype == np.float16 else rows, shape
 
 
 def _in_rows(
@@ -227,35 +226,13 @@ def _in_rows(
         raise _wrong(
             arrays, name, f"at most {MAX_FEATURES:,} features", f"shape {X.shape}", "use fewer columns"
         )
-    rows, shape = _plane_order(arrays, name, X, image_shape)
+    try:
+        rows, shape = as_rows(X, image_shape)
+    except UnclearShapeError as error:
+        raise _wrong(arrays, name, error.expected, error.found, error.remedy) from error
     if features is not None and rows.shape[1] != features:
         raise _wrong(arrays, name, f"{features} features as in X_train", str(rows.shape[1]), "write it again")
     return rows, shape
-
-
-def _plane_order(
-    arrays: _Arrays, name: str, X: NDArray[Any], image_shape: ImageShape | None
-) -> tuple[Rows, ImageShape | None]:
-    """Images as rows in plane order, without a copy where they are stored so already."""
-    if X.ndim == 2:
-        if image_shape and math.prod(image_shape) != X.shape[1]:
-            raise _wrong(
-                arrays, name, f"rows of {image_shape}", f"{X.shape[1]} features", "correct image_shape"
-            )
-        return X, image_shape
-    planes = [X[:, np.newaxis]] if X.ndim == 3 else [X, X.transpose(0, 3, 1, 2)]
-    fitting = [option for option in planes if _fits(option.shape[1:], image_shape)]
-    if len(fitting) != 1:
-        found = f"shape {X.shape}" + (f" and image_shape {image_shape}" if image_shape else "")
-        remedy = "add image_shape = np.array([channels, height, width])"
-        raise _wrong(arrays, name, "one axis of 1 or 3 colours", found, remedy)
-    _, channels, height, width = fitting[0].shape
-    return fitting[0].reshape(len(X), -1), (channels, height, width)
-
-
-def _fits(shape: tuple[int, ...], image_shape: ImageShape | None) -> bool:
-    """Whether planes of this shape can be what was declared, or without a declaration grey or colour planes."""
-    return shape == image_shape if image_shape else shape[0] in _COLOURS
 
 
 def _declared_shape(arrays: _Arrays) -> ImageShape | None:
@@ -276,29 +253,9 @@ def _declared_shape(arrays: _Arrays) -> ImageShape | None:
     return channels, height, width
 
 
-def _check_finite(arrays: _Arrays, name: str, rows: Rows) -> None:
-    """Raise DataError with the row and column of the first value that is no number or too large for float32."""
-    if rows.dtype == np.uint8:
-        return
-    # Chunks follow the order in memory, so that a mapped file in Fortran order is not read once per row.
-    by_column = rows.flags.f_contiguous and not rows.flags.c_contiguous
-    lines = rows.T if by_column else rows
-    step = max(1, _AT_ONCE // lines.shape[1])
-    for start in range(0, len(lines), step):
-        chunk = lines[start : start + step]
-        with np.errstate(invalid="ignore"):
-            good = chunk.min() >= -_LARGEST and chunk.max() <= _LARGEST
-        if not good:
-            line, place = (int(axis[0]) for axis in np.nonzero(~(np.abs(chunk) <= _LARGEST)))
-            row, column = (place, start + line) if by_column else (start + line, place)
-            raise _wrong(
-                arrays,
-                name,
-                "finite numbers within float32",
-                f"{rows[row, column]} in row {row}, column {column}",
-                "remove or replace such values",
-            )
+def _place(arrays: _Arrays, name: str) -> str:
+    return f"{arrays.path}: {name}"
 
 
 def _wrong(arrays: _Arrays, name: str, expected: str, found: str, remedy: str) -> DataError:
-    return DataError(f"{arrays.path}: {name}: expected {expected}, found {found}; {remedy}")
+    return DataError(f"{_place(arrays, name)}: expected {expected}, found {found}; {remedy}")

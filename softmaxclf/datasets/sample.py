@@ -40,7 +40,7 @@ BLOCK = 100
 def draw_sample(seed: int = 0, train_rows: int = 5000, test_rows: int = 1000) -> Dataset:
     """The sample of a seed: X uint8 (N, 3072) in CIFAR's plane order, balanced labels in a drawn order.
 
-    The same seed and number of rows give the same bytes on every machine. The test split is drawn when it is read.
+    The same seed and number of rows give the same bytes on every machine. A split is drawn when it is asked for.
     Raises ConfigError for a negative seed and for fewer rows than classes.
     """
     _require(seed, 0, "seed")
@@ -49,9 +49,9 @@ def draw_sample(seed: int = 0, train_rows: int = 5000, test_rows: int = 1000) ->
     return Dataset(
         name="sample",
         path="sample",
-        class_names=tuple(PAINTERS),
+        read_class_names=lambda: tuple(PAINTERS),
         image_shape=(3, SIDE, SIDE),
-        train=_draw_split(seed, TRAIN, train_rows),
+        read_train=lambda: _draw_split(seed, TRAIN, train_rows),
         read_test=lambda: _draw_split(seed, TEST, test_rows),
     )
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from softmaxclf.datasets.cifar_writer import write_cifar_folder
+from softmaxclf.datasets.cifar.verify import verify as verify_files
+from softmaxclf.datasets.cifar.writer import write_cifar_folder
 from softmaxclf.datasets.download import download_source
 from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.datasets.sources import OFFICIAL_NAMES, find_official, open_source
-from softmaxclf.datasets.verify import verify as verify_files
 from softmaxclf.errors import DataError, RunConflictError, SoftmaxclfError
 from softmaxclf.workflows.observer import ByteProgress, Observer
 
@@ -43,13 +43,14 @@ def _readable(directory: Path) -> list[dict[str, Any]]:
             continue
         try:
             dataset = open_source(name, directory)
-            test = dataset.test()
+            train, test = dataset.train, dataset.test()  # in this order an archive is unpacked once
+            names = dataset.class_names
         except SoftmaxclfError as error:
             found.append(
                 {"file": str(directory), "what": name, "status": "not readable", "detail": str(error)}
             )
             continue
-        detail = f"{len(dataset.train.y):,} training and {len(test.y):,} test rows, {len(dataset.class_names)} classes"
+        detail = f"{len(train.y):,} training and {len(test.y):,} test rows, {len(names)} classes"
         found.append({"file": dataset.path, "what": name, "status": "readable", "detail": detail})
     return found
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softmaxclf.datasets.cifar_writer import write_cifar_folder
-from softmaxclf.datasets.dataset import Split
-from softmaxclf.datasets.layouts import CIFAR10_CLASSES
+from softmaxclf.datasets.cifar.layouts import CIFAR10_CLASSES
+from softmaxclf.datasets.cifar.writer import write_cifar_folder
+from softmaxclf.datasets.dataset import Dataset, Split
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import DataError
 
@@ -33,6 +33,13 @@ def batches(tmp_path: Path, small_splits: tuple[Split, Split]) -> Path:
     return folder
 
 
+def read_all(dataset: Dataset) -> None:
+    """Read everything that a data set has."""
+    dataset.train.fingerprint()
+    assert dataset.class_names
+    dataset.test().fingerprint()
+
+
 @pytest.fixture
 def assert_refused(tmp_path: Path) -> Callable[[Path], str]:
     """A function that opens a source, asserts that it is refused as it should be, and returns the message."""
@@ -42,7 +49,7 @@ def assert_refused(tmp_path: Path) -> Callable[[Path], str]:
         tracemalloc.start()
         try:
             with pytest.raises(DataError) as caught:
-                open_source(str(source), tmp_path).test()
+                read_all(open_source(str(source), tmp_path))
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

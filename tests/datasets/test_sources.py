@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softmaxclf.datasets.cifar_writer import write_cifar_folder
-from softmaxclf.datasets.layouts import CIFAR100_CLASSES, LAYOUTS
+from softmaxclf.datasets.cifar.layouts import CIFAR100_CLASSES, LAYOUTS
+from softmaxclf.datasets.cifar.writer import write_cifar_folder
 from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.datasets.sources import MissingDataError, find_official, open_source
 from softmaxclf.errors import DataError

@@ -1,6 +1,6 @@
 """Fitting stages on training rows: what they ask of the rows, in one reading."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from softmaxclf.core.images import ImageShape
 from softmaxclf.core.rows import Reads, RowReader
-from softmaxclf.core.stages.stage import Array, Preprocessing
+from softmaxclf.core.stages.stage import Array, Preprocessing, Reading, Stage
 
 MOMENT_ROWS = 256  # 256 pixels of at most 255 (or folded pairs of at most 510) add up exactly even in float32
 
@@ -81,7 +81,7 @@ class FittingRows:
 
     X: (N, D) raw rows; rows: (n,) indices; groups: (n,) fold of each, or None. image_shape: (channels, height,
     width) of a row, or None. squares: whether a stage needs deviations. gathered: moments that were summed up
-    already while the rows were read.
+    already while the rows were read. outside: the moments found, by reading stages.
     """
 
     X: Array
@@ -90,21 +90,21 @@ class FittingRows:
     image_shape: ImageShape | None = None
     squares: bool = False
     gathered: Moments | None = None
-    _outside: dict[Any, list[tuple[Array, Array]]] = field(default_factory=dict)
+    outside: dict[Any, list[tuple[Array, Array]]] = field(default_factory=dict, repr=False)
 
     def moments(self, reading: Sequence[Reads]) -> list[tuple[Array, Array]]:
         """(mean (D',), deviation (D',)) of the rows as they are read, outside each fold, or of all."""
         key = tuple(reading)
-        if key not in self._outside:
+        if key not in self.outside:
             found = self.gathered
             if found is None or found.reading != key or found.squares < self.squares:
                 found = Moments(self.X, self.rows, self.groups, reading, squares=self.squares)
                 found.read_all(self.rows)
-            self._outside[key] = found.outside()
-        return self._outside[key]
+            self.outside[key] = found.outside()
+        return self.outside[key]
 
 
-def fit_stages(stages: Sequence[Any], rows: FittingRows) -> list[Preprocessing]:
+def fit_stages(stages: Sequence[type[Stage]], rows: FittingRows) -> list[Preprocessing]:
     """One Preprocessing per fold, fitted on the rows outside it; or a single one fitted on all rows.
 
     stages: classes of core/stages in their order. Raises DataError, ConfigError.
@@ -115,3 +115,13 @@ def fit_stages(stages: Sequence[Any], rows: FittingRows) -> list[Preprocessing]:
     for stage in stages:
         fitted = stage.fit(fitted, rows)
     return fitted
+
+
+def gather(stages: Sequence[type[Stage]], rows: FittingRows) -> list[Callable[[int, int], None]]:
+    """Visitors that sum up, while the rows of X are read for another purpose, what these stages ask of them later."""
+    if not any(stage.moments for stage in stages):
+        return []
+    reading = fit_stages([stage for stage in stages if issubclass(stage, Reading)], rows)[0].reading
+    squares = any(stage.squares for stage in stages)
+    rows.gathered = Moments(rows.X, rows.rows, rows.groups, reading, squares=squares)
+    return [rows.gathered.add]

@@ -29,11 +29,16 @@ Array = NDArray[Any]
 class Stage:
     """A kind of stage, which adds its part to what was fitted before it.
 
-    squares: whether it needs the deviations of the columns. fit(before, rows): a Preprocessing per fold, or a single
-    one, after those `before`, of `fitting.FittingRows`.
+    moments, squares: whether it needs the means of the columns, and their deviations.
     """
 
+    moments: ClassVar[bool] = False
     squares: ClassVar[bool] = False
+
+    @classmethod
+    def fit(cls, before: list["Preprocessing"], rows: Any) -> list["Preprocessing"]:
+        """A Preprocessing per fold, or a single one, after those `before`, fitted on rows: fitting.FittingRows."""
+        raise NotImplementedError
 
     @classmethod
     def check(cls, image_shape: ImageShape | None) -> None:

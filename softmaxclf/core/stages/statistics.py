@@ -14,6 +14,8 @@ DEVIATIONS = (1e-18, 1e18)  # the engine needs 1 / deviation^2 in float32
 class Center(Stage):
     """Subtracts the mean of the training rows."""
 
+    moments = True
+
     @classmethod
     def fit(cls, before: list[Preprocessing], rows: FittingRows) -> list[Preprocessing]:
         """The stages `before` with the mean of each fold's rows as offset."""
@@ -24,7 +26,7 @@ class Center(Stage):
 class Standardize(Stage):
     """Divides each column by its standard deviation, a constant one by 1."""
 
-    squares = True
+    moments = squares = True
 
     @classmethod
     def fit(cls, before: list[Preprocessing], rows: FittingRows) -> list[Preprocessing]:

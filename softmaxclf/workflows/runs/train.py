@@ -44,7 +44,7 @@ def train(request: TrainRequest, observer: Observer) -> Summary:
     """
     control = Control(request.max_time)
     with control.handling_signals():
-        data = prepare(request.config, observer)
+        data = prepare(request.config, observer, fit=True)
         if request.test and data.dataset.read_test is None:
             raise ConfigError(
                 f"--test: expected a test split, got {data.dataset.path} without one; leave --test out"

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from softmaxclf.core.search import narrowed
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.solvers.solver import Solver, State
 from softmaxclf.core.stages import chosen
-from softmaxclf.core.stages.fitting import FittingRows, fit_stages
+from softmaxclf.core.stages.fitting import fit_stages
 from softmaxclf.errors import DataError
 from softmaxclf.runs import NUMBER, RunFolder, has_form
 from softmaxclf.workflows.observer import Observer
@@ -75,9 +75,9 @@ def build_problem(config: Config, data: TrainingData, *, folded: bool = True) ->
     With folds, and unless `folded` is False, they are fitted once per fold, on the rows outside it.
     """
     dataset = data.dataset
-    folds = data.fold_of_row if folded else None
-    groups = None if folds is None else folds[data.train_rows]
-    fitting = FittingRows(dataset.train.X, data.train_rows, groups, dataset.image_shape)
+    fitting = data.fitting
+    if not folded:
+        fitting = replace(fitting, groups=None, gathered=None, outside={})
     validated = len(data.validation_rows) > 0
     return Problem(
         dataset.train.X,
@@ -88,7 +88,7 @@ def build_problem(config: Config, data: TrainingData, *, folded: bool = True) ->
         data.validation_X if validated else None,
         data.validation_y if validated else None,
         data.validation_rows if validated else None,
-        folds,
+        data.fold_of_row if folded else None,
         data.block,
     )
 

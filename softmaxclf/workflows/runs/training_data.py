@@ -13,6 +13,7 @@ from softmaxclf.config import Config
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.core.splits import stratified_folds, validation_split
 from softmaxclf.core.stages import chosen
+from softmaxclf.core.stages.fitting import FittingRows, gather
 from softmaxclf.datasets.dataset import Dataset, Split
 from softmaxclf.datasets.sources import MissingDataError, open_source
 from softmaxclf.errors import ConfigError
@@ -31,7 +32,7 @@ class TrainingData:
 
     train_rows: (n,) indices into dataset.train. validation_rows: (m,) indices into validation_X, which is
     dataset.train.X when the rows were split off from it; m is 0 without validation.
-    fold_of_row: (N,) or None.
+    fold_of_row: (N,) or None. fitting: the training rows as stages are fitted on them.
     """
 
     dataset: Dataset
@@ -40,6 +41,7 @@ class TrainingData:
     validation_y: Array
     validation_rows: Array
     fold_of_row: Array | None
+    fitting: FittingRows
     fingerprint: str
     seconds: float
 
@@ -71,14 +73,16 @@ class TrainingData:
         )
 
 
-def prepare(config: Config, observer: Observer, *, folds: int = 0) -> TrainingData:
-    """Load (or download) the data of `config` and split its training rows.
+def prepare(config: Config, observer: Observer, *, folds: int = 0, fit: bool = False) -> TrainingData:
+    """Load (or download) the data of `config` and split its training rows, which are read once.
 
-    With `folds` all training rows are dealt into folds and none is split off. Raises DataError, ConfigError.
+    With `folds` all training rows are dealt into folds and none is split off. fit: what stages are fitted on is
+    summed up in the same reading. Raises DataError, ConfigError.
     """
     started = time.perf_counter()
     dataset = load_dataset(config, observer)
-    for stage in chosen(config.preprocessing):
+    stages = chosen(config.preprocessing)
+    for stage in stages:
         stage.check(dataset.image_shape)
     y = dataset.train.y
     fold_of_row = _folds(config, y, folds) if folds else None
@@ -90,8 +94,14 @@ def prepare(config: Config, observer: Observer, *, folds: int = 0) -> TrainingDa
     if dataset.validation is not None and not folds:
         validation, held_out = dataset.validation, np.arange(len(dataset.validation.y))
     _check_classes(dataset, train_rows)
+    groups = None if fold_of_row is None else fold_of_row[train_rows]
+    fitting = FittingRows(dataset.train.X, train_rows, groups, dataset.image_shape)
+    gathering = gather(stages, fitting) if fit else []
+    fingerprint = dataset.train.examine(*gathering)
+    if dataset.validation is not None:
+        fingerprint += dataset.validation.examine()
     return TrainingData(
-        dataset, train_rows, validation.X, validation.y, held_out, fold_of_row, _fingerprint(dataset),
+        dataset, train_rows, validation.X, validation.y, held_out, fold_of_row, fitting, fingerprint,
         time.perf_counter() - started,
     )  # fmt: skip
 
@@ -134,8 +144,3 @@ def _check_classes(dataset: Dataset, train_rows: Array) -> None:
             f"{dataset.path}: expected training rows of at least 2 classes after splitting off the validation rows, "
             "found 1; lower data.validation or use data.validation_rows: drawn"
         )
-
-
-def _fingerprint(dataset: Dataset) -> str:
-    own = dataset.train.fingerprint()
-    return own if dataset.validation is None else own + dataset.validation.fingerprint()

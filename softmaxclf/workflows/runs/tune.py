@@ -62,7 +62,7 @@ def tune(request: Request, observer: Observer) -> Summary:
 
 def prepare_for_tuning(request: Request, observer: Observer) -> TrainingData:
     """The rows of `tune`: with folds, all training rows; otherwise there must be validation rows."""
-    data = prepare(request.config, observer, folds=request.config.tuning.folds)
+    data = prepare(request.config, observer, folds=request.config.tuning.folds, fit=True)
     if data.fold_of_row is None and not len(data.validation_rows):
         raise ConfigError(
             "data.validation: expected at least 1 row to choose the best cell with, got 0; "

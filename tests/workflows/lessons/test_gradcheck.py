@@ -16,7 +16,7 @@ from softmaxclf.core.checks.selfcheck import (
 )
 from softmaxclf.core.losses.hinge import hinge_margins
 from softmaxclf.core.losses.softmax import with_bias
-from softmaxclf.datasets.cifar import read_cifar_folder
+from softmaxclf.datasets.cifar.reader import read_cifar_folder
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.workflows.lessons.gradcheck import GradcheckRequest, drawn_rows, gradcheck, standardized

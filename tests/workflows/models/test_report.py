@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import pytest
 from click.testing import Result
 
 from softmaxclf.config import load_config
+from softmaxclf.core.scoring import SplitRows
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.model_file import load_model
-from softmaxclf.workflows.models.report import Shown, remake_report, write_report
+from softmaxclf.workflows.models.report import remake_report, write_report
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.session import Request
 from softmaxclf.workflows.runs.train import TrainRequest, train
@@ -103,9 +105,9 @@ def tuned(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Path
     return folder
 
 
-def shown_rows(source: Path) -> Shown:
+def shown_rows(source: Path) -> SplitRows:
     test = open_source(str(source), source.parent).test()
-    return Shown("test", test.X, test.y)
+    return SplitRows("test", str(source), test.X, test.y)
 
 
 @pytest.fixture(scope="module")
@@ -230,15 +232,6 @@ def test_the_same_folder_and_rows_give_the_same_bytes(tuned, sample_folder, tmp_
     assert pages[0].read_bytes() == pages[1].read_bytes() == (tuned / "report.html").read_bytes()
 
 
-def test_scores_that_the_caller_has_are_used(tuned, sample_folder, tmp_path):
-    rows = shown_rows(sample_folder)
-    given = Shown("test", rows.X, rows.y, scores=load_model(tuned).scores(rows.X))
-    assert (
-        write_report(tuned, given, out=tmp_path / "a.html").read_bytes()
-        == (tuned / "report.html").read_bytes()
-    )
-
-
 def test_without_rows_the_page_says_what_it_leaves_out(tuned, tmp_path):
     page = Page(write_report(tuned, out=tmp_path / "a.html"))
     assert page.section("unscored") and page.section("templates") and page.section("grid")
@@ -248,7 +241,7 @@ def test_without_rows_the_page_says_what_it_leaves_out(tuned, tmp_path):
 
 def test_rows_other_than_the_run_s_are_not_shown_as_its_own(tuned, sample_folder, tmp_path):
     rows = shown_rows(sample_folder)
-    page = Page(write_report(tuned, Shown("test", rows.X, np.roll(rows.y, 1)), out=tmp_path / "a.html"))
+    page = Page(write_report(tuned, replace(rows, y=np.roll(rows.y, 1)), out=tmp_path / "a.html"))
     assert not page.section("confusion")
     assert re.search(
         r"the test rows found give \d+ right of 1000, but the run recorded \d+ right of 1000", page.shown

@@ -14,6 +14,7 @@ import pytest
 
 from softmaxclf import load_model
 from softmaxclf.config import load_config
+from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.core.splits import validation_split
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.datasets.sources import open_source
@@ -215,7 +216,7 @@ def test_the_test_split_can_be_added_to_a_finished_run(run_cli, features_file, t
     train(run_cli, features_file, tmp_path / "run")
     weights = (tmp_path / "run" / "weights.npz").read_bytes()
     train(run_cli, features_file, tmp_path / "whole", "--test")
-    forbid(monkeypatch, Trainer, "run", "the finished run was trained again")
+    forbid(monkeypatch, SGD, "run", "the finished run was trained again")
     result = train(run_cli, features_file, tmp_path / "run", "--test", "--json")
     stored = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert json.loads(result.stdout) == stored
@@ -243,7 +244,7 @@ def test_asking_for_a_test_split_that_is_not_there_is_refused_before_any_work(
 def test_a_finished_run_is_recognized_and_not_repeated(run_cli, features_file, tmp_path, monkeypatch):
     first = train(run_cli, features_file, tmp_path / "run", "--json")
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    forbid(monkeypatch, Trainer, "run", "the finished run was trained again")
+    forbid(monkeypatch, SGD, "run", "the finished run was trained again")
     second = train(run_cli, features_file, tmp_path / "run", "--json")
     assert "holds this very run, finished" in second.stderr
     assert json.loads(second.stdout) == json.loads(first.stdout)
@@ -400,7 +401,7 @@ def test_the_module_runs_as_the_command_does(features_file, tmp_path):
 
 @pytest.mark.real
 def test_the_best_recipe_reaches_its_accuracy_on_the_real_test_images(run_cli, real_cifar, tmp_path):
-    recipe = Path(__file__).parents[2] / "configs" / "cifar10.yaml"
+    recipe = Path(__file__).parents[3] / "configs" / "cifar10.yaml"
     out = tmp_path / "run"
     result = run_cli("train", "--config", recipe, "--data", real_cifar, "--test", "--out", out, "--json")
     assert result.exit_code == 0, result.stderr

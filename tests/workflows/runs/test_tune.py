@@ -10,10 +10,11 @@ import pytest
 
 from softmaxclf import load_model
 from softmaxclf.config import load_config
+from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.core.splits import epoch_permutation, stratified_folds, validation_split
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.datasets.sources import open_source
-from softmaxclf.workflows import plan, stacks
+from softmaxclf.workflows.runs import plan, training
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 SMALL = ("--set", "data.validation=100")
@@ -127,20 +128,20 @@ def test_the_test_split_is_read_once_and_after_the_winner_is_chosen(
     run_cli, features_file, tmp_path, monkeypatch
 ):
     read, trained = [], []
-    read_test, run_trainer = Dataset.test, Trainer.run
+    read_test, run_solver = Dataset.test, SGD.run
 
     def counted(dataset):
         assert trained, "the test split was read before training ended"
         read.append(dataset)
         return read_test(dataset)
 
-    def noted(trainer, *arguments):
+    def noted(solver, *arguments):
         assert not read, "something was trained after the test split was read"
-        trained.append(trainer)
-        return run_trainer(trainer, *arguments)
+        trained.append(solver)
+        return run_solver(solver, *arguments)
 
     monkeypatch.setattr(Dataset, "test", counted)
-    monkeypatch.setattr(Trainer, "run", noted)
+    monkeypatch.setattr(SGD, "run", noted)
     tune(run_cli, features_file, tmp_path / "run", "--folds", "2")
     assert len(read) == 1 and len(trained) == 2
 
@@ -284,7 +285,7 @@ def test_some_diverged_cells_are_named_with_their_iteration_and_the_others_compe
 
 def test_cells_that_halving_stopped_are_not_said_to_have_diverged(run_cli, features_file, monkeypatch):
     """The one cell that goes on diverges after its last rung: its weights double in every step."""
-    monkeypatch.setattr(stacks, "narrowed", lambda accuracies, index, keep: index == index.max())
+    monkeypatch.setattr(training, "narrowed", lambda accuracies, index, keep: index == index.max())
     grid = ("--learning-rates", "1e-3,3", "--regularizations", "1", "--iterations", "300", *SMALL)
     result = run_cli("tune", "--data", features_file, *grid, "--halving", "--out", "run")
     assert result.exit_code in (0, 4)
@@ -381,13 +382,13 @@ def test_halving_with_folds_stops_all_folds_of_a_cell_together(run_cli, features
 
 @pytest.mark.parametrize("folds", ["0", "2"])
 def test_several_small_stacks_find_what_one_stack_finds(folds, run_cli, features_file, tmp_path, monkeypatch):
-    runs, run_trainer = [], Trainer.run
+    runs, run_solver = [], SGD.run
 
-    def noted(trainer, *arguments):
-        runs.append(len(trainer.state.cells))
-        return run_trainer(trainer, *arguments)
+    def noted(solver, *arguments):
+        runs.append(len(solver.state.cells))
+        return run_solver(solver, *arguments)
 
-    monkeypatch.setattr(Trainer, "run", noted)
+    monkeypatch.setattr(SGD, "run", noted)
     bound = ("--set", "tuning.memory=12kB" if folds == "0" else "tuning.memory=24kB")
     tune(run_cli, features_file, tmp_path / "split", *bound, "--folds", folds)
     widths = [width for width in runs if width > 1]
@@ -473,7 +474,7 @@ def test_a_dry_run_shows_the_grid_and_writes_nothing(run_cli, features_file, tmp
 def test_a_finished_run_is_recognized_and_not_repeated(run_cli, features_file, tmp_path, monkeypatch):
     first = tune(run_cli, features_file, tmp_path / "run", "--json")
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    forbid(monkeypatch, Trainer, "run", "the finished run was trained again")
+    forbid(monkeypatch, SGD, "run", "the finished run was trained again")
     forbid(monkeypatch, Dataset, "test", "the test split was read again")
     second = tune(run_cli, features_file, tmp_path / "run", "--json")
     assert "holds this very run, finished" in second.stderr

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from softmaxclf.datasets import official, verify
-from softmaxclf.datasets.layouts import LAYOUTS
-from softmaxclf.datasets.official import OfficialFile
-from softmaxclf.datasets.verify import Finding, Status
+from softmaxclf.datasets.cifar import official, verify
+from softmaxclf.datasets.cifar.layouts import LAYOUTS
+from softmaxclf.datasets.cifar.official import OfficialFile
+from softmaxclf.datasets.cifar.verify import Finding, Status
 
 PYTHON, BINARY = LAYOUTS[:2]
 
@@ -109,7 +109,7 @@ def test_a_folder_a_dead_link_and_a_pipe_in_place_of_files_are_unreadable(tmp_pa
 def test_progress_counts_the_bytes_of_all_files_to_their_total(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("softmaxclf.datasets.digests.PIECE", 100)
+    monkeypatch.setattr("softmaxclf.files.PIECE", 100)
     write_python_batches(tmp_path / PYTHON.folder)
     (tmp_path / PYTHON.archive).write_bytes(content_of(PYTHON.archive))
     steps: list[tuple[int, int]] = []

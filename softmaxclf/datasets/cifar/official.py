@@ -5,8 +5,9 @@ a file is the official one; where it came from says nothing.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from softmaxclf.datasets.layouts import LAYOUTS, Layout
+from softmaxclf.datasets.cifar.layouts import LAYOUTS, Layout
 from softmaxclf.errors import DataError
 
 # The first is reported to redirect to the second.
@@ -72,6 +73,11 @@ BATCH_MD5 = {
         "meta": "7973b15100ade9c7d40fb424638fde48",
     },
 }
+
+
+def part_path(final: Path) -> Path:
+    """Where the download of `final` grows: beside it, so that a rename puts it into place."""
+    return final.with_name(f"{final.name}.part")
 
 
 def source_name(layout: Layout) -> str:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from softmaxclf.datasets.dataset import Split
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import DataError
 
@@ -111,10 +112,6 @@ CASES: list[tuple[str, str, Callable[[Contents], bytes]]] = [
         "a long-name record",
         lambda c: whole(c, before=member("././@LongLink", b"cifar-10-batches-py/x\0", b"L")),
     ),
-    ("header", "a note that renames", lambda c: whole(c, before=note({"mtime": "1.5", "path": "../marker"}))),
-    ("header", "a note that resizes", lambda c: whole(c, before=note({"size": "8589934592"}))),
-    ("header", "a note for all that renames", lambda c: whole(c, before=note({"linkpath": "/"}, b"g"))),
-    ("header", "a note of a megabyte", lambda c: whole(c, before=note({"comment": "x" * (1 << 20)}))),
     ("header", "a wrong checksum", lambda c: replaced(c, first_header(c, 0, b"X", fix=False))),
     ("header", "a size that is no number", lambda c: replaced(c, first_header(c, 124, b"12345678xyz\0"))),
     (
@@ -131,8 +128,6 @@ CASES: list[tuple[str, str, Callable[[Contents], bytes]]] = [
         "a batch larger than the archive",
         lambda c: replaced(c, first_header(c, 124, b"00000400000\0")),
     ),
-    ("size", "another file of 17 MB", lambda c: whole(c, before=member("big", bytes(17 << 20)))),
-    ("size", "1,001 members", lambda c: whole(c, before=member("x") * 1001)),
     ("bomb", "a gigabyte of zeros as an archive", lambda c: zeros(1 << 20) * 1024),
     ("bomb", "100 MB of zeros as an archive", lambda c: zeros(100 << 20)),
     (
@@ -203,6 +198,29 @@ def test_the_parts_of_the_cases_make_a_valid_archive_when_they_are_whole(
     assert open_source(str(path), tmp_path).test().X.shape == (2, 3072)
 
 
+@pytest.mark.parametrize(
+    "records",
+    [
+        {"mtime": "1.5", "path": "../marker"},
+        {"size": "8589934592"},
+        {"linkpath": "/"},
+        {"comment": "x" * (1 << 20)},
+    ],
+)
+@pytest.mark.parametrize("kind", [b"x", b"g"])
+def test_a_note_has_no_power_over_names_and_sizes(
+    kind: bytes,
+    records: dict[str, str],
+    contents: Contents,
+    small_splits: tuple[Split, Split],
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(whole(contents, before=note(records, kind)))
+    found = open_source(str(path), tmp_path)
+    assert found.train.fingerprint() == small_splits[0].fingerprint()
+
+
 def test_the_message_names_the_missing_batch(
     contents: Contents, tmp_path: Path, assert_refused: Callable[[Path], str]
 ) -> None:
@@ -211,19 +229,21 @@ def test_the_message_names_the_missing_batch(
     assert "found no data_batch_3;" in assert_refused(path)
 
 
-def test_a_flipped_bit_in_a_header_is_refused(contents: Contents, tmp_path: Path) -> None:
+def test_a_flipped_bit_in_a_header_is_refused(
+    contents: Contents, small_splits: tuple[Split, Split], tmp_path: Path
+) -> None:
     path = tmp_path / "data.tar.gz"
     archive = bytearray(gzip.decompress(whole(contents)))
-    refused = 0
     for bit in range(0, 512 * 8, 7):
         archive[bit // 8] ^= 1 << bit % 8
         path.write_bytes(gzip.compress(archive, 1))
         archive[bit // 8] ^= 1 << bit % 8
         try:
-            open_source(str(path), tmp_path)
+            found = open_source(str(path), tmp_path).train
         except DataError:
-            refused += 1
-    assert refused == len(range(0, 512 * 8, 7))  # the header has a checksum
+            continue
+        assert bit // 8 in (154, 155)  # what follows the digits of the header's checksum means nothing
+        assert found.fingerprint() == small_splits[0].fingerprint()
 
 
 def test_a_flipped_bit_in_the_packed_bytes_is_refused(contents: Contents, tmp_path: Path) -> None:
@@ -234,7 +254,7 @@ def test_a_flipped_bit_in_the_packed_bytes_is_refused(contents: Contents, tmp_pa
         path.write_bytes(packed)
         packed[place] ^= 16
         with pytest.raises(DataError):
-            open_source(str(path), tmp_path).test()
+            assert open_source(str(path), tmp_path).train
 
 
 def test_tarfile_reads_the_archives_that_the_cases_start_from(contents: Contents) -> None:
@@ -268,5 +288,5 @@ def test_any_bytes_give_a_data_error(tmp_path_factory: Any, start: bytes, rest: 
 def _refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
-        open_source(str(path), path.parent)
+        assert open_source(str(path), path.parent).train
     assert str(caught.value).isprintable()

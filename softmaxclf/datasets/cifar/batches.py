@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.datasets.checks import checked_class_names, checked_labels
+from softmaxclf.datasets.cifar.layouts import MAX_ROWS, PIXELS, Layout
+from softmaxclf.datasets.cifar.members import Member
 from softmaxclf.datasets.dataset import Split
-from softmaxclf.datasets.layouts import MAX_ROWS, PIXELS, Layout
-from softmaxclf.datasets.members import Member
-from softmaxclf.datasets.pickled_values import described
 from softmaxclf.datasets.pickles import read_pickle
+from softmaxclf.datasets.pickles.values import described
 from softmaxclf.errors import DataError
 
 MAX_NAMES_BYTES = 1 << 16  # of a file of class names

@@ -1,16 +1,16 @@
-"""What the tests of the workflows share."""
+"""What the tests of the runs share."""
 
 import pytest
 
-from softmaxclf.workflows import pictures
+from softmaxclf.workflows.runs import result
 
 
 @pytest.fixture
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures have tests of their own and take most of a small run's time."""
     if "with_pictures" not in request.fixturenames:
-        for name in [name for name in vars(pictures) if name.startswith("draw_")]:
-            monkeypatch.setattr(pictures, name, lambda *arguments, **choices: None)
+        for name in ("_draw", "confusion_figure", "_save"):
+            monkeypatch.setattr(result, name, lambda *arguments: None)
 
 
 @pytest.fixture

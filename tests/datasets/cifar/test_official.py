@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from softmaxclf.datasets.layouts import LAYOUTS
-from softmaxclf.datasets.official import (
+from softmaxclf.datasets.cifar.layouts import LAYOUTS
+from softmaxclf.datasets.cifar.official import (
     BATCH_MD5,
     CITATION,
     MIRRORS,

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from softmaxclf.datasets.pickle_machine import Handler, Machine
-from softmaxclf.datasets.pickled_values import (
+from softmaxclf.datasets.pickles.machine import Handler, Machine
+from softmaxclf.datasets.pickles.values import (
     ROLES,
     SHORT,
     Refused,

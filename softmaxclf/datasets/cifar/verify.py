@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from softmaxclf.datasets.cifar.layouts import LAYOUTS, Layout, layout_of_folder
+from softmaxclf.datasets.cifar.official import BATCH_MD5, OfficialFile, archive_of, part_path
 from softmaxclf.datasets.dataset import Progress
-from softmaxclf.datasets.digests import digest
-from softmaxclf.datasets.layouts import LAYOUTS, Layout, layout_of_folder
-from softmaxclf.datasets.official import BATCH_MD5, OfficialFile, archive_of
-from softmaxclf.datasets.part_file import part_path
-from softmaxclf.errors import DataError
+from softmaxclf.datasets.inputs import unreadable
+from softmaxclf.files import digest_of_file
 
 
 class Status(StrEnum):
@@ -102,9 +101,9 @@ def _batch_folders(directory: Path) -> Iterator[tuple[Path, Layout]]:
 
 def _checked(check: _Check, advance: Callable[[int], None]) -> Finding:
     try:
-        found = digest(check.path, check.algorithm, advance)
-    except DataError as error:
-        return Finding(check.path, check.what, Status.UNREADABLE, str(error))
+        found = digest_of_file(check.path, check.algorithm, advance)
+    except OSError as error:
+        return Finding(check.path, check.what, Status.UNREADABLE, str(unreadable(check.path, error)))
     if check.expected in (None, found):
         status = Status.OFFICIAL if check.expected else Status.UNKNOWN
         return Finding(check.path, check.what, status, f"{check.algorithm} {found}")

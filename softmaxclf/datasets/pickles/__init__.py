@@ -18,8 +18,8 @@ four bytes, `line` ends at a newline):
     q r p 94            BINPUT, LONG_BINPUT, PUT, MEMOIZE: remember the top value
     h j g               BINGET, LONG_BINGET, GET: a remembered value again, but never a list, a dictionary
                         or an array that is not finished
-    c 93                GLOBAL, STACK_GLOBAL: only the exact pairs of `pickled_values.ROLES`
-    R b                 REDUCE, BUILD: only the array-making forms of `pickled_values`
+    c 93                GLOBAL, STACK_GLOBAL: only the exact pairs of `values.ROLES`
+    R b                 REDUCE, BUILD: only the array-making forms of `values`
 
 Every other byte in an opcode's place is refused: INST, OBJ, NEWOBJ, PERSID, BINPERSID, EXT1..4, floats, sets,
 DUP, POP, NEXT_BUFFER and the rest. Why nothing else can happen:
@@ -36,9 +36,9 @@ DUP, POP, NEXT_BUFFER and the rest. Why nothing else can happen:
 
 from typing import Any
 
-from softmaxclf.datasets.pickle_machine import Content, Machine
-from softmaxclf.datasets.pickle_opcodes import HANDLERS
-from softmaxclf.datasets.pickled_values import described
+from softmaxclf.datasets.pickles.machine import Content, Machine
+from softmaxclf.datasets.pickles.opcodes import HANDLERS
+from softmaxclf.datasets.pickles.values import described
 
 
 def read_pickle(content: Content, place: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def test_python_2_text_pickles_are_read_as_the_pickle_module_reads_them() -> Non
 def test_long_texts_around_the_chunk_size_become_the_right_bytes(
     protocol: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("softmaxclf.datasets.pickled_values.CHUNK", 7)
+    monkeypatch.setattr("softmaxclf.datasets.pickles.values.CHUNK", 7)
     array = np.frombuffer(bytes(range(256)) + b"\\u0041\\\n" * 20, np.uint8)
     np.testing.assert_array_equal(
         read_pickle(pickle.dumps({"d": array}, protocol=protocol), "batch")["d"], array

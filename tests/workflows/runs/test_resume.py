@@ -10,10 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from softmaxclf.core.stack import History
 
+from softmaxclf.core.problem import History
 from softmaxclf.runs import claim
-from softmaxclf.workflows.runs import stacks
+from softmaxclf.workflows.runs import training
 from softmaxclf.workflows.runs.control import Control
 from softmaxclf.workflows.runs.training import StackResult
 
@@ -21,13 +21,11 @@ from softmaxclf.workflows.runs.training import StackResult
 # a small run's time, are drawn by `train` only.
 DRIVER = """
 import sys
-import softmaxclf.workflows.runs.training as stacks
-stacks.CHECKPOINT_SECONDS = 0.02
+from softmaxclf.workflows.runs import result, training
+training.CHECKPOINT_SECONDS = 0.02
 from softmaxclf.__main__ import main
-from softmaxclf.workflows import pictures
 if sys.argv[1] == "tune":
-    for name in [name for name in vars(pictures) if name.startswith("draw_")]:
-        setattr(pictures, name, lambda *arguments, **choices: None)
+    result._draw = lambda *arguments: None
 main()
 """
 TUNE = ["tune", "--iterations", "250", "--batch-size", "100", "--learning-rates", "1e-7,1e-6,1",
@@ -193,17 +191,17 @@ def test_a_slow_first_step_does_not_end_a_run_that_has_time(monkeypatch):
     watch_of = SimpleNamespace(
         control=Control(max_time=30.0),
         observer=SimpleNamespace(advance=lambda iteration, figures: None),
-        settings=SimpleNamespace(batch_size=10),
         scored_rows=10_000,
     )
     state = SimpleNamespace(iteration=0, history=History())
-    watch = stacks._Watch(watch_of, StackResult(state), "checkpoint.npz", 0)
-    now, state.iteration = 100.2, 1  # 0.2 s a step, and 1,000 steps' work to score: not believed yet
-    assert not watch(state)
-    now, state.iteration = 101.0, 500  # 0.002 s a step: 2 s for scoring
-    assert not watch(state)
-    now, state.iteration = 103.0, 30  # 0.1 s a step: 100 s for scoring
-    assert watch(state)
+    solver = SimpleNamespace(state=state, settings=SimpleNamespace(batch_size=10))
+    watch = training._Watch(watch_of, StackResult(solver), "checkpoint.npz", 0)
+    now = 100.2  # 0.2 s a step, and 1,000 steps' work to score: not believed yet
+    assert not watch(1)
+    now = 101.0  # 0.002 s a step: 2 s for scoring
+    assert not watch(500)
+    now = 103.0  # 0.1 s a step: 100 s for scoring
+    assert watch(30)
 
 
 def test_time_that_runs_out_leaves_a_valid_result_that_can_be_continued(run_cli, features_file, tmp_path):

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softmaxclf.datasets.pickle_machine import MAX_OPCODES
 from softmaxclf.datasets.pickles import read_pickle
+from softmaxclf.datasets.pickles.machine import MAX_OPCODES
 from softmaxclf.errors import DataError
 
 ROWS = np.zeros((2, 3072), np.uint8)

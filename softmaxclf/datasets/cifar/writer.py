@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.datasets.checks import checked_labels
+from softmaxclf.datasets.cifar.layouts import LAYOUTS, MAX_ROWS, PIXELS, Layout
 from softmaxclf.datasets.dataset import Labels, Split
-from softmaxclf.datasets.layouts import LAYOUTS, MAX_ROWS, PIXELS, Layout
 from softmaxclf.errors import DataError
 from softmaxclf.files import write_bytes
 

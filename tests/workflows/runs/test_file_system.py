@@ -21,9 +21,8 @@ TRAIN = ["train", "--iterations", "30", "--batch-size", "20", "--learning-rate",
 # Checkpoints at every iteration; files of at most LIMIT bytes, as on a disk with no more room; no pictures, no report.
 DRIVER = """
 import resource, signal, sys
-import softmaxclf.workflows.runs.training as stacks
-import softmaxclf.workflows.runs.result as result
-stacks.CHECKPOINT_SECONDS = 0
+from softmaxclf.workflows.runs import result, training
+training.CHECKPOINT_SECONDS = 0
 result._draw = result.write_report = lambda *arguments: None
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 limit = int(sys.argv.pop(1))

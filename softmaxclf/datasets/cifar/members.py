@@ -1,15 +1,13 @@
 """Batch files as streams of a known size, whether they lie in a folder or in an archive."""
 
 import mmap
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from softmaxclf.datasets.dataset import Progress
+from softmaxclf.datasets.inputs import opened, unreadable
 from softmaxclf.errors import DataError
-from softmaxclf.files import open_regular
 
 
 class Stream(Protocol):
@@ -20,7 +18,10 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class Member:
-    """One batch file: its name in the layout, where it is for messages, its size in bytes, its content."""
+    """One batch file: its name in the layout, where it is for messages, its size in bytes, its content.
+
+    The stream may go on behind the content: no more than `size` bytes are read of it.
+    """
 
     name: str
     place: str
@@ -65,35 +66,8 @@ class Member:
             )
 
 
-def unreadable(place: object, error: OSError) -> DataError:
-    """The one message for an input that the system refuses to give."""
-    return DataError(
-        f"{place}: expected a readable file, found: {error.strerror or error}; "
-        "check the path and its permissions, or fetch the data again (softmaxclf data download)"
-    )
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """A regular file, open for reading, and its size. Raises DataError."""
-    with ExitStack() as stack:
-        try:
-            file, size = stack.enter_context(open_regular(path))
-        except OSError as error:
-            raise unreadable(path, error) from error
-        yield file, size
-
-
-def folder_members(folder: Path, names: Sequence[str], progress: Progress | None = None) -> Iterator[Member]:
-    """The files `names` of `folder`, in that order, each open while it is in use. Raises DataError.
-
-    progress: called with the bytes that are done and their total.
-    """
-    total = sum(path.stat().st_size for path in (folder / name for name in names) if path.is_file())
-    done = 0
+def folder_members(folder: Path, names: Iterable[str]) -> Generator[Member, None, None]:
+    """The files `names` of `folder`, in that order, each open while it is in use. Raises DataError."""
     for name in names:
         with opened(folder / name) as (file, size):
             yield Member(name, str(folder / name), size, file, file)
-        done += size
-        if progress:
-            progress(done, total)

@@ -4,7 +4,7 @@ import mmap
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from softmaxclf.datasets.pickled_values import Refused, Shell, described
+from softmaxclf.datasets.pickles.values import Refused, Shell, described
 from softmaxclf.errors import DataError
 
 MAX_OPCODES = (
