@@ -4,7 +4,8 @@ The arrays `X_train, y_train` and optionally `X_validation, y_validation`, `X_te
 `image_shape`. What lies uncompressed on the disk is mapped, not read, so data may be larger than memory.
 
 Rows. `X` (N, D): one row of features each; with `image_shape` = (channels, height, width), pixels in plane
-order; or images as core/images.py takes them. Types: uint8, float32 and float64 stay; float16 becomes float32; other types are refused, as a silent
+order; or images as core/images.py takes them.
+Types: uint8, float32 and float64 stay; float16 becomes float32; other types are refused, as a silent
 cast would hide whether they are pixels or quantities. Floats must be finite and fit into float32, in which
 training computes.
 

@@ -16,6 +16,7 @@ from softmaxclf.core.checks.selfcheck import (
 )
 from softmaxclf.core.losses.hinge import hinge_margins
 from softmaxclf.core.losses.softmax import with_bias
+from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.datasets.cifar.reader import read_cifar_folder
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError
@@ -137,7 +138,7 @@ def test_a_gradient_without_the_mean_also_fails_common_sense(features_file):
 
 @LOSSES
 def test_an_engine_that_steps_wrongly_is_caught(features_file, loss, monkeypatch):
-    right = Trainer.run
+    right = SGD.run
 
     def too_far(self, until, *others):
         before = self.state.V.copy()
@@ -145,7 +146,7 @@ def test_an_engine_that_steps_wrongly_is_caught(features_file, loss, monkeypatch
         self.state.V[:] += 1e-4 * (self.state.V - before)
         return reached
 
-    monkeypatch.setattr(Trainer, "run", too_far)
+    monkeypatch.setattr(SGD, "run", too_far)
     document = run(features_file, loss)
     steps = of_group(document, ENGINE)
     assert steps
