@@ -31,6 +31,7 @@ def data(facts: Facts) -> Markup:
     rows = terms([
         ("Data set", told["name"]),
         ("Read from", element("code", told["path"])),
+        *([("Origin", told["remark"])] if told.get("remark") else []),
         ("Rows", _row_counts(facts)),
         ("Columns", f"{told['features']:,} ({what})"),
         ("Classes", f"{len(facts.class_names):,}"),
