@@ -6,6 +6,7 @@ Source: CS231n notes, "Before learning: sanity checks tips/tricks" and "Ratio of
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def independent_rows(X: Array, most: int) -> list[int]:
         if len(chosen) >= min(most, X.shape[1] + 1):
             break
         steps = (X[[*chosen[1:], place]] - X[0]).T
-        triangle: Array = np.linalg.qr(steps, mode="r")
+        triangle: Any = np.linalg.qr(steps, mode="r")
         if abs(triangle[-1, -1]) > INDEPENDENT * float(np.linalg.norm(steps[:, -1])):
             chosen.append(place)
     return chosen
