@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import click
@@ -10,15 +10,27 @@ from tqdm import tqdm
 
 from softmaxclf.workflows.observer import Observer
 
+# Where an output has no blocks: a cell that is half full or fuller is full, and what is emptier is left out.
+PLAIN = str.maketrans({**dict.fromkeys("▌▋▊▉█", "#"), **dict.fromkeys("▏▎▍", None), "│": "|"})
+
 
 class Console(Observer):
-    """Prints what a workflow tells. Bars appear only when stderr is a terminal."""
+    """Prints what a workflow tells, and its answer. Bars appear only when stderr is a terminal."""
 
-    def __init__(
-        self, *, quiet: bool = False, verbose: bool = False, no_progress: bool = False, **others: Any
-    ) -> None:
-        self.quiet, self.verbose, self.no_progress = quiet, verbose, no_progress or quiet
+    def __init__(self, *, quiet: bool, verbose: bool, no_progress: bool, as_json: bool) -> None:
+        self.quiet, self.verbose, self.no_progress, self.as_json = (
+            quiet,
+            verbose,
+            no_progress or quiet,
+            as_json,
+        )
         self._bar: tqdm[Any] | None = None
+
+    def answer(self, document: Any, text: Callable[[Any], str]) -> None:
+        """The result on stdout: as one JSON document if that was asked for, else the text made of it."""
+        from softmaxclf.runs import to_json
+
+        say(to_json(document) if self.as_json else text(document))
 
     def note(self, text: str) -> None:
         if not self.quiet:
@@ -60,28 +72,24 @@ class Console(Observer):
         tqdm.write(text, file=sys.stderr)
 
 
-def console_of(options: Mapping[str, Any]) -> Console:
-    """The console that the output options ask for."""
-    return Console(**{name: options[name] for name in ("quiet", "verbose", "no_progress")})
+def say(text: str) -> None:
+    """Print a text on stdout in the letters that it has: others become escapes, and the blocks of bars # signs."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    click.echo(text)
 
 
-def print_json(document: object) -> None:
-    """One JSON document on stdout."""
-    from softmaxclf.runs import to_json
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Text columns under their names, padded; those numbered in `left` to the left, the others to the right."""
+    lines = [columns, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
 
-    click.echo(to_json(document))
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Text columns under their names, padded; the first column to the left, the others to the right."""
-    lines = [list(columns), *map(list, rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
-
-    def padded(line: list[str]) -> str:
-        first = line[0].ljust(widths[0])
-        return "  ".join(
-            [first, *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
-        )
+    def padded(line: Sequence[str]) -> str:
+        cells = enumerate(zip(line, widths, strict=True))
+        return "  ".join(f"{cell:{'<' if place in left else '>'}{width}}" for place, (cell, width) in cells)
 
     return "\n".join(padded(line).rstrip() for line in lines)
 
@@ -115,8 +123,8 @@ def settings(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in values.items())
 
 
-def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:
-    """Accuracy of each split with its interval, rows and loss."""
+def splits_table(splits: Mapping[str, Mapping[str, Any]], title: str = "split") -> str:
+    """Accuracy of each split with its interval, rows and loss, and what is to be noted of them."""
     rows = [
         [
             name,
@@ -127,7 +135,7 @@ def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         for name, split in splits.items()
     ]
-    text = table(["split", "accuracy", "95 % interval", "rows", "loss"], rows)
+    text = table([title, "accuracy", "95 % interval", "rows", "loss"], rows)
     notes = [f"{name}: {split['note']}" for name, split in splits.items() if split.get("note")]
     return "\n".join([text, *notes])
 

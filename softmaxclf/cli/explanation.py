@@ -15,20 +15,20 @@ VISIBLE = 1e-9  # a change of a probability that is more than the rounding of us
 Document = Mapping[str, Any]
 
 
-def explanation(result: Document, encoding: str) -> str:
-    """The whole text, in letters that an output of that encoding has: others become escapes, and bars # signs."""
+def text(result: Document) -> str:
+    """The whole text."""
     shown = shown_classes(result)
     parts = [
         _origin(result, len(shown)),
         _steps(result, shown),
-        _chart(result, shown, fine=can_print(BLOCKS + AXIS, encoding)),
+        _chart([result["classes"][k] for k in shown]),
         _decision(result),
         _losses(result),
         _jacobian(result),
         _changes(result, shown),
+        f"Wrote {console.quoted(result['picture'])}" if result["picture"] else "",
     ]
-    text = "\n\n".join(part for part in parts if part)
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return "\n\n".join(part for part in parts if part)
 
 
 def shown_classes(result: Document) -> list[int]:
@@ -42,15 +42,6 @@ def shown_classes(result: Document) -> list[int]:
     return sorted(chosen)
 
 
-def can_print(text: str, encoding: str) -> bool:
-    """Whether an output of that encoding has all these letters."""
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
 def figure(value: float) -> str:
     """A number with four decimals, or with three digits and an exponent where those would show nothing of it."""
     value += 0.0  # turns -0 into 0
@@ -62,22 +53,19 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
-def bar(share: float, *, fine: bool) -> str:
-    """A bar of `share` (0 to 1) of BAR cells: to the eighth of a cell if `fine`, else of whole # signs."""
-    if not fine:
-        return "#" * round(share * BAR)
+def bar(share: float) -> str:
+    """A bar of `share` (0 to 1) of BAR cells, to the eighth of a cell."""
     whole, eighths = divmod(round(share * BAR * 8), 8)
     return BLOCKS[-1] * whole + BLOCKS[eighths].strip()
 
 
-def score_bar(score: float, low: float, high: float, *, fine: bool) -> str:
+def score_bar(score: float, low: float, high: float) -> str:
     """A bar to the left or to the right of an axis at 0, on a scale from low <= 0 to high >= 0, of BAR + 1 letters."""
-    full, axis = (BLOCKS[-1], AXIS) if fine else ("#", "|")
     span = (high - low) or 1.0
     left = round(-low / span * BAR)
-    length = round(abs(score) / span * BAR)
-    negative, positive = (full * min(length, left), "") if score < 0 else ("", full * length)
-    return f"{negative:>{left}}{axis}{positive:<{BAR - left}}"[: BAR + 1]
+    full = BLOCKS[-1] * round(abs(score) / span * BAR)
+    negative, positive = (full[:left], "") if score < 0 else ("", full)
+    return f"{negative:>{left}}{AXIS}{positive:<{BAR - left}}"[: BAR + 1]
 
 
 def _origin(result: Document, shown: int) -> str:
@@ -113,21 +101,19 @@ def _steps(result: Document, shown: Sequence[int]) -> str:
     return console.table(columns, [*rows, ["sum", *(sums.get(key, "") for key in keys)]])
 
 
-def _chart(result: Document, shown: Sequence[int], *, fine: bool) -> str:
+def _chart(classes: Sequence[Document]) -> str:
     """Scores and probabilities as bars, side by side."""
-    chosen = [result["classes"][k] for k in shown]
-    low, high = min(0.0, *(each["score"] for each in chosen)), max(0.0, *(each["score"] for each in chosen))
-    width = max(len("class"), *(len(each["class"]) for each in chosen))
-    scores = [figure(each["score"]) for each in chosen]
-    room = max(len("score"), *map(len, scores))
-    lines = [f"{'class':<{width}}  {'score':>{room}} {'':{BAR + 1}}  probability"]
-    for each, score in zip(chosen, scores, strict=True):
-        left = score_bar(each["score"], low, high, fine=fine)
-        right = (
-            f"{100 * each['probability']:5.1f} % {AXIS if fine else '|'}{bar(each['probability'], fine=fine)}"
-        )
-        lines.append(f"{each['class']:<{width}}  {score:>{room}} {left}  {right}")
-    return "\n".join(lines)
+    scores = [0.0, *(each["score"] for each in classes)]
+    rows = [
+        [
+            each["class"],
+            figure(each["score"]),
+            score_bar(each["score"], min(scores), max(scores)),
+            f"{100 * each['probability']:5.1f} % {AXIS}{bar(each['probability'])}",
+        ]
+        for each in classes
+    ]
+    return console.table(["class", "score", "", "probability"], rows, left=(0, 3))
 
 
 def _decision(result: Document) -> str:
@@ -152,16 +138,16 @@ def _losses(result: Document) -> str:
     own = result["classes"][result["label"]["index"]]
     close = sum((each["hinge_margin"] or 0) > 0 for each in result["classes"])
     shifted = figure(own["shifted"]) if own["shifted"] >= 0 else f"({figure(own['shifted'])})"
-    how = [
-        f"log {figure(result['sum_of_exp'])} - {shifted} = -log p",
-        f"sum of {counted(close, 'margin')} s_j - ({figure(own['score'])}) + 1 above 0",
-    ]
-    width = max(map(len, how))
+    sums = f"sum of {counted(close, 'margin')} s_j - ({figure(own['score'])}) + 1 above 0"
     rows = [
-        ["cross-entropy", figure(result["cross_entropy"]), how[0].ljust(width)],
-        ["hinge", figure(result["hinge"]), how[1].ljust(width)],
+        [
+            "cross-entropy",
+            figure(result["cross_entropy"]),
+            f"log {figure(result['sum_of_exp'])} - {shifted} = -log p",
+        ],
+        ["hinge", figure(result["hinge"]), sums],
     ]
-    table = console.table(["loss", f"class {own['class']}", "how".ljust(width)], rows)
+    table = console.table(["loss", f"class {own['class']}", "how"], rows, left=(0, 2))
     return f"{table}\n{_push_and_pull(own, close)}"
 
 

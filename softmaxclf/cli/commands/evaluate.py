@@ -1,7 +1,6 @@
 """softmaxclf evaluate."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,21 +9,10 @@ from softmaxclf.cli import console, options
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test"]),
-    default="test",
-    show_default=True,
-    help="Rows to score.",
-)
-@click.option("--data", metavar="SOURCE", help="Data set. [default: the one that the model was trained on]")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Also write evaluation.json, tables (CSV) and pictures into this folder.",
-)
+@options.model
+@options.split("Rows to score.")
+@options.data()
+@options.out("DIR", "Also write evaluation.json, tables (CSV) and pictures into this folder.")
 @click.option(
     "--calibrate",
     is_flag=True,
@@ -32,20 +20,12 @@ from softmaxclf.cli import console, options
 )
 @click.option(
     "--calibrated-out",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     metavar="FILE",
     help="Model file for --calibrate. [default: weights-calibrated.npz beside the weights]",
 )
 @options.output
-def evaluate(
-    model: Path,
-    split: str,
-    data: str | None,
-    out: Path | None,
-    calibrate: bool,
-    calibrated_out: Path | None,
-    **others: Any,
-) -> None:
+def evaluate(output: console.Console, **request: Any) -> None:
     """Score a saved model: accuracy with its interval, loss, per class figures, confusion, calibration.
 
     MODEL is a run folder or a weights.npz.
@@ -57,20 +37,19 @@ def evaluate(
     from softmaxclf.workflows.models.evaluate import EvaluationRequest
     from softmaxclf.workflows.models.evaluate import evaluate as run_evaluate
 
-    if calibrated_out is not None and not calibrate:
+    if request["calibrated_out"] is not None and not request["calibrate"]:
         raise click.UsageError("--calibrated-out is for --calibrate; add it, or leave both out")
-    request = EvaluationRequest(model, split, data, out, calibrate, calibrated_out)
-    result = run_evaluate(request, console.console_of(others))
-    if others["as_json"]:
-        console.print_json(result)
-        return
+    output.answer(run_evaluate(EvaluationRequest(**request), output), _text)
+
+
+def _text(result: Mapping[str, Any]) -> str:
     parts = [_accuracy(result), _probabilities(result), _classes(result), _pairs(result)]
     if "calibration" in result:
         parts.append(_calibration(result["calibration"]))
-    click.echo("\n\n".join(part for part in parts if part))
     if "out" in result:
-        click.echo(f"\n{', '.join(result['files'])} are in {console.quoted(result['out'])}")
-    click.echo(f"\nNext: softmaxclf visualize-weights {console.quoted(model)}")
+        parts.append(f"{', '.join(result['files'])} are in {console.quoted(result['out'])}")
+    parts.append(f"Next: softmaxclf visualize-weights {console.quoted(result['model'])}")
+    return "\n\n".join(part for part in parts if part)
 
 
 def _accuracy(result: Mapping[str, Any]) -> str:

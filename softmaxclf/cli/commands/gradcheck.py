@@ -1,6 +1,7 @@
 """softmaxclf gradcheck."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import click
@@ -10,7 +11,12 @@ from softmaxclf.cli import console, options
 
 @click.command()
 @click.option(
-    "--data", default="sample", show_default=True, metavar="SOURCE", help="Data set whose rows are used."
+    "--data",
+    "source",
+    default="sample",
+    show_default=True,
+    metavar="SOURCE",
+    help="Data set whose rows are used.",
 )
 @click.option(
     "--rows",
@@ -34,7 +40,7 @@ from softmaxclf.cli import console, options
     help="Of the rows, weights and directions drawn.",
 )
 @options.output
-def gradcheck(data: str, rows: int | None, loss: str, seed: int, **others: Any) -> None:
+def gradcheck(output: console.Console, **request: Any) -> None:
     """Check every gradient by an independent route: numeric differences, naive loops, common sense.
 
     Exits with 1, after the same table, when a check fails.
@@ -46,16 +52,13 @@ def gradcheck(data: str, rows: int | None, loss: str, seed: int, **others: Any) 
     from softmaxclf.workflows.lessons.gradcheck import GradcheckRequest
     from softmaxclf.workflows.lessons.gradcheck import gradcheck as run_gradcheck
 
-    result = run_gradcheck(GradcheckRequest(data, rows, loss, seed), console.console_of(others))
-    if others["as_json"]:
-        console.print_json(result)
-    else:
-        click.echo("\n\n".join(_parts(result)))
+    result = run_gradcheck(GradcheckRequest(**request), output)
+    output.answer(result, _text)
     if not result["passed"]:
         click.get_current_context().exit(1)
 
 
-def _parts(result: Mapping[str, Any]) -> list[str]:
+def _text(result: Mapping[str, Any]) -> str:
     head = (
         f"{result['loss']} on {result['rows']:,} rows of {result['data']}: {result['features']:,} standardized "
         f"features, {result['classes']:,} classes, regularization {result['regularization']:g}, seed {result['seed']}"
@@ -70,34 +73,21 @@ def _parts(result: Mapping[str, Any]) -> list[str]:
         if failed
         else f"All {every} checks passed."
     )
-    return parts
+    return "\n\n".join(parts)
 
 
 def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
     """The table of all checks, under a line for each group."""
-    columns = [[check[name] for check in checks] for name in ("name", "expected", "found")]
-    titles = ("check", "expected", "found")
-    widths = [max(map(len, (title, *column))) for title, column in zip(titles, columns, strict=True)]
-    # The table aligns to the right what is not in the first column; these are words.
-    padded = [
-        [text.ljust(width) for text in (title, *column)]
-        for title, column, width in zip(titles, columns, widths, strict=True)
+    rows = [
+        [check["name"], check["expected"], check["found"], "ok" if check["passed"] else "FAILED"]
+        for check in checks
     ]
-    results = ["ok" if check["passed"] else "FAILED" for check in checks]
-    lines = console.table(
-        [column[0] for column in padded] + ["result"],
-        [
-            [*cells, result]
-            for *cells, result in zip(*(column[1:] for column in padded), results, strict=True)
-        ],
+    heading, *lines = console.table(
+        ["check", "expected", "found", "result"], rows, left=(0, 1, 2)
     ).splitlines()
-    text = [lines[0]]
-    group = None
-    for check, line in zip(checks, lines[1:], strict=True):
-        if check["group"] != group:
-            group = check["group"]
-            text.append(f"-- {group}")
-        text.append(line)
+    text = [heading]
+    for group, members in groupby(zip(checks, lines, strict=True), key=lambda each: each[0]["group"]):
+        text += [f"-- {group}", *(line for _, line in members)]
     return "\n".join(text)
 
 

@@ -1,7 +1,6 @@
 """softmaxclf tune."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -24,7 +23,7 @@ SHOWN = ("train_accuracy", "validation_accuracy", "validation_interval", "valida
 @click.option("--dry-run", is_flag=True, help="Show the grid, its stacks, memory and time; write nothing.")
 @options.run
 @options.output
-def tune(config_file: Path | None, settings: tuple[str, ...], dry_run: bool, **rest: Any) -> None:
+def tune(output: console.Console, dry_run: bool, **choices: Any) -> None:
     """Train a grid of learning rates and regularizations at once and save the best model.
 
     The objective is mean loss + 0.5 * regularization * |W|^2. An AXIS is a list such as 1e-7,3e-7 or a range
@@ -39,35 +38,24 @@ def tune(config_file: Path | None, settings: tuple[str, ...], dry_run: bool, **r
     from softmaxclf.workflows.runs.session import Request
     from softmaxclf.workflows.runs.tune import tune as run_tune
 
-    keyed, others = options.split_options(rest)
-    config = options.read_config(config_file, settings, keyed)
-    request = Request("tune", config, others["out"], others["overwrite"], others["max_time"])
-    console_ = console.console_of(others)
+    request = Request("tune", **choices)
     if dry_run:
-        planned = plan(request, console_)
-        if others["as_json"]:
-            console.print_json(planned)
-        else:
-            click.echo(_plan_text(planned))
+        output.answer(plan(request, output), _plan_text)
         return
-    summary = run_tune(request, console_)
-    if others["as_json"]:
-        for warning in summary["warnings"]:
-            console_.warn(warning)
-        console.print_json(summary)
-        return
-    splits = summary["splits"]
-    click.echo(_cells_table(summary["cells"], summary["best"]))
-    click.echo(
-        f"(train over {splits['train']['rows']:,} rows, validation over {splits['validation']['rows']:,})\n"
-    )
-    click.echo(_winner(summary["best"]))
-    click.echo(console.splits_table(summary["splits"]))
+    summary = run_tune(request, output)
     for warning in summary["warnings"]:
-        console_.warn(warning)
-    run = console.quoted(summary["run"])
-    click.echo(f"\nThe best weights, the table and pictures are in {run}")
-    click.echo(f"Next: softmaxclf visualize-weights {run}")
+        output.warn(warning)
+    output.answer(summary, _text)
+
+
+def _text(summary: Mapping[str, Any]) -> str:
+    splits, run = summary["splits"], console.quoted(summary["run"])
+    return (
+        f"{_cells_table(summary['cells'], summary['best'])}\n"
+        f"(train over {splits['train']['rows']:,} rows, validation over {splits['validation']['rows']:,})\n\n"
+        f"{_winner(summary['best'])}\n{console.splits_table(splits)}\n\n"
+        f"The best weights, the table and pictures are in {run}\nNext: softmaxclf visualize-weights {run}"
+    )
 
 
 def _winner(best: Mapping[str, Any]) -> str:
