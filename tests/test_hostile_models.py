@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from softmaxclf.core.stages.preprocessing import Preprocessing
 
 from softmaxclf import model_file
 from softmaxclf.core.model import LinearModel
+from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.errors import DataError, ModelError
 
 MOST_EXTRA_MEMORY = 200 << 20  # bytes

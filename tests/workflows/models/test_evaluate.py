@@ -148,7 +148,7 @@ def test_of_a_hinge_model_the_loss_is_hinge_and_the_probabilities_are_said_to_be
     found = evaluate(EvaluationRequest(hinge_run, "validation"), Observer())
     recorded = json.loads((hinge_run / "metrics.json").read_text())["splits"]["validation"]
     assert found["loss_function"] == "hinge" and found["loss"] == recorded["loss"] != found["log_loss"]
-    assert "hinge loss trained for margins" in found["probabilities"]
+    assert "the hinge loss trains margins, not probabilities" in found["probabilities"]
 
 
 def test_a_class_that_is_never_predicted_gives_null_and_not_nan(
@@ -212,7 +212,7 @@ def test_a_file_where_the_folder_belongs_gives_one_clear_error(hinge_run: Path, 
 
 
 @pytest.mark.parametrize(
-    "config", [{"data": {"validation": "many"}}, {"data": {"seed": -1}}, {"data": {"source": 7}}]
+    "config", [{"data": {"validation": "many"}}, {"data": {"seed": -1}}, {"data": {"source": ""}}]
 )
 def test_a_model_with_impossible_settings_of_its_own_gives_one_clear_error(
     hinge_run: Path, tmp_path: Path, config: dict[str, Any]
