@@ -7,6 +7,7 @@ from typing import Any
 
 from softmaxclf import __version__
 from softmaxclf.config import Config, to_dict
+from softmaxclf.core.metrics import majority_baseline
 from softmaxclf.core.model import LinearModel
 from softmaxclf.model_file import load_model, save_model
 from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS
@@ -39,10 +40,17 @@ class Finding:
 
 def with_provenance(model: LinearModel, config: Config, material: Material, **facts: Any) -> LinearModel:
     """The model, saying how it was made: the whole configuration, the data, and `facts`."""
+    data = material.dataset
     provenance = {
         "softmaxclf": __version__,
         "config": to_dict(config),
-        "data": {"name": material.dataset.name, "fingerprint": material.fingerprint},
+        "data": {
+            "name": data.name,
+            "fingerprint": material.fingerprint,
+            "majority": majority_baseline(data.train.y, ())[
+                0
+            ],  # so that evaluating need not read the training rows
+        },
         **facts,
     }
     return replace(model, provenance=provenance)
