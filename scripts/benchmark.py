@@ -192,13 +192,14 @@ def engine(
     arrays: Arrays, options: argparse.Namespace, rates: Any, strengths: Any, *, folds: int = 0, settings: Any = None,
     mirror: Any = None,
 ) -> Result:  # fmt: skip
-    from softmaxclf.core.engine import Trainer
+    from softmaxclf.core.stack import Problem, Settings, initial_state
+    from softmaxclf.core.stages.preprocessing import fit_preprocessing
+
     from softmaxclf.core.model import LinearModel
-    from softmaxclf.core.preprocessing import fit_preprocessing
     from softmaxclf.core.rows import RowReader
     from softmaxclf.core.search import grid_cells
+    from softmaxclf.core.solvers.sgd.solver import Trainer
     from softmaxclf.core.splits import stratified_folds
-    from softmaxclf.core.stack import Problem, Settings, initial_state
 
     X, y = arrays["X"], arrays["y"]
     settings = settings or Settings(options.iterations, options.batch_size, regularize_bias=True)

@@ -9,13 +9,14 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "softmax": "softmaxclf.core.softmax",
-    "log_softmax": "softmaxclf.core.softmax",
-    "cross_entropy": "softmaxclf.core.softmax",
-    "softmax_loss_naive": "softmaxclf.core.reference",
-    "softmax_loss_vectorized": "softmaxclf.core.softmax",
-    "hinge_loss_naive": "softmaxclf.core.reference",
-    "hinge_loss_vectorized": "softmaxclf.core.hinge",
+    "softmax": "softmaxclf.core.losses.softmax",
+    "log_softmax": "softmaxclf.core.losses.softmax",
+    "cross_entropy": "softmaxclf.core.losses.softmax",
+    "softmax_loss_naive": "softmaxclf.core.checks.reference",
+    "softmax_loss_vectorized": "softmaxclf.core.losses.softmax",
+    "hinge_loss_naive": "softmaxclf.core.checks.reference",
+    "hinge_loss_vectorized": "softmaxclf.core.losses.hinge",
+    "fit": "softmaxclf.workflows.fit",
     "load_model": "softmaxclf.model_file",
 }
 __all__ = ["__version__", *_HOMES]

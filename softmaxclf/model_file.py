@@ -12,7 +12,10 @@
     loss            ()        text: softmax or hinge
     temperature     ()        float64, positive
     provenance      ()        text: a JSON object, at most 20 levels deep, how the model was made
-    checksum        ()        text: SHA-256 over names, types, shapes and bytes of all the others, in this order
+    stages          (n,)      text: names of the stages that change rows as they are read, where there are others
+                              than the mirror; their arrays are called stage.<name>.<array>
+    checksum        ()        text: SHA-256 over names, types, shapes and bytes of all the others, in this order,
+                              those of stages last and by name
 
 What the reader (`load_model`) accepts: exactly these arrays, no fewer and no more, of exactly these types and
 shapes, in a zip archive as `arrays` describes it byte by byte. K is at least 2; class names are different and
@@ -31,7 +34,8 @@ the answer is a model that can be scored or one ModelError.
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +43,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.arrays import read_arrays
+from softmaxclf.core.images import ImageShape
+from softmaxclf.core.losses import LOSSES
 from softmaxclf.core.model import LinearModel
-from softmaxclf.core.preprocessing import Preprocessing
-from softmaxclf.core.rows import folded_width
+from softmaxclf.core.stages import STAGES
+from softmaxclf.core.stages.mirror import Mirror
+from softmaxclf.core.stages.stage import Preprocessing, Reading
 from softmaxclf.datasets.checks import checked_class_names
 from softmaxclf.errors import DataError, ModelError
 from softmaxclf.files import write_bytes
@@ -128,22 +135,36 @@ def _arrays_of(model: LinearModel) -> Arrays:
         "offset": none if preprocessing.offset is None else preprocessing.offset,
         "scale": none if preprocessing.scale is None else preprocessing.scale,
         "unit_norm": np.bool_(preprocessing.unit_norm),
-        "mirror": np.bool_(preprocessing.mirror is not None),
+        "mirror": np.bool_(any(isinstance(stage, Mirror) for stage in preprocessing.reading)),
         "image_shape": np.array(model.image_shape or (), np.int64),
         "loss": np.array(model.loss),
         "temperature": np.float64(model.temperature),
         "provenance": np.array(json.dumps(dict(model.provenance), sort_keys=True)),
     }
-    return {key: np.asarray(values[key]) for key in KEYS}
+    return {key: np.asarray(values[key]) for key in KEYS} | _stage_arrays(preprocessing.reading)
+
+
+def _stage_arrays(reading: Sequence[Reading]) -> Arrays:
+    """The arrays of reading stages; none where the mirror, which has an array of its own, is the only one."""
+    if all(isinstance(stage, Mirror) for stage in reading):
+        return {}
+    arrays = {"stages": np.array([stage.name for stage in reading])}
+    for stage in reading:
+        arrays |= {f"stage.{stage.name}.{key}": np.asarray(value) for key, value in stage.arrays().items()}
+    return arrays
 
 
 def _checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
     digest = hashlib.sha256()
-    for key in KEYS:
+    for key in (*KEYS, *sorted(name for name in arrays if _is_of_stage(name))):
         array = arrays[key]
         digest.update(f"{key} {array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def _is_of_stage(name: str) -> bool:
+    return name == "stages" or name.startswith("stage.")
 
 
 class _Reading:
@@ -182,7 +203,7 @@ class _Reading:
         if version != FORMAT_VERSION:
             remedy = "use the softmaxclf that wrote it, or train the model again"
             raise self._wrong(f"format version {FORMAT_VERSION}", f"version {version}", remedy)
-        if more := sorted(set(self.arrays) - {*KEYS, "checksum"}):
+        if more := sorted(name for name in {*self.arrays} - {*KEYS, "checksum"} if not _is_of_stage(name)):
             raise self._wrong("only the arrays of a model", f"{', '.join(more[:8])} too")
         if self._scalar("checksum") != _checksum(self.arrays):
             raise self._wrong(
@@ -212,7 +233,7 @@ class _Reading:
         except DataError as error:
             raise ModelError(str(error)) from error
 
-    def _image_shape(self) -> tuple[int, int, int] | None:
+    def _image_shape(self) -> ImageShape | None:
         values = [int(value) for value in self._array("image_shape", 1, (0,), (3,))]
         if not values:
             return None
@@ -220,28 +241,46 @@ class _Reading:
             raise self._wrong("a positive image_shape", f"{values}")
         return values[0], values[1], values[2]
 
-    def _preprocessing(self, columns: int, image_shape: tuple[int, int, int] | None) -> Preprocessing:
+    def _preprocessing(self, columns: int, image_shape: ImageShape | None) -> Preprocessing:
         offset = self._array("offset", 1, (0,), (columns,))
         scale = self._array("scale", 1, (0,), (1,), (columns,))
         if (scale <= 0).any():
             raise self._wrong("positive scales", f"{scale.min()}")
-        mirror = image_shape if self._scalar("mirror") else None
-        if image_shape is not None:
-            channels, height, width = image_shape
-            expected = channels * height * (folded_width(image_shape) if mirror else width)
-            if columns != expected:
-                raise self._wrong(f"weights of {expected} rows for images {image_shape}", f"{columns} rows")
-        elif self._scalar("mirror"):
-            raise self._wrong("an image_shape in a mirror-folded model", "none")
+        reading = self._reading(columns, image_shape)
+        width = reading[0].width if reading else columns
+        if image_shape is not None and width != math.prod(image_shape):
+            raise self._wrong(f"weights for images {image_shape}", f"rows of {width} columns")
         unit_norm = bool(self._scalar("unit_norm"))
         return Preprocessing(
-            offset if len(offset) else None, scale if len(scale) else None, unit_norm, mirror
+            offset if len(offset) else None, scale if len(scale) else None, unit_norm, reading
         )
+
+    def _reading(self, columns: int, image_shape: ImageShape | None) -> tuple[Reading, ...]:
+        """The stages that change rows as they are read; the last one gives as many columns as there are weights."""
+        names = self._array("stages", 1).tolist() if "stages" in self.arrays else []
+        names = names or ["mirror"] * bool(self._scalar("mirror"))
+        if unknown := [name for name in names if name not in STAGES]:
+            raise self._wrong(f"stages out of {', '.join(STAGES)}", ascii(unknown[0])[:60])
+        stages = []
+        for name in names:
+            prefix = f"stage.{name}."
+            own = {
+                key.removeprefix(prefix): self.arrays[key] for key in self.arrays if key.startswith(prefix)
+            }
+            try:
+                stages.append(STAGES.load(name).from_arrays(own, image_shape))
+            except ValueError as error:
+                raise self._wrong(str(error), "none") from error
+        if stages and stages[-1].columns != columns:
+            raise self._wrong(
+                f"weights of {stages[-1].columns} rows for images {image_shape}", f"{columns} rows"
+            )
+        return tuple(stages)
 
     def _loss(self) -> str:
         loss = str(self._scalar("loss"))
-        if loss not in ("softmax", "hinge"):
-            raise self._wrong("loss softmax or hinge", repr(loss[:40]))
+        if loss not in LOSSES:
+            raise self._wrong(f"loss {' or '.join(LOSSES)}", repr(loss[:40]))
         return loss
 
     def _temperature(self) -> float:

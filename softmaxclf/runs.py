@@ -48,15 +48,15 @@ _MANIFEST_FORM = {
     "format_version": int, "command": str, "status": str, "sittings": int, "command_line": [str],
     "data": {"name": str, "fingerprint": str},
 }  # fmt: skip
-_SPLIT_FORM = {"accuracy": NUMBER, "interval": [NUMBER, NUMBER], "loss": NUMBER, "rows": int}
-_METRICS_FORM = {"splits": {str: _SPLIT_FORM}, "warnings": [str]}
+SPLIT_FORM = {"accuracy": NUMBER, "interval": [NUMBER, NUMBER], "loss": NUMBER, "rows": int}
+_METRICS_FORM = {"splits": {str: SPLIT_FORM}, "warnings": [str]}
 _CELL_FORM = {
-    "learning_rate": int | float, "regularization": int | float, "train_accuracy": NUMBER,
-    "validation_accuracy": NUMBER, "validation_loss": NUMBER, "validation_interval": [NUMBER, NUMBER], "status": str,
+    "train_accuracy": NUMBER, "validation_accuracy": NUMBER, "validation_loss": NUMBER,
+    "validation_interval": [NUMBER, NUMBER], "status": str,
 }  # fmt: skip
 _TUNE_FORM = {
-    "splits": {"train": _SPLIT_FORM, "validation": _SPLIT_FORM},
-    "best": {"learning_rate": int | float, "regularization": int | float, "refit": bool},
+    "splits": {"train": SPLIT_FORM, "validation": SPLIT_FORM},
+    "best": {str: int | float | bool, "refit": bool},
     "cells": [_CELL_FORM],
 }
 
@@ -174,13 +174,39 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 def read_metrics(path: Path, command: str) -> dict[str, Any]:
     """The content of metrics.json in the run folder of that command. Raises DataError when it is none."""
     content = read_json(path / METRICS)
-    forms = [_METRICS_FORM, *([_TUNE_FORM] if command == "tune" else [])]
-    if not all(has_form(content, form) for form in forms):
+    if not is_metrics(content, command):
         raise DataError(
             f"{path / METRICS}: expected the metrics of a run, found something else; "
             "run the command again with --overwrite"
         )
     return content  # type: ignore[no-any-return]
+
+
+def is_metrics(content: Any, command: str) -> bool:
+    """Whether JSON content is what that command writes as metrics.json."""
+    if command != "tune":
+        return has_form(content, _METRICS_FORM)
+    if not (has_form(content, _METRICS_FORM) and has_form(content, _TUNE_FORM)):
+        return False
+    axes = {name: int | float for name in content["best"] if name != "refit"}
+    return has_form([content["best"], *content["cells"]], [axes])
+
+
+def read_history(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:
+    """The table of a history.csv with these columns as (T, n) floats, empty fields as NaN. Raises DataError."""
+    again = "run the command again to make it"
+    try:
+        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+        if tuple(lines[0]) != tuple(columns):
+            raise ValueError
+        rows = [[float(field) if field else np.nan for field in line] for line in lines[1:]]
+        return np.array(rows, np.float64).reshape(-1, len(columns))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}; {again}") from error
+    except (ValueError, IndexError, csv.Error) as error:
+        raise DataError(
+            f"{path}: expected a table of {','.join(columns)}, found something else; {again}"
+        ) from error
 
 
 def has_form(value: Any, form: Any) -> bool:

@@ -1,4 +1,6 @@
 import io
+import tracemalloc
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -92,8 +94,62 @@ def test_arrays_are_read_one_by_one_on_demand(tmp_path: Path) -> None:
     with open_arrays(path, error=DataError) as arrays:
         assert arrays.names == ("first", "second")
         np.testing.assert_array_equal(arrays.read("first"), ARRAYS["long"])
-    with pytest.raises(DataError, match="second: expected the checksum"):
-        map_arrays(path, error=DataError)
+        with pytest.raises(DataError, match=r"second: expected a whole file .*, found: Bad CRC-32 .*; "):
+            arrays.read("second")
+
+
+def test_the_outline_of_an_array_is_its_shape_and_type_without_its_elements(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    for save in SAVERS:
+        path.write_bytes(packed(save, bytes=np.zeros((30_000, 1000), np.uint8), half=ARRAYS["half"]))
+        with open_arrays(path, error=DataError) as arrays:
+            tracemalloc.start()
+            outline = arrays.outline("bytes")
+            assert tracemalloc.get_traced_memory()[1] < 1 << 20
+            tracemalloc.stop()
+            assert (outline.shape, outline.dtype) == ((30_000, 1000), np.uint8)
+            assert arrays.outline("half").dtype == np.float16
+
+
+def test_a_mapped_array_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    content = bytearray(packed(bytes=ARRAYS["bytes"]))
+    content[-1000] ^= 1  # reading finds that the checksum is wrong
+    path.write_bytes(content)
+    assert (map_arrays(path, error=DataError)["bytes"] != ARRAYS["bytes"]).sum() == 1
+
+
+def test_members_of_an_archive_behind_other_bytes_are_mapped_where_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    first = packed(other=ARRAYS["long"])  # a whole archive, before the one that counts
+    path.write_bytes(first + packed(double=ARRAYS["double"]))
+    np.testing.assert_array_equal(map_arrays(path, error=DataError)["double"], ARRAYS["double"])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "-" * 4000 + "1",
+        "[" * 4000,
+        "{1: 2, 'a': 3}",
+        "{'descr': (), 'fortran_order': False, 'shape': ()}",
+        "{'descr': [('a', 1, 2, 3)], 'fortran_order': False, 'shape': ()}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (" + "9" * 3900 + ",)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (" + "1, " * 100 + "6)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (6L,)}",
+        "{'descr': '<f4', 'fortran_order': 0, 'shape': (6,)}",
+        "{'descr': 'a4', 'fortran_order': False, 'shape': (6,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (6.0,)}",
+    ],
+    ids=lambda header: header[:60],
+)
+def test_an_odd_header_is_refused_in_one_line(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(24))
+    with warnings.catch_warnings(), pytest.raises(DataError, match=r"x: expected .* found.*; ") as caught:
+        warnings.simplefilter("error")
+        read_arrays(path, error=DataError)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 400
 
 
 def test_the_error_is_of_the_callers_class_and_names_the_file(tmp_path: Path) -> None:

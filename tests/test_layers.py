@@ -50,7 +50,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def name_of(path: Path) -> str:
-    """softmaxclf.core.softmax of its file; a package by its own name."""
+    """softmaxclf.core.losses.softmax of its file; a package by its own name."""
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -139,8 +139,8 @@ def reachable(start: str) -> set[str]:
 
 
 def test_the_engine_never_reaches_the_reference_that_it_is_tested_against():
-    assert "softmaxclf.core.reference" in NAMES
-    assert "softmaxclf.core.reference" not in reachable("softmaxclf.core.engine")
+    assert "softmaxclf.core.checks.reference" in NAMES
+    assert "softmaxclf.core.checks.reference" not in reachable("softmaxclf.core.solvers.sgd.solver")
 
 
 @pytest.mark.parametrize(
@@ -160,27 +160,35 @@ def test_a_library_is_used_in_its_own_layer_only(library, groups):
 @pytest.mark.parametrize(
     ("module", "source", "said"),
     [
-        ("softmaxclf.core.engine", "import softmaxclf.workflows.train", "does not stand below"),
-        ("softmaxclf.core.engine", "def f():\n    from softmaxclf import runs", "does not stand below"),
         (
-            "softmaxclf.core.engine",
+            "softmaxclf.core.solvers.sgd.solver",
+            "import softmaxclf.workflows.runs.train",
+            "does not stand below",
+        ),
+        (
+            "softmaxclf.core.solvers.sgd.solver",
+            "def f():\n    from softmaxclf import runs",
+            "does not stand below",
+        ),
+        (
+            "softmaxclf.core.solvers.sgd.solver",
             "if TYPE_CHECKING:\n    from ..cli.main import cli",
             "does not stand below",
         ),
         ("softmaxclf.runs", "from softmaxclf.config import Config", "does not stand below"),
         (
-            "softmaxclf.core.engine",
+            "softmaxclf.core.solvers.sgd.solver",
             "from softmaxclf.arrays import read_arrays",
             "core may import only errors, files",
         ),
-        ("softmaxclf.core.engine", "import yaml", "which core may not"),
+        ("softmaxclf.core.solvers.sgd.solver", "import yaml", "which core may not"),
         (
             "softmaxclf.plots.grid",
             "from softmaxclf.datasets.sources import open_source",
             "does not stand below",
         ),
-        ("softmaxclf.workflows.train", "from tqdm import tqdm", "which workflows may not"),
-        ("softmaxclf.workflows.train", "import softmaxclf.novelty.thing", "has no place"),
+        ("softmaxclf.workflows.runs.train", "from tqdm import tqdm", "which workflows may not"),
+        ("softmaxclf.workflows.runs.train", "import softmaxclf.novelty.thing", "has no place"),
     ],
 )
 def test_a_forbidden_import_is_found(module, source, said):
@@ -192,10 +200,10 @@ def test_a_forbidden_import_is_found(module, source, said):
     ("module", "source"),
     [
         (
-            "softmaxclf.workflows.train",
-            "from softmaxclf.core.engine import Trainer\nimport numpy as np\nimport os",
+            "softmaxclf.workflows.runs.train",
+            "from softmaxclf.core.solvers.sgd.solver import SGD\nimport numpy as np\nimport os",
         ),
-        ("softmaxclf.core.engine", "from . import rows\nfrom .softmax import softmax"),
+        ("softmaxclf.core.solvers.sgd.solver", "from . import rows\nfrom .softmax import softmax"),
         ("softmaxclf.runs", "from softmaxclf import __version__\nfrom softmaxclf.arrays import read_arrays"),
     ],
 )

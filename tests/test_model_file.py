@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from softmaxclf.core.stages.preprocessing import Preprocessing
 
 from softmaxclf import model_file
 from softmaxclf.core.model import LinearModel
-from softmaxclf.core.preprocessing import Preprocessing
 from softmaxclf.core.rows import fold_scale
 from softmaxclf.errors import ModelError, OutputError
 

@@ -38,7 +38,7 @@ def run(
 ) -> Callable[..., Result]:
     """Run a training command into ./run without pictures and report, which take most of the time."""
     for name in ("_draw", "write_report"):
-        monkeypatch.setattr(f"softmaxclf.workflows.result.{name}", lambda *arguments: None)
+        monkeypatch.setattr(f"softmaxclf.workflows.runs.result.{name}", lambda *arguments: None)
     common = ["--data", features_file, "--set", "data.validation=50", "--out", "run"]
     return lambda command, *more: run_cli(*COMMANDS[command], *common, *more)
 
@@ -91,7 +91,7 @@ def unfinished(
     def make(command: str) -> Path:
         shutil.rmtree(tmp_path / "run", ignore_errors=True)
         with monkeypatch.context() as patch, pytest.raises(OutputError):
-            patch.setattr(f"softmaxclf.workflows.{command}.finish", fails)
+            patch.setattr(f"softmaxclf.workflows.runs.{command}.finish", fails)
             run_raising(run, command)
         return tmp_path / "run"
 

@@ -18,7 +18,7 @@ from PIL import Image
 from softmaxclf import model_file
 from softmaxclf.config import Config, dump_config, load_config
 from softmaxclf.core.model import LinearModel
-from softmaxclf.core.preprocessing import Preprocessing
+from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.datasets.cifar.batches import read_batch, read_class_names
 from softmaxclf.datasets.cifar.layouts import LAYOUTS
 from softmaxclf.datasets.cifar.members import folder_members

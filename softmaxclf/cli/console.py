@@ -1,6 +1,6 @@
 """What people see: progress bars and notes on stderr, tables on stdout."""
 
-import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -103,6 +103,18 @@ def number(value: float | None, digits: int = 4) -> str:
     return "-" if value is None or value != value else f"{value:.{digits}f}"
 
 
+def figure(value: Any) -> str:
+    """What a solver reports of a cell: four digits, yes or no, or a dash when there is nothing."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, int | float) else "-" if value is None else str(value)
+
+
+def settings(values: Mapping[str, float]) -> str:
+    """The settings of a cell in words: "learning rate 1e-07, regularization 8000"."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in values.items())
+
+
 def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:
     """Accuracy of each split with its interval, rows and loss."""
     rows = [
@@ -122,5 +134,4 @@ def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:
 
 def quoted(path: object) -> str:
     """A path as a shell would take it."""
-    text = str(path)
-    return json.dumps(text, ensure_ascii=False) if any(letter in text for letter in " '()&;$`") else text
+    return shlex.quote(str(path))

@@ -1,19 +1,19 @@
 """What a run is told to do: YAML, `--set` and options -> frozen dataclasses, checked as a whole.
 
 File format: the sections `data`, `preprocessing`, `training` and `tuning`, each a mapping of the keys that
-config_schema declares; all may be left out, and an empty file means the defaults. See yaml_reader for the
-YAML that is taken, config_values for how values are written, config_axis for grid axes.
+schema declares; all may be left out, and an empty file means the defaults. See yaml_reader for the YAML that
+is taken, values for how values are written, axis for grid axes.
 
 Whatever the bytes, the texts and the options are, `load_config` returns a Config or raises ConfigError.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from softmaxclf.config.axis import MOST_CELLS
-from softmaxclf.config.reader import Reading, read_assignment, read_yaml, take_text
+from softmaxclf.config.reader import Reading
 from softmaxclf.config.schema import (
     SCHEMA,
     SECTIONS,
@@ -38,7 +38,6 @@ __all__ = [
     "dump_config",
     "load_config",
     "to_dict",
-    "validate",
 ]
 
 MOST_PROBLEMS_SHOWN = 20
@@ -65,51 +64,38 @@ def load_config(
     """
     reading = Reading()
     if path is not None:
-        read_yaml(path, reading)
+        reading.take_file(path)
     for text in settings:
-        read_assignment(text, reading)
+        reading.take_assignment(text)
     for key, value in (options or {}).items():
         if isinstance(value, str):
-            take_text(key, value, SCHEMA[key].option, reading)
+            reading.take_text(key, value, SCHEMA[key].option)
         elif value is not None:
             reading.take(key, value, SCHEMA[key].option)
-    _raise_problems(reading.problems)
     config = _from_values(reading.values)
-    validate(config, reading.places)
+    problems = reading.problems or _misfits(config, reading.places)
+    if problems:
+        rest = len(problems) - MOST_PROBLEMS_SHOWN
+        more = [f"... and {rest} more problems"] if rest > 0 else []
+        raise ConfigError(*problems[:MOST_PROBLEMS_SHOWN], *more)
     return config
 
 
-def validate(config: Config, places: Mapping[str, str] | None = None) -> None:
-    """Raise ConfigError unless every value is of its kind and the values fit together.
-
-    `places` says where a key was set ("file:12: tuning.folds"), for the messages.
-    """
-    where = dict(places or {})
-    values = _values(config)
-    reading = Reading()
-    for key, value in values.items():
-        reading.take(key, value, where.get(key, key))
-    _raise_problems(reading.problems)
-    for keys, problem in _misfits(config):
-        key = next((key for key in keys if key in where), keys[0])
-        reading.problems.append(f"{where.get(key, key)}: {problem}")
-    _raise_problems(reading.problems)
-
-
-def _misfits(config: Config) -> list[tuple[tuple[str, ...], str]]:
-    """The keys involved and the problem, for values that are fine alone but not together."""
+def _misfits(config: Config, places: Mapping[str, str]) -> list[str]:
+    """The problems of values that are fine alone but not together, each at one of the `places` they were set."""
     tuning = config.tuning
     rates, regularizations = len(tuning.learning_rates), len(tuning.regularizations)
     folds = max(1, tuning.folds)
     grid = rates * regularizations
-    found: list[tuple[tuple[str, ...], str]] = []
+    found = []
     if grid * folds > MOST_CELLS:
         keys = ("tuning.folds", "tuning.regularizations", "tuning.learning_rates")
+        place = next(places[key] for key in keys if key in places)
         got = f"got {grid * folds:,} ({rates} x {regularizations} x {folds} folds)"
-        found.append((keys, f"expected at most {MOST_CELLS:,} cells in all, {got}; shorten the grid"))
+        found.append(f"{place}: expected at most {MOST_CELLS:,} cells in all, {got}; shorten the grid")
     if tuning.halving and grid < 2:
         problem = "expected at least 2 grid cells to halve, got 1; widen the grid or write false"
-        found.append((("tuning.halving",), problem))
+        found.append(f"{places['tuning.halving']}: {problem}")
     return found
 
 
@@ -123,13 +109,12 @@ def describe() -> list[SettingDescription]:
 
 def dump_config(config: Config) -> str:
     """YAML text that `load_config` reads back as an equal configuration."""
-    values = _values(config)
     lines: list[str] = []
-    for name, section in SECTIONS.items():
-        lines.append(f"{name}:")
-        for item in fields(section):
-            key = f"{name}.{item.name}"
-            lines.append(f"  {item.name}: {SCHEMA[key].kind.text(values[key])}")
+    for key, value in _values(config).items():
+        section, name = key.split(".")
+        if f"{section}:" not in lines:
+            lines.append(f"{section}:")
+        lines.append(f"  {name}: {SCHEMA[key].kind.text(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -164,12 +149,3 @@ def _from_values(values: Mapping[str, object]) -> Config:
         for name, section in SECTIONS.items()
     }
     return Config(**sections)
-
-
-def _raise_problems(problems: Sequence[str]) -> None:
-    """Raise ConfigError with the first problems and the number of the others; do nothing for none."""
-    if not problems:
-        return
-    rest = len(problems) - MOST_PROBLEMS_SHOWN
-    more = [f"... and {rest} more problems"] if rest > 0 else []
-    raise ConfigError(*problems[:MOST_PROBLEMS_SHOWN], *more)

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from softmaxclf.config.values import Number, Unexpected, described, scalar_of
-from softmaxclf.config.yaml_reader import Collection, Node, Refused, Scalar, shown
+import yaml
+
+from softmaxclf.config.values import Number, Unexpected, scalar_of
+from softmaxclf.config.yaml_reader import is_quoted, line_of, scalar, shown
 
 MOST_CELLS = 10_000
+_COUNT = Number(low=2, high=MOST_CELLS, whole=True)
 _SPACINGS = {"log": True, "linear": False, "lin": False}
 
 
@@ -30,77 +33,77 @@ class Axis:
     def expected(self) -> str:
         return f"a list, or {{log: [first, last, count]}}, each value {self.number.expected}"
 
-    def read(self, node: Node) -> tuple[float, ...]:
-        if isinstance(node, Collection):
-            return self.check(self._spaced(node) if node.keyed else [self._item(item) for item in node.items])
-        scalar = scalar_of(node)
-        if scalar.quoted:
-            raise Unexpected(f'"{shown(scalar.text)}"', "remove the quotes, or write a list")
+    def read(self, node: yaml.Node) -> tuple[float, ...]:
+        if isinstance(node, yaml.MappingNode):
+            return _ascending(self._spaced(node))
+        if isinstance(node, yaml.SequenceNode):
+            return _ascending([self._item(item) for item in node.value])
+        node = scalar_of(node)
+        if is_quoted(node):
+            raise Unexpected(f'"{shown(node.value)}"', "remove the quotes, or write a list")
         values: list[float] = []
-        for part in scalar.text.split(","):
+        for part in node.value.split(","):
             values += self._part(part)
             if len(values) > MOST_CELLS:  # before the next one: short text can stand for very many values
                 break
-        return self.check(values)
-
-    def check(self, value: object) -> tuple[float, ...]:
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise Unexpected(described(value), "give a list of numbers")
-        if not value:
-            raise Unexpected("an empty list")
-        if len(value) > MOST_CELLS:
-            raise Unexpected(f"over {MOST_CELLS:,} values", "that is the most cells of a grid")
-        numbers = sorted(float(self.number.check(item)) for item in value)
-        twice = next((a for a, b in pairwise(numbers) if a == b), None)
-        if twice is not None:
-            raise Unexpected(f"{twice:g} twice", "give each value once")
-        return tuple(numbers)
+        return _ascending(values)
 
     def text(self, value: object) -> str:
         assert isinstance(value, tuple)
         return f"[{', '.join(self.number.text(item) for item in value)}]"
 
-    def _item(self, node: Node) -> float:
+    def _item(self, node: yaml.Node) -> float:
         """One value of a list; what is wrong with it is reported at its own line."""
         try:
             return self.number.read(node)
         except Unexpected as error:
-            error.line = node.line
+            error.line = line_of(node)
             raise
 
-    def _spaced(self, node: Collection) -> tuple[float, ...]:
+    def _spaced(self, node: yaml.MappingNode) -> tuple[float, ...]:
         """The values that a mapping such as {log: [1e-8, 1e-6, 5]} stands for."""
-        pairs = [(key.text, value) for key, value in node.pairs()]
-        if any(isinstance(item, Refused) for item in node.items):
-            raise Unexpected("a refused value", reported=True)
-        if len(pairs) != 1 or pairs[0][0] not in _SPACINGS:
+        keys = [key.value for key, _ in node.value]
+        if len(keys) != 1 or not isinstance(keys[0], str) or keys[0] not in _SPACINGS:
             raise Unexpected("another mapping", "its one key is log or linear")
-        spacing, ends = pairs[0]
-        if not isinstance(ends, Collection) or ends.keyed or len(ends.items) != 3:
+        (spacing,), ends = keys, node.value[0][1]
+        if not isinstance(ends, yaml.SequenceNode) or len(ends.value) != 3:
             raise Unexpected(f"{spacing} without three numbers", f"write {{{spacing}: [first, last, count]}}")
-        first, last, count = ends.items
-        return self._range(self.number.read(first), self.number.read(last), count, _SPACINGS[spacing])
+        return self._range(ends.value, spacing)
 
     def _part(self, part: str) -> tuple[float, ...]:
         """The values of `3e-7` or of `1e2:1e4:log5`."""
         ends = part.strip().split(":")
         if len(ends) == 1:
-            return (self.number.read(Scalar(ends[0])),)
+            return (self.number.read(scalar(ends[0])),)
         spacing = re.match("log|linear|lin|", ends[-1])
         if len(ends) != 3 or not spacing or not spacing[0]:
             raise Unexpected(shown(part), "a range is written first:last:log5 or first:last:lin5")
-        count = Scalar(ends[2][spacing.end() :])
-        first, last = (self.number.read(Scalar(end)) for end in ends[:2])
-        return self._range(first, last, count, _SPACINGS[spacing[0]])
+        ends[2] = ends[2].removeprefix(spacing[0])
+        return self._range([scalar(end) for end in ends], spacing[0])
 
-    def _range(self, first: float, last: float, count: Node, logarithmic: bool) -> tuple[float, ...]:
+    def _range(self, nodes: Sequence[yaml.Node], spacing: str) -> tuple[float, ...]:
+        """The values of a range whose first, last and count the nodes are. Raises Unexpected."""
+        first, last = (float(self.number.read(node)) for node in nodes[:2])
         try:
-            points = int(Number(low=2, high=MOST_CELLS, whole=True).read(count))
+            count = int(_COUNT.read(nodes[2]))
         except Unexpected as error:
-            raise Unexpected(f"the count {error.got}", f"it must be whole, 2 to {MOST_CELLS:,}") from error
-        if logarithmic and min(first, last) <= 0:
+            raise Unexpected(f"the count {error.got}", f"it must be {_COUNT.expected}") from error
+        if _SPACINGS[spacing] and min(first, last) <= 0:
             raise Unexpected("a logarithmic range that touches 0", "start it above 0")
-        return spaced(float(first), float(last), points, logarithmic=logarithmic)
+        return spaced(first, last, count, logarithmic=_SPACINGS[spacing])
+
+
+def _ascending(values: Sequence[float]) -> tuple[float, ...]:
+    """The values in order. Raises Unexpected for none, too many and equal ones."""
+    if not values:
+        raise Unexpected("an empty list")
+    if len(values) > MOST_CELLS:
+        raise Unexpected(f"over {MOST_CELLS:,} values", "that is the most cells of a grid")
+    numbers = sorted(values)
+    twice = next((a for a, b in pairwise(numbers) if a == b), None)
+    if twice is not None:
+        raise Unexpected(f"{twice:g} twice", "give each value once")
+    return tuple(numbers)
 
 
 def spaced(first: float, last: float, count: int, *, logarithmic: bool) -> tuple[float, ...]:

@@ -1,26 +1,19 @@
 """Settings from a YAML file, from `--set` texts and from options, all gathered into one Reading.
 
-Reads and reports; what the values must be stands in config_schema.
+Reads and reports; what the values must be stands in schema.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+import yaml
+
 from softmaxclf.config.axis import Axis
-from softmaxclf.config.schema import REGULARIZATION, SCHEMA, SECTIONS
-from softmaxclf.config.values import Kind, Unexpected, nearest
-from softmaxclf.config.yaml_reader import (
-    Collection,
-    Node,
-    Problem,
-    Refused,
-    Scalar,
-    parse,
-    read_file,
-    shown,
-)
-from softmaxclf.errors import ConfigError
-from softmaxclf.files import printable
+from softmaxclf.config.schema import SCHEMA, SECTIONS
+from softmaxclf.config.values import Unexpected, nearest, node_of
+from softmaxclf.config.yaml_reader import LARGEST_FILE, Problem, is_null, line_of, parse, scalar, shown
+from softmaxclf.files import open_regular, printable
 
 
 @dataclass
@@ -31,127 +24,120 @@ class Reading:
     places: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def take(self, key: str, value: Node | object, where: str) -> None:
-        """Store one key's value, from a node of YAML or a Python value, or note why it cannot be."""
+    def store(self, key: str, value: object, place: str) -> None:
+        """Take one key's value, a node of YAML or a Python value. Raises Unexpected where it cannot be."""
+        node = value if isinstance(value, yaml.Node) else node_of(value)
+        self.values[key], self.places[key] = SCHEMA[key].kind.read(node), place
+
+    def take(self, key: str, value: object, place: str) -> None:
+        """Take one key's value, or note why it cannot be."""
         try:
-            self.values[key] = _converted(key, value)
-            self.places[key] = where
+            self.store(key, value, place)
         except Unexpected as error:
-            if not error.reported:
-                self.problems.append(f"{where}: {_expectation(SCHEMA[key].kind, error)}")
+            self.problems.append(f"{place}: {_expectation(key, error)}")
+
+    def take_text(self, key: str, text: str, place: str) -> None:
+        """Take one key's value as it was typed: YAML where an axis starts with a bracket, else one plain value."""
+        node: yaml.Node | None = scalar(text)
+        problems: list[Problem] = []
+        if isinstance(SCHEMA[key].kind, Axis) and text.lstrip().startswith(("[", "{")):
+            node, problems = parse(text.encode("utf-8", "backslashreplace"))
+        self.problems += [f"{place}: {problem.text}" for problem in problems]
+        if not problems:
+            self.take(key, node, place)
+
+    def take_assignment(self, text: str) -> None:
+        """Take one `section.key=value`; the value is everything behind the first `=`."""
+        place = f"--set {shown(text)}"
+        key, equals, value = (part.strip() for part in text.partition("="))
+        section, _, name = key.partition(".")
+        if not equals:
+            self.problems.append(f"{place}: expected section.key=value, got no =")
+        elif key not in SCHEMA:
+            self.problems.append(f"{place}: {_unknown('a known section.key', section, name)}")
+        else:
+            self.take_text(key, value, place)
+
+    def take_file(self, path: Path) -> None:
+        """Take every setting of a YAML file; its problems are noted in the order of its lines."""
+        name = printable(path)
+        try:
+            with open_regular(path) as (file, _):
+                root, problems = parse(file.read(LARGEST_FILE + 1))
+        except OSError as error:
+            found = "nothing there" if isinstance(error, FileNotFoundError) else error.strerror
+            remedy = "check the path given to --config"
+            self.problems.append(f"{name}: expected a configuration file, got {found}; {remedy}")
+            return
+        refused = {problem.path for problem in problems}  # what else is wrong with these says nothing new
+        for key, line, value in _entries_of_file(root, problems):
+            if not any(f"{path}.".startswith(f"{key}.") for path in refused):
+                try:
+                    self.store(key, value, f"{name}:{line}: {key}")
+                except Unexpected as error:
+                    problems.append(Problem(error.line or line, key, _expectation(key, error)))
+        self.problems += [problem.at(name) for problem in sorted(problems, key=lambda found: found.line)]
 
 
-def _converted(key: str, value: Node | object) -> object:
-    kind = SCHEMA[key].kind
-    return kind.read(value) if isinstance(value, Scalar | Collection | Refused) else kind.check(value)
-
-
-def read_yaml(path: Path, reading: Reading) -> None:
-    """Take every setting of a file."""
-    name = printable(str(path))
-    try:
-        root, problems = parse(read_file(path))
-    except ConfigError as error:
-        reading.problems += error.problems
-        return
+def _entries_of_file(root: yaml.Node | None, problems: list[Problem]) -> Iterator[tuple[str, int, yaml.Node]]:
+    """Dotted key, line and value of every known setting of a file; what else it holds is noted."""
     for section, node in _entries(root, "", f"the sections {', '.join(SECTIONS)}", problems):
-        if section.text not in SECTIONS:
-            text = f"expected a section, got an unknown one; {_hint_for_section(section.text)}"
-            problems.append(Problem(section.line, section.text, text))
+        if section.value not in SECTIONS:
+            text = _unknown("a section", section.value)
+            problems.append(Problem(line_of(section), section.value, text))
             continue
-        for key, value in _entries(node, section.text, "keys with values", problems):
-            _read_entry(f"{section.text}.{key.text}", key, value, name, reading, problems)
-    reading.problems += [problem.at(name) for problem in sorted(problems, key=lambda problem: problem.line)]
+        for name, value in _entries(node, section.value, "keys with values", problems):
+            key = f"{section.value}.{name.value}"
+            if key in SCHEMA:
+                yield key, line_of(name), value
+            else:
+                text = _unknown("a known key", section.value, name.value)
+                problems.append(Problem(line_of(name), key, text))
 
 
 def _entries(
-    node: Node | None, path: str, expected: str, problems: list[Problem]
-) -> list[tuple[Scalar, Node]]:
-    """Keys and values of a mapping; none of an empty node; a problem for anything else."""
-    if isinstance(node, Collection) and node.keyed:
-        return node.pairs()
-    if isinstance(node, Collection):
-        problems.append(Problem(node.line, path, f"expected {expected}, got a list; write 'name: value'"))
-    elif isinstance(node, Scalar) and not node.is_null():
-        found = f"got {shown(node.text) or 'an empty text'}"
-        problems.append(Problem(node.line, path, f"expected {expected}, {found}; write 'name: value'"))
-    return []
-
-
-def _read_entry(
-    key: str, name: Scalar, value: Node, file: str, reading: Reading, problems: list[Problem]
-) -> None:
-    """Take one `name: value` of a file's section."""
-    if key not in SCHEMA:
-        hint = _hint_for_key(key.split(".")[0], name.text)
-        text = f"expected a known key, got an unknown one; {hint}"
-        problems.append(Problem(name.line, key, text))
+    node: yaml.Node | None, path: str, expected: str, problems: list[Problem]
+) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+    """Keys and values of a mapping; none of an empty node; anything else and keys that cannot be are noted."""
+    if node is None or is_null(node):
         return
-    try:
-        reading.values[key] = _converted(key, value)
-        reading.places[key] = Problem(name.line, key, "").at(file).removesuffix(": ")
-    except Unexpected as error:
-        if not error.reported:
-            problems.append(Problem(error.line or name.line, key, _expectation(SCHEMA[key].kind, error)))
+    if not isinstance(node, yaml.MappingNode):
+        found = "a list" if isinstance(node, yaml.SequenceNode) else shown(node.value) or "an empty text"
+        text = f"expected {expected}, got {found}; write 'name: value'"
+        problems.append(Problem(line_of(node), path, text))
+        return
+    first: dict[str, int] = {}
+    for key, value in node.value:
+        if problem := _problem_of_key(key, path, first):
+            problems.append(problem)
+        else:
+            first[key.value] = line_of(key)
+            yield key, value
 
 
-def _hint_for_key(section: str, name: str) -> str:
-    """What an unknown `name` of a section may have been meant to be."""
-    homes = [key.split(".")[0] for key in SCHEMA if key.split(".")[1] == name]
-    if homes:
-        return f"{name} belongs to {' and '.join(homes)}"
-    return nearest(name, [item.name for item in fields(SECTIONS[section])])
+def _problem_of_key(key: yaml.Node, path: str, first: dict[str, int]) -> Problem | None:
+    """What is wrong with a key of the mapping at `path`, where the keys in `first` stand on these lines already."""
+    line, expected = line_of(key), "expected a name as the key, got"
+    if not isinstance(key, yaml.ScalarNode):
+        return Problem(line, path, f"{expected} a list or mapping; write 'key: value'")
+    if key.value == "<<":
+        return Problem(line, path, f"{expected} the merge key <<; write its values out")
+    if key.value in first:
+        again = f"expected this key once, got it again (first on line {first[key.value]}); delete one"
+        return Problem(line, f"{path}.{key.value}".removeprefix("."), again)
+    return None
 
 
-def _hint_for_section(name: str) -> str:
-    """What an unknown section may have been meant to be; a key may stand in its place by mistake."""
-    homes = [key.split(".")[0] for key in SCHEMA if name in (key, key.split(".")[1])]
-    return f"it belongs to {' and '.join(homes)}" if homes else nearest(name, SECTIONS)
+def _unknown(expected: str, section: str, name: str = "") -> str:
+    """The problem of a section, or a `name` of a known section, that is not declared; with what may be meant."""
+    known: Iterable[str] = SECTIONS
+    if section in SECTIONS:
+        section, known = name, [item.name for item in fields(SECTIONS[section])]
+    homes = [key.split(".")[0] for key in SCHEMA if section in (key, key.split(".")[1])]
+    hint = f"it belongs to {' and '.join(homes)}" if homes else nearest(section, known)
+    return f"expected {expected}, got an unknown one; {hint}"
 
 
-def read_assignment(text: str, reading: Reading) -> None:
-    """Take one `section.key=value`; the value is everything behind the first `=`."""
-    where = f"--set {shown(text)}"
-    key, equals, value = text.partition("=")
-    if not equals:
-        reading.problems.append(f"{where}: expected section.key=value, got no =")
-    elif key.strip() not in SCHEMA:
-        section, _, name = key.strip().partition(".")
-        hint = _hint_for_key(section, name) if section in SECTIONS else _hint_for_section(section)
-        reading.problems.append(f"{where}: expected a known section.key, got an unknown one; {hint}")
-    else:
-        take_text(key.strip(), value.strip(), where, reading)
-
-
-def take_text(key: str, text: str, where: str, reading: Reading) -> None:
-    """Take one key's value as it was typed on the command line."""
-    node, problems = _node_of_text(SCHEMA[key].kind, text)
-    reading.problems += [f"{where}: {problem.text}" for problem in problems]
-    reading.take(key, node, where)
-
-
-def _node_of_text(kind: Kind, text: str) -> tuple[Node, list[Problem]]:
-    """A typed text as a node: YAML where an axis starts with a bracket, else one plain value."""
-    if not (isinstance(kind, Axis) and text.lstrip().startswith(("[", "{"))):
-        return Scalar(text), []
-    root, problems = parse(text.encode("utf-8", "backslashreplace"))
-    return (Refused(1) if root is None else root), problems
-
-
-def _expectation(kind: Kind, error: Unexpected) -> str:
-    return f"expected {kind.expected}, got {error.got}" + (f"; {error.hint}" if error.hint else "")
-
-
-def parse_axis(text: str) -> tuple[float, ...]:
-    """The values, ascending, of an axis as it is typed: `1e-7,3e-7`, `1e2:1e4:log5`, `0,1:9:lin5`, `[1, 2]`.
-
-    Takes numbers from 0 on; a key may narrow that. Raises ConfigError.
-    """
-    kind = Axis(REGULARIZATION)
-    node, problems = _node_of_text(kind, text)
-    if problems:
-        raise ConfigError(*(f"axis: {problem.text}" for problem in problems))
-    try:
-        return kind.read(node)
-    except Unexpected as error:
-        raise ConfigError(f"axis: {_expectation(kind, error)}") from error
+def _expectation(key: str, error: Unexpected) -> str:
+    hint = f"; {error.hint}" if error.hint else ""
+    return f"expected {SCHEMA[key].kind.expected}, got {error.got}{hint}"

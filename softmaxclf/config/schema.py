@@ -10,10 +10,11 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from softmaxclf.config.axis import Axis
 from softmaxclf.config.values import Choice, Flag, Kind, Memory, Number, Text
+from softmaxclf.core.losses import LOSSES
+from softmaxclf.core.solvers import SOLVERS
+from softmaxclf.core.stages import SCALES
 
 ValidationRows = Literal["drawn", "last"]
-Scale = Literal["none", "standardize", "unit-norm"]
-Loss = Literal["softmax", "hinge"]
 Schedule = Literal["constant", "cosine"]
 Metric = Literal["accuracy", "loss"]
 Select = Literal["best", "one-se"]
@@ -51,8 +52,8 @@ class PreprocessingConfig:
     """What is done to the rows; fitted on training rows only, stored in the model."""
 
     center: bool = _setting(True, Flag(), "subtract the mean of the training rows")
-    scale: Scale = _setting(
-        "none", Choice(get_args(Scale)), "divide features by their deviation, or rows by their length"
+    scale: str = _setting(
+        "none", Choice(tuple(SCALES)), "divide features by their deviation, or rows by their length"
     )
     mirror: bool = _setting(
         False, Flag(), "train on every image and its mirror image, at half the arithmetic"
@@ -63,9 +64,10 @@ class PreprocessingConfig:
 class TrainingConfig:
     """One model's minibatch descent on mean loss + 0.5 * regularization * |W|^2."""
 
-    loss: Loss = _setting(
-        "softmax", Choice(get_args(Loss)), "cross-entropy of the softmax, or multi-class hinge"
+    loss: str = _setting(
+        "softmax", Choice(tuple(LOSSES)), "cross-entropy of the softmax, or multi-class hinge"
     )
+    solver: str = _setting("sgd", Choice(tuple(SOLVERS)), "how the weights are found: minibatch descent")
     learning_rate: float = _setting(1.5e-7, _LEARNING_RATE, "size of one step along the gradient")
     regularization: float = _setting(9e3, REGULARIZATION, "L2 strength: the objective has 0.5 * it * |W|^2")
     regularize_bias: bool = _setting(False, Flag(), "penalize the bias too, as the classic bias trick does")

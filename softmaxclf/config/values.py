@@ -1,28 +1,29 @@
-"""The kinds of values that a configuration holds: what each accepts, as text, as YAML and as a Python value.
+"""The kinds of values that a configuration holds: what each accepts and how it is written.
 
-A kind has three duties: `read` turns a node of the file (or the text of an option) into a value, `check` says
-whether a Python value is of this kind and in range, and `text` writes a value so that `read` gives it back.
-Numbers are written as in Python: `1e-7`, `5e-8`, `1.5e4`, `.5` and `9_000` are numbers; a whole number may be
-written `3e3` or `3000.0`; `010`, `0x10`, `12:30`, `"7"` (quoted), `nan` and `inf` are refused.
+A kind has two duties: `read` turns a node, of a file, of the text of an option or of a Python value, into a value,
+and `text` writes a value so that `read` gives it back.
+Numbers are what Python's int() and float() take: `1e-7`, `5e-8`, `1.5e4`, `.5` and `9_000` are numbers; a whole
+number may be written `3e3` or `3000.0`; `010`, `0x10`, `12:30`, `"7"` (quoted), `nan` and `inf` are refused.
 """
 
 import difflib
+import json
 import math
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_letters
 from typing import Protocol
 
 import yaml
 
-from softmaxclf.config.yaml_reader import Collection, Node, Refused, Scalar, shown
+from softmaxclf.config.yaml_reader import is_null, is_quoted, scalar, shown
 
-_DIGITS = "[0-9]+(?:_[0-9]+)*"
-_NUMBER = re.compile(rf"[+-]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?[0-9]+)?")
-_AMOUNT = re.compile(rf"({_NUMBER.pattern}) ?([A-Za-z]*)")
 _LEADING_ZERO = re.compile("[+-]?0[0-9_]")
-_BOOLEANS = ("true", "false", "yes", "no", "on", "off")
+_MEANT = {"true": "true", "yes": "true", "on": "true", "1": "true"}
+_MEANT |= {"false": "false", "no": "false", "off": "false", "0": "false"}
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BYTES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
@@ -30,21 +31,19 @@ _BYTES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 class Unexpected(Exception):  # noqa: N818 - it is raised and caught here, never shown
     """A value is not of the kind that its key needs: what was found, and what may help."""
 
-    def __init__(self, got: str, hint: str = "", line: int = 0, reported: bool = False) -> None:
+    def __init__(self, got: str, hint: str = "") -> None:
         super().__init__(got, hint)
         self.got = got
         self.hint = hint
-        self.line = line  # of the file, where it is another than the key's
-        self.reported = reported  # by the YAML reader, which refused a part of the value
+        self.line = 0  # of the file, where it is another than the key's
 
 
 class Kind(Protocol):
-    """What every kind offers; `read` and `check` raise Unexpected."""
+    """What every kind offers; `read` raises Unexpected."""
 
     @property
     def expected(self) -> str: ...
-    def read(self, node: Node) -> object: ...
-    def check(self, value: object) -> object: ...
+    def read(self, node: yaml.Node) -> object: ...
     def text(self, value: object) -> str: ...
 
 
@@ -55,26 +54,32 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(words)}"
 
 
-def scalar_of(node: Node) -> Scalar:
+def scalar_of(node: yaml.Node) -> yaml.ScalarNode:
     """The node, if it is one value and not null. Raises Unexpected."""
-    if isinstance(node, Refused):
-        raise Unexpected("a refused value", reported=True)
-    if isinstance(node, Collection):
-        raise Unexpected("a mapping" if node.keyed else "a list", "write one value")
-    if node.is_null():
-        raise Unexpected(node.text or "nothing", "leave it out to keep the default")
+    if not isinstance(node, yaml.ScalarNode):
+        raise Unexpected("a mapping" if isinstance(node, yaml.MappingNode) else "a list", "write one value")
+    if is_null(node):
+        raise Unexpected(node.value or "nothing", "leave it out to keep the default")
     return node
 
 
-def described(value: object) -> str:
-    """A Python value as a message shows it."""
-    if isinstance(value, int) and abs(value) > 10**80:
-        return "an integer of over 80 digits"  # Python refuses to write out the largest
-    return shown(repr(value))
+def node_of(value: object) -> yaml.Node:
+    """A Python value as it would stand in a file. Raises Unexpected for what no setting can be."""
+    if isinstance(value, list | tuple):  # of single values only: one from a file may be nested without end
+        return yaml.SequenceNode("", [_scalar_of_value(item) for item in value])
+    return _scalar_of_value(value)
 
 
-def _got(node: Scalar) -> str:
-    return f'"{shown(node.text)}"' if node.quoted else shown(node.text) or "nothing"
+def _scalar_of_value(value: object) -> yaml.ScalarNode:
+    if isinstance(value, str | Path):
+        return scalar(str(value), quoted=True)
+    if value is None or isinstance(value, int | float):
+        return scalar(json.dumps(value))
+    raise Unexpected(shown(repr(value)))
+
+
+def _got(node: yaml.ScalarNode) -> str:
+    return f'"{shown(node.value)}"' if is_quoted(node) else shown(node.value) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -94,21 +99,15 @@ class Number:
         alternative = "" if self.also is None else f"{_short(self.also)} or "
         return f"{alternative}{noun} from {_short(self.low)} {top}"
 
-    def read(self, node: Node) -> int | float:
-        scalar = scalar_of(node)
-        if scalar.quoted or not _NUMBER.fullmatch(scalar.text):
-            raise Unexpected(_got(scalar), _hint_for_number(scalar))
-        if _LEADING_ZERO.match(scalar.text):
-            raise Unexpected(_got(scalar), "write it without leading zeros")
-        # int() keeps every digit; float() of a long text is quick where int() is not.
-        digits = scalar.text.replace("_", "")
-        exact = len(digits) < 30 and digits.lstrip("+-").isdigit()
-        return self.check(int(digits) if exact else float(digits), _got(scalar))
+    def read(self, node: yaml.Node) -> int | float:
+        node = scalar_of(node)
+        number = _number(node.value)
+        if is_quoted(node) or number is None:
+            raise Unexpected(_got(node), _hint_for_number(node))
+        return self.checked(number, _got(node))
 
-    def check(self, value: object, got: str | None = None) -> int | float:
-        got = got or described(value)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Unexpected(got)
+    def checked(self, value: int | float, got: str) -> int | float:
+        """The value, if it is in range. Raises Unexpected, which shows what was typed."""
         if isinstance(value, float) and not math.isfinite(value):
             raise Unexpected(got, "the number must be finite")
         if self.whole and value != int(value):
@@ -130,15 +129,28 @@ def _short(value: float) -> str:
     return f"{value:g}".replace("e+", "e").replace("e-0", "e-")
 
 
-def _hint_for_number(scalar: Scalar) -> str:
-    text = scalar.text.strip().lower()
-    if scalar.quoted:
-        return "remove the quotes" if _NUMBER.fullmatch(text) else ""
+def _number(text: str) -> int | float | None:
+    """The number that Python reads in this text, None for no number; leading zeros, octal to some, are not taken."""
+    if not text.isascii() or text != text.strip() or _LEADING_ZERO.match(text):
+        return None
+    with suppress(ValueError):
+        return int(text)  # keeps every digit, and refuses more of them than it reads quickly
+    with suppress(ValueError):
+        return float(text)
+    return None
+
+
+def _hint_for_number(node: yaml.ScalarNode) -> str:
+    text = node.value.strip().lower()
+    if is_quoted(node):
+        return "remove the quotes" if _number(text) is not None else ""
     if text.lstrip("+-.") in ("nan", "inf", "infinity"):
         return "the number must be finite"
-    if text in _BOOLEANS:
+    if text in _MEANT:
         return "a boolean is no number"
-    if _NUMBER.fullmatch(text.replace(",", ".", 1)):
+    if _LEADING_ZERO.match(text) and _number(text.lstrip("+-0_") or "0") is not None:
+        return "write it without leading zeros"
+    if _number(text.replace(",", ".", 1)) is not None:
         return "write a decimal point, not a comma"
     return ""
 
@@ -149,27 +161,17 @@ class Flag:
 
     expected: str = "true or false"
 
-    def read(self, node: Node) -> bool:
-        scalar = scalar_of(node)
-        word = scalar.text.lower()
-        if word not in ("true", "false") or scalar.quoted:
-            raise Unexpected(_got(scalar), _hint_for_flag(word))
+    def read(self, node: yaml.Node) -> bool:
+        node = scalar_of(node)
+        word = str(node.value).lower()
+        meant = _MEANT.get(word)
+        if word not in ("true", "false") or is_quoted(node):
+            hint = "remove the quotes" if word == meant else f"write {meant}" if meant else ""
+            raise Unexpected(_got(node), hint)
         return word == "true"
-
-    def check(self, value: object) -> bool:
-        if not isinstance(value, bool):
-            raise Unexpected(described(value))
-        return value
 
     def text(self, value: object) -> str:
         return "true" if value else "false"
-
-
-def _hint_for_flag(word: str) -> str:
-    if word in ("true", "false"):
-        return "remove the quotes"
-    meant = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"}.get(word)
-    return f"write {meant}" if meant else ""
 
 
 @dataclass(frozen=True)
@@ -180,17 +182,14 @@ class Choice:
 
     @property
     def expected(self) -> str:
-        return f"{', '.join(self.words[:-1])} or {self.words[-1]}"
+        return " or ".join(filter(None, (", ".join(self.words[:-1]), self.words[-1])))
 
-    def read(self, node: Node) -> str:
-        scalar = scalar_of(node)
-        if scalar.text not in self.words:
-            close = difflib.get_close_matches(scalar.text.lower()[:64], self.words, n=1)
-            raise Unexpected(_got(scalar), f"did you mean {close[0]}?" if close else "")
-        return scalar.text
-
-    def check(self, value: object) -> str:
-        return self.read(Scalar(value) if isinstance(value, str) else Scalar(repr(value), quoted=True))
+    def read(self, node: yaml.Node) -> str:
+        node = scalar_of(node)
+        if node.value not in self.words:
+            close = difflib.get_close_matches(node.value.lower()[:64], self.words, n=1)
+            raise Unexpected(_got(node), f"did you mean {close[0]}?" if close else "")
+        return str(node.value)
 
     def text(self, value: object) -> str:
         return str(value)
@@ -202,23 +201,18 @@ class Text:
 
     expected: str = "a name or path"
 
-    def read(self, node: Node) -> str:
-        scalar = scalar_of(node)
-        text = scalar.text
+    def read(self, node: yaml.Node) -> str:
+        node = scalar_of(node)
+        text = str(node.value)
         if not text.strip():
-            raise Unexpected(_got(scalar))
+            raise Unexpected(_got(node))
         if len(text) > 4096:
             raise Unexpected(f"{len(text):,} characters", "at most 4,096 are taken")
         if any(ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 for c in text):
-            raise Unexpected(_got(scalar), "control characters and bytes that are no UTF-8 are not taken")
+            raise Unexpected(_got(node), "control characters and bytes that are no UTF-8 are not taken")
         if text == "~" or text.startswith("~/"):
-            raise Unexpected(_got(scalar), "write the home folder out; ~ is not expanded here")
+            raise Unexpected(_got(node), "write the home folder out; ~ is not expanded here")
         return text
-
-    def check(self, value: object) -> str:
-        if not isinstance(value, str | Path):
-            raise Unexpected(described(value))
-        return self.read(Scalar(str(value), quoted=True))
 
     def text(self, value: object) -> str:
         """Double quotes always: no text is then taken for a number, a boolean or a comment."""
@@ -231,21 +225,15 @@ class Memory:
 
     expected: str = "a number of bytes from 1 to 1e15, such as 2GB, 500 MB or 2000000000, or null"
 
-    def read(self, node: Node) -> int | None:
-        if isinstance(node, Scalar) and node.is_null():
+    def read(self, node: yaml.Node) -> int | None:
+        if is_null(node):
             return None
-        scalar = scalar_of(node)
-        split = _AMOUNT.fullmatch(scalar.text) if len(scalar.text) < 40 else None
-        unit = _BYTES.get(split[2].upper()) if split else None
-        if split is None or unit is None:
-            raise Unexpected(_got(scalar))
-        number = Number(low=0, high=1e15).read(Scalar(split[1]))
-        return self.check(round(number * unit), _got(scalar))
-
-    def check(self, value: object, got: str | None = None) -> int | None:
-        if value is None:
-            return None
-        return int(Number(low=1, high=1e15, whole=True).check(value, got))
+        node = scalar_of(node)
+        digits = node.value.rstrip(ascii_letters)
+        number, unit = _number(digits.removesuffix(" ")), _BYTES.get(node.value[len(digits) :].upper())
+        if number is None or unit is None:
+            raise Unexpected(_got(node), _hint_for_number(node))
+        return round(Number(low=1, high=1e15).checked(number * unit, _got(node)))
 
     def text(self, value: object) -> str:
         return "null" if value is None else str(value)

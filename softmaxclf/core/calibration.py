@@ -12,7 +12,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softmaxclf.core.softmax import Array, cross_entropy, score_rows, softmax
+from softmaxclf.core.losses.loss import Array
+from softmaxclf.core.losses.softmax import cross_entropy, score_rows, softmax
 
 MIN_TEMPERATURE = 1e-3  # also the answer for rows that are all predicted right: the optimum is 0 there
 MAX_TEMPERATURE = 1e3  # also the answer for scores that mislead: the optimum is infinite (or negative) there

@@ -7,11 +7,13 @@ Brier) and by calibration (does 80 % sure mean right in 80 % of cases?).
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softmaxclf.core.softmax import Array, Labels, as_floats, as_labels
+from softmaxclf.core.losses.loss import Array
+from softmaxclf.core.losses.softmax import Labels, as_floats, as_labels
 
 _EXACT_ROWS = 100_000
 _ROUNDING = 1e-6  # a probability may leave [0, 1] by this much: float32 rounding
@@ -141,6 +143,27 @@ def precision_recall_f1(confusion: ArrayLike) -> list[ClassScores]:
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
+
+
+def confused_pairs(counts: NDArray[Any], count: int) -> list[tuple[int, int]]:
+    """The `count` pairs (true, predicted) of most errors in counts (K, K), the most first; none of no errors."""
+    errors = np.array(counts)
+    np.fill_diagonal(errors, 0)
+    order = np.argsort(-errors, axis=None, kind="stable")[:count]
+    pairs = [(int(place) // len(errors), int(place) % len(errors)) for place in order]
+    return [pair for pair in pairs if errors[pair] > 0]
+
+
+def most_wrong(probabilities: NDArray[Any], y: ArrayLike, count: int) -> NDArray[np.int64]:
+    """The `count` misclassified rows of highest probability for the wrong class, highest first.
+
+    probabilities (N, K), y (N,).
+    """
+    labels = np.asarray(y)
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    chances = probabilities[wrong, predicted[wrong]]
+    return wrong[np.argsort(-chances, kind="stable")[:count]]
 
 
 def log_loss(log_probabilities: ArrayLike, y: ArrayLike) -> float:

@@ -1,75 +1,58 @@
 """Reading rows of a data set as floating-point features, a batch at a time.
 
-This is the only place where stored rows (uint8 pixels or floats) become floating-point numbers, so no
-float copy of a data set ever exists. Mirror folding happens here too: for an image of even width,
-
-    z[c, r, j] = x[c, r, j] + x[c, r, width - 1 - j]        j < width / 2
-
-which is the fold of DESIGN's "(left half + mirrored right half) / sqrt 2" without the division; the
-division is part of `Preprocessing.scale`. The middle column of an odd width is taken as it is.
+This is the only place where stored rows (uint8 pixels or floats) become floating-point numbers, so no float copy
+of a data set ever exists. Stages that change rows as they are read (core/stages) do it here.
 """
 
-import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
-ImageShape = tuple[int, int, int]
 
 
-def folded_width(image_shape: ImageShape) -> int:
-    """The number of columns of pixels that remain after mirror folding: ceil(width / 2)."""
-    return (image_shape[2] + 1) // 2
+class Reads(Protocol):
+    """A step that turns floating-point rows (n, D) into rows (n, columns)."""
 
-
-def fold_scale(image_shape: ImageShape) -> Array:
-    """What folded sums are divided by: (1,) sqrt 2, or (D',) with 1 at the middle column of an odd width."""
-    channels, height, width = image_shape
-    if width % 2 == 0:
-        return np.array([math.sqrt(2)])
-    line = np.full(folded_width(image_shape), math.sqrt(2))
-    line[-1] = 1
-    return np.tile(line, channels * height)
-
-
-def unfold(columns: Array, image_shape: ImageShape) -> Array:
-    """Weights (D, ...) on all pixels that act on images as `columns` (D', ...) act on folded sums."""
-    channels, height, width = image_shape
-    half = columns.reshape(channels * height, folded_width(image_shape), *columns.shape[1:])
-    full = np.concatenate([half, half[:, : width // 2][:, ::-1]], axis=1)
-    return full.reshape(channels * height * width, *columns.shape[1:])
+    @property
+    def columns(self) -> int: ...
+    def read(self, rows: Array, out: Array) -> None: ...
 
 
 class RowReader:
-    """Reads rows of X (N, D) into float buffers of (n, D') columns, folded when `mirror` is an image shape.
+    """Reads rows of X (N, D) into float buffers of (n, D') columns, through the steps `reading`, in their order.
 
     Not safe for two threads at once: it owns the buffers in which rows are gathered.
     """
 
-    def __init__(self, X: Array, mirror: ImageShape | None = None, dtype: DTypeLike = np.float32) -> None:
+    def __init__(self, X: Array, reading: Sequence[Reads] = (), dtype: DTypeLike = np.float32) -> None:
         self.X = X
-        self.mirror = mirror
+        self.reading = tuple(reading)
         self.dtype = np.dtype(dtype)
+        self.columns = self.reading[-1].columns if reading else int(X.shape[1])
         self._gathered: Array = np.empty((0, X.shape[1]), X.dtype)
-        self._cast: Array = np.empty((0, X.shape[1]), self.dtype)
-
-    @property
-    def columns(self) -> int:
-        """D', the number of features after folding."""
-        if self.mirror is None:
-            return int(self.X.shape[1])
-        return self.mirror[0] * self.mirror[1] * folded_width(self.mirror)
+        self._between: list[Array] = [np.empty((0, 0), dtype)] * len(self.reading)
 
     def read(self, rows: Array | slice, out: Array) -> Array:
         """`out` (n, D'), filled with the rows of those indices, n = len(out). Returns `out`."""
         stored = self.X[rows] if isinstance(rows, slice) else self._gather(rows)
-        if self.mirror is None:
+        if not self.reading:
             np.copyto(out, stored)
             return out
-        return self._fold(stored, out)
+        floats = self._buffer(0, len(stored), self.X.shape[1])
+        np.copyto(floats, stored)
+        for place, step in enumerate(self.reading[:-1], 1):
+            following = self._buffer(place, len(stored), step.columns)
+            step.read(floats, following)
+            floats = following
+        self.reading[-1].read(floats, out)
+        return out
+
+    def all(self) -> Array:
+        """All rows (N, D')."""
+        return self.read(slice(None), np.empty((len(self.X), self.columns), self.dtype))
 
     def chunks(self, rows: Array | slice | None = None, size: int = 512) -> Iterator[tuple[Array, Array]]:
         """Yield (indices, features (n, D')) over `rows` (default all) in order. The features' buffer is reused."""
@@ -86,16 +69,7 @@ class RowReader:
         # mode="clip" lets take() write into `out` without a copy of its own; indices are always in range.
         return self.X.take(rows, axis=0, out=self._gathered[: len(rows)], mode="clip")
 
-    def _fold(self, stored: Array, out: Array) -> Array:
-        assert self.mirror is not None
-        channels, height, width = self.mirror
-        if len(self._cast) < len(stored):
-            self._cast = np.empty((len(stored), self.X.shape[1]), self.dtype)
-        images = self._cast[: len(stored)].reshape(-1, channels * height, width)
-        np.copyto(images, stored.reshape(images.shape))
-        folded = out.reshape(len(stored), channels * height, folded_width(self.mirror))
-        half = width // 2
-        np.add(images[:, :, :half], images[:, :, : width - half - 1 : -1], out=folded[:, :, :half])
-        if width % 2:
-            folded[:, :, half] = images[:, :, half]
-        return out
+    def _buffer(self, place: int, rows: int, columns: int) -> Array:
+        if len(self._between[place]) < rows:
+            self._between[place] = np.empty((rows, columns), self.dtype)
+        return self._between[place][:rows]

@@ -3,15 +3,15 @@
 import itertools
 import math
 import operator
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.core.metrics import mcnemar
-from softmaxclf.core.stack import Cells
+from softmaxclf.core.problem import Cells
 
 Array = NDArray[Any]
 
@@ -19,26 +19,29 @@ Array = NDArray[Any]
 # the full grid's column-iterations. Earlier rungs save more, and lost the winner of the classic grid more often.
 RUNGS = ((0.2, 0.5), (0.5, 0.5))
 SIGNIFICANCE = 0.05
+MEASURED = ("train_accuracy", "validation_accuracy", "validation_loss")
+STRENGTH = "regularization"  # the axis on which more is simpler, and wins ties
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What is known of one cell in the end.
 
-    iterations: how many it was trained. correct: (n,) bool, which validation rows it labels right, or None.
-    interval: 95 % Wilson interval of validation_accuracy over all its rows. error: its standard error. status:
-    ok, cut short at iteration ..., diverged at iteration ..., stopped at rung ..., not started.
+    values: its settings by axis. iterations: how many it was trained. correct: (n,) bool, which validation rows it
+    labels right, or None. interval: 95 % Wilson interval of validation_accuracy over all its rows. error: its
+    standard error. status: ok, cut short at iteration ..., diverged at iteration ..., stopped at rung ..., not
+    started. figures: what the solver reports of it.
     """
 
-    learning_rate: float
-    regularization: float
-    train_accuracy: float
-    validation_accuracy: float
-    validation_loss: float
-    interval: tuple[float, float]
-    error: float
-    iterations: int
-    status: str
+    values: Mapping[str, float]
+    train_accuracy: float = math.nan
+    validation_accuracy: float = math.nan
+    validation_loss: float = math.nan
+    interval: tuple[float, float] = (math.nan, math.nan)
+    error: float = math.nan
+    iterations: int = 0
+    status: str = "not started"
+    figures: Mapping[str, Any] = field(default_factory=dict)
     correct: Array | None = None
 
     @property
@@ -46,15 +49,43 @@ class Outcome:
         """Whether it can be chosen: not diverged, nor about to (its loss no number), nor stopped as a losing cell."""
         return self.status.startswith(("ok", "cut short")) and not math.isnan(self.validation_loss)
 
+    @property
+    def state(self) -> str:
+        """The first word of the status: ok, cut, diverged, stopped or not."""
+        return self.status.split()[0]
 
-def grid_cells(learning_rates: Sequence[float], regularizations: Sequence[float], folds: int = 0) -> Cells:
-    """All cells of the grid, learning rates slowest, then regularizations, then folds (-1 when folds is 0)."""
+    def document(self) -> dict[str, Any]:
+        """It as metrics.json holds it, the axes first."""
+        measured = {name: getattr(self, name) for name in (*MEASURED, "status")}
+        return {**self.values, **measured, **self.figures, "validation_interval": list(self.interval)}
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any], axes: Sequence[str]) -> "Outcome":
+        """The outcome that `document` describes, null as NaN; without its error and its iterations."""
+        measured: dict[str, Any] = {name: _number(document[name]) for name in MEASURED}
+        low, high = map(_number, document.get("validation_interval", (None, None)))
+        known = {*axes, *MEASURED, "status", "validation_interval"}
+        figures = {name: value for name, value in document.items() if name not in known}
+        values = {name: document[name] for name in axes}
+        return cls(values, **measured, interval=(low, high), status=document["status"], figures=figures)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def axes_of(best: Mapping[str, Any]) -> tuple[str, ...]:
+    """The axes of a grid out of what metrics.json says of the best cell: its settings, and whether it was refitted."""
+    return tuple(name for name in best if name != "refit")
+
+
+def grid_cells(axes: Mapping[str, Sequence[float]], folds: int = 0) -> Cells:
+    """All cells of the grid, the first axis slowest, then the folds (-1 when folds is 0)."""
     fold = np.arange(folds) if folds else np.array([-1])
-    rates, penalties, held_out = np.meshgrid(learning_rates, regularizations, fold, indexing="ij")
-    index = np.repeat(np.arange(len(learning_rates) * len(regularizations)), len(fold))
-    return Cells(
-        rates.ravel().astype(np.float64), penalties.ravel().astype(np.float64), held_out.ravel(), index
-    )
+    *columns, held_out = (each.ravel() for each in np.meshgrid(*axes.values(), fold, indexing="ij"))
+    index = np.repeat(np.arange(len(held_out) // len(fold)), len(fold))
+    values = {name: column.astype(np.float64) for name, column in zip(axes, columns, strict=True)}
+    return Cells(values, held_out, index)
 
 
 def split_stacks(cells: Cells, bytes_per_model: int, memory: int) -> list[Cells]:
@@ -102,14 +133,14 @@ def choose(outcomes: Sequence[Outcome], metric: str = "accuracy", select: str = 
     def rank(place: int) -> tuple[float, ...]:
         outcome = outcomes[place]
         keys = (outcome.validation_accuracy, -outcome.validation_loss)
-        return (*(keys if metric == "accuracy" else keys[::-1]), outcome.regularization)
+        return (*(keys if metric == "accuracy" else keys[::-1]), outcome.values.get(STRENGTH, 0.0))
 
     best = max(candidates, key=rank)
     if select == "best":
         return best
     bound = outcomes[best].validation_accuracy - outcomes[best].error
     within = [place for place in candidates if outcomes[place].validation_accuracy >= bound]
-    return max(within, key=lambda place: (outcomes[place].regularization, rank(place)))
+    return max(within, key=lambda place: (outcomes[place].values.get(STRENGTH, 0.0), rank(place)))
 
 
 def indistinguishable(outcomes: Sequence[Outcome], winner: int) -> int:

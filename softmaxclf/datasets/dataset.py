@@ -17,20 +17,47 @@ Labels = NDArray[np.int64]  # (N,) in [0, K)
 Progress = Callable[[int, int], None]  # (done, total), in bytes or rows
 
 
+LARGEST = float(np.finfo(np.float32).max)
+BLOCK_BYTES = 4 << 20  # of rows looked at together
+
+
 @dataclass(frozen=True)
 class Split:
-    """Rows `X` (N, D) and their labels `y` (N,), int64 in [0, K)."""
+    """Rows `X` (N, D) and their labels `y` (N,), int64 in [0, K). place: where X comes from, for messages."""
 
     X: Rows
     y: Labels
+    place: str = "X"
 
-    def fingerprint(self) -> str:
-        """SHA-256 over dtype, shape, rows and labels: the same for the same data in any file form."""
+    def examine(self, *visitors: Callable[[int, int], None]) -> str:
+        """SHA-256 over dtype, shape, rows and labels: the same for the same data in any file form.
+
+        The rows are read once: what else wants to see them is a visitor, called with (start, stop) of each block
+        while that is in the cache. Raises DataError, with row and column, for a value that is no number or too
+        large for float32, in which training computes.
+        """
         digest = hashlib.sha256(f"{self.X.dtype.str} {self.X.shape}".encode())
-        for start in range(0, len(self.X), 4096):
-            digest.update(np.ascontiguousarray(self.X[start : start + 4096]).data)
+        step = max(1, BLOCK_BYTES // max(1, self.X[:1].nbytes))
+        for start in range(0, len(self.X), step):
+            block = np.ascontiguousarray(self.X[start : start + step])
+            self._check(block, start)
+            digest.update(block.data)
+            for visit in visitors:
+                visit(start, start + len(block))
         digest.update(np.ascontiguousarray(self.y, dtype="<i8").data)
         return digest.hexdigest()
+
+    def _check(self, block: Rows, start: int) -> None:
+        if block.dtype.kind != "f":
+            return
+        with np.errstate(invalid="ignore"):
+            if block.min() >= -LARGEST and block.max() <= LARGEST:
+                return
+            row, column = (int(axis[0]) for axis in np.nonzero(~(np.abs(block) <= LARGEST)))
+        raise DataError(
+            f"{self.place}: expected finite numbers within float32, found {block[row, column]} in row {start + row}, "
+            f"column {column}; remove or replace such values"
+        )
 
 
 @dataclass(frozen=True)
@@ -39,7 +66,8 @@ class Dataset:
 
     image_shape: (channels, height, width) in CIFAR's plane order when a row is an image, else None.
     read_class_names, read_train, read_test: what gives the class names and the splits, and raises DataError where
-    the source is broken; a source that is open anyway gives what it has.
+    the source is broken; a source that is open anyway gives what it has. compare_official: whether the files are
+    the official ones of that name, byte for byte; None where no hash is known; no function where there are none.
     """
 
     name: str
@@ -49,6 +77,7 @@ class Dataset:
     read_train: Callable[[], Split] = field(repr=False)
     validation: Split | None = None
     read_test: Callable[[], Split] | None = field(default=None, repr=False)
+    compare_official: Callable[[], bool | None] | None = field(default=None, repr=False)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -64,6 +93,21 @@ class Dataset:
     def features(self) -> int:
         """D, the number of columns of a row."""
         return math.prod(self.image_shape) if self.image_shape else int(self.train.X.shape[1])
+
+    def remark(self) -> str:
+        """What a reader of results should know of the data's origin; empty where there is nothing to say.
+
+        Reads the files again to hash them.
+        """
+        if self.compare_official is None or self.compare_official() is not False:
+            return ""
+        return f"{self.name} layout, not the official files"
+
+    @property
+    def empty_classes(self) -> tuple[str, ...]:
+        """The names of the classes without a training row, which no model can learn."""
+        counts = np.bincount(self.train.y, minlength=len(self.class_names))
+        return tuple(self.class_names[label] for label in np.flatnonzero(counts == 0))
 
     def test(self) -> Split:
         """The test split, read now. Raises DataError when the source has none."""

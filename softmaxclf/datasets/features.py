@@ -4,19 +4,22 @@ The arrays `X_train, y_train` and optionally `X_validation, y_validation`, `X_te
 `image_shape`. What lies uncompressed on the disk is mapped, not read, so data may be larger than memory.
 
 Rows. `X` (N, D): one row of features each; with `image_shape` = (channels, height, width), pixels in plane
-order. (N, H, W): grey images. (N, H, W, C) and (N, C, H, W) with C = 1 or 3 colour planes: the axis of length
-1 or 3 is the colour; where both or neither could be, `image_shape` must say. Rows become plane order, (N, C *
-H * W). Types: uint8, float32 and float64 stay; float16 becomes float32; other types are refused, as a silent
+order; or images as core/images.py takes them.
+Types: uint8, float32 and float64 stay; float16 becomes float32; other types are refused, as a silent
 cast would hide whether they are pixels or quantities. Floats must be finite and fit into float32, in which
 training computes.
 
 Labels. Integers (N,) or (N, 1) in [0, K), where K is the number of `class_names` or the largest training
 label plus one. Gaps are allowed; fewer than two classes in the training labels are not.
+
+Other arrays are ignored, unless one is called almost as an array that is missing: X_val would be training
+without validation, and nobody would notice.
 """
 
+import difflib
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,51 +27,71 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.arrays import open_arrays
+from softmaxclf.arrays import ArrayFile, open_arrays
+from softmaxclf.core.images import ImageShape, UnclearShapeError, as_rows
 from softmaxclf.datasets.checks import MAX_CLASSES, checked_class_names, checked_labels
 from softmaxclf.datasets.dataset import Dataset, Rows, Split
 from softmaxclf.datasets.inputs import unreadable
 from softmaxclf.errors import DataError
+from softmaxclf.files import printable
 
 MAX_FEATURES = 10_000_000
-_AT_ONCE = 1 << 20  # elements looked at together, 4 to 8 MB
-_LARGEST = float(np.finfo(np.float32).max)
-_COLOURS = (1, 3)
-
-ImageShape = tuple[int, int, int]
+_NAMES = (
+    "X_train", "y_train", "X_validation", "y_validation", "X_test", "y_test", "class_names", "image_shape",
+)  # fmt: skip
 
 
 class _Arrays:
     """The arrays by name, of a file or a folder, each mapped when it is asked for."""
 
-    def __init__(self, path: Path, names: tuple[str, ...], get: Callable[[str], NDArray[Any]]) -> None:
+    def __init__(
+        self, path: Path, names: tuple[str, ...], opened: Callable[[str], AbstractContextManager[ArrayFile]]
+    ) -> None:
         self.path = path
         self.names = names
-        self._get = get
+        self._opened = opened
 
     def get(self, name: str) -> NDArray[Any]:
         """The array `name`. Raises DataError where it is missing."""
+        with self._containing(name) as file:
+            return file.map(name)
+
+    def outline(self, name: str) -> NDArray[Any]:
+        """Zeros of the shape and type of `name`, from its header alone. Raises DataError where it is missing."""
+        with self._containing(name) as file:
+            return file.outline(name)
+
+    def _containing(self, name: str) -> AbstractContextManager[ArrayFile]:
         if name not in self.names:
-            found = ", ".join(self.names[:12]) or "none"
+            found = printable(", ".join(self.names[:12]) or "none")
             raise DataError(f"{self.path}: expected an array {name}, found {found}; add it to the file")
-        return self._get(name)
+        return self._opened(name)
 
 
 def read_features(path: Path) -> Dataset:
-    """The data set of an `.npz` file or a folder of `.npy` files; the test split is read when asked for.
+    """The data set of an `.npz` file or a folder of `.npy` files.
+
+    The test split is read when it is asked for; before, only its shapes and types are checked.
 
     Raises DataError naming the array, and the row and column where one value is to blame.
     """
     with _arrays(path) as arrays:
-        image_shape, y = _declared_shape(arrays), _label_array(arrays, "y_train")
+        _check_names(arrays)
+        image_shape = _declared_shape(arrays)
+        y = _label_array(arrays, "y_train", arrays.get("y_train"))
         names = _class_names(arrays, y)
         X, image_shape = _rows(arrays, "X_train", image_shape)
-        train = Split(X, checked_labels(y, len(X), len(names), str(path), "y_train"))
+        # Whether its values are finite is seen when they are read for training, once.
+        train = Split(
+            X, checked_labels(y, len(X), len(names), str(path), "y_train"), _place(arrays, "X_train")
+        )
         if train.y.min() == train.y.max():
             raise DataError(
                 f"{path}: expected at least 2 classes in y_train, found 1; add rows of another class"
             )
         part = partial(_split, image_shape=image_shape, features=X.shape[1], classes=len(names))
+        if _holds(arrays, "test"):
+            _check_outlines(arrays, "test", image_shape, X.shape[1])
         return Dataset(
             name=path.stem or str(path),
             path=str(path),
@@ -85,18 +108,30 @@ def _arrays(path: Path) -> Iterator[_Arrays]:
     """The arrays of a file, or of the `.npy` files of a folder."""
     if not path.is_dir():
         with open_arrays(path, error=DataError) as file:
-            yield _Arrays(path, file.names, file.map)
+            yield _Arrays(path, file.names, lambda name: nullcontext(file))
         return
     try:
         names = tuple(sorted(member.stem for member in path.iterdir() if member.suffix == ".npy"))
     except OSError as error:
         raise unreadable(path, error) from error
-    yield _Arrays(path, names, partial(_mapped, path))
+    yield _Arrays(path, names, lambda name: open_arrays(path / f"{name}.npy", error=DataError))
 
 
-def _mapped(folder: Path, name: str) -> NDArray[Any]:
-    with open_arrays(folder / f"{name}.npy", error=DataError) as file:
-        return file.map(name)
+def _check_names(arrays: _Arrays) -> None:
+    """Raise DataError for an array that is called almost as one that is missing."""
+    missing = {name.casefold(): name for name in _NAMES if name not in arrays.names}
+    for found in arrays.names:
+        if found not in _NAMES and (meant := _meant(found.casefold(), tuple(missing))):
+            raise DataError(
+                f"{arrays.path}: expected arrays with their exact names, found {printable(found)}; "
+                f"did you mean {missing[meant]}? rename it"
+            )
+
+
+def _meant(name: str, known: tuple[str, ...]) -> str | None:
+    """Which of the `known` names is meant: one that `name` begins or ends, as in x_val, or that is alike."""
+    part = (each for each in known if len(name) >= 4 and (each.startswith(name) or each.endswith(name)))
+    return next(part, None) or next(iter(difflib.get_close_matches(name, known, 1, 0.77)), None)
 
 
 def _holds(arrays: _Arrays, part: str) -> bool:
@@ -113,23 +148,29 @@ def _split(
     arrays: _Arrays, part: str, *, image_shape: ImageShape | None, features: int, classes: int
 ) -> Split:
     """A split that must match the training rows' width, shape and classes."""
-    name = f"X_{part}"
-    X, _ = _rows(arrays, name, image_shape)
-    if X.shape[1] != features:
-        raise DataError(
-            f"{arrays.path}: {name}: expected {features} features as in X_train, found {X.shape[1]}; write it again"
-        )
-    return Split(
-        X, checked_labels(_label_array(arrays, f"y_{part}"), len(X), classes, str(arrays.path), f"y_{part}")
+    X, _ = _rows(arrays, f"X_{part}", image_shape, features)
+    y = _label_array(arrays, f"y_{part}", arrays.get(f"y_{part}"))
+    split = Split(
+        X, checked_labels(y, len(X), classes, str(arrays.path), f"y_{part}"), _place(arrays, f"X_{part}")
     )
+    split.examine()
+    return split
+
+
+def _check_outlines(arrays: _Arrays, part: str, image_shape: ImageShape | None, features: int) -> None:
+    """Raise DataError where the headers alone show that a split cannot match the training rows."""
+    X, y = f"X_{part}", f"y_{part}"
+    rows = len(_in_rows(arrays, X, arrays.outline(X), image_shape, features)[0])
+    labels = len(_label_array(arrays, y, arrays.outline(y)))
+    if rows != labels:
+        raise _wrong(arrays, y, f"{rows:,} labels, one per row of {X}", f"{labels:,}", "write both again")
 
 
 # Labels and names
 
 
-def _label_array(arrays: _Arrays, name: str) -> NDArray[Any]:
+def _label_array(arrays: _Arrays, name: str, labels: NDArray[Any]) -> NDArray[Any]:
     """Labels (N,) of an integer type. Raises DataError with the cast that helps where they are whole floats."""
-    labels = arrays.get(name)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or not len(labels):
@@ -164,9 +205,18 @@ def _class_names(arrays: _Arrays, y: NDArray[Any]) -> tuple[str, ...]:
 # Rows
 
 
-def _rows(arrays: _Arrays, name: str, image_shape: ImageShape | None) -> tuple[Rows, ImageShape | None]:
-    """Rows (N, D) of uint8, float32 or float64, finite, and their image shape. Raises DataError."""
-    X = arrays.get(name)
+def _rows(
+    arrays: _Arrays, name: str, image_shape: ImageShape | None, features: int | None = None
+) -> tuple[Rows, ImageShape | None]:
+    """Rows (N, D) of uint8, float32 or float64, and their image shape. Raises DataError."""
+    rows, shape = _in_rows(arrays, name, arrays.get(name), image_shape, features)
+    return rows.astype(np.float32) if rows.dtype == np.float16 else rows, shape
+
+
+def _in_rows(
+    arrays: _Arrays, name: str, X: NDArray[Any], image_shape: ImageShape | None, features: int | None
+) -> tuple[Rows, ImageShape | None]:
+    """`X` as rows (N, D), where given of as many `features`, and their image shape; no value is looked at."""
     if X.dtype not in (np.uint8, np.float16, np.float32, np.float64):
         remedy = f"store {name}.astype(np.uint8) for pixels, or .astype(np.float32) for other features"
         raise _wrong(arrays, name, "uint8, float32 or float64", str(X.dtype), remedy)
@@ -177,35 +227,13 @@ def _rows(arrays: _Arrays, name: str, image_shape: ImageShape | None) -> tuple[R
         raise _wrong(
             arrays, name, f"at most {MAX_FEATURES:,} features", f"shape {X.shape}", "use fewer columns"
         )
-    rows, shape = _plane_order(arrays, name, X, image_shape)
-    rows = rows.astype(np.float32) if rows.dtype == np.float16 else rows
-    _check_finite(arrays, name, rows)
+    try:
+        rows, shape = as_rows(X, image_shape)
+    except UnclearShapeError as error:
+        raise _wrong(arrays, name, error.expected, error.found, error.remedy) from error
+    if features is not None and rows.shape[1] != features:
+        raise _wrong(arrays, name, f"{features} features as in X_train", str(rows.shape[1]), "write it again")
     return rows, shape
-
-
-def _plane_order(
-    arrays: _Arrays, name: str, X: NDArray[Any], image_shape: ImageShape | None
-) -> tuple[Rows, ImageShape | None]:
-    """Images as rows in plane order, without a copy where they are stored so already."""
-    if X.ndim == 2:
-        if image_shape and math.prod(image_shape) != X.shape[1]:
-            raise _wrong(
-                arrays, name, f"rows of {image_shape}", f"{X.shape[1]} features", "correct image_shape"
-            )
-        return X, image_shape
-    planes = [X[:, np.newaxis]] if X.ndim == 3 else [X, X.transpose(0, 3, 1, 2)]
-    fitting = [option for option in planes if _fits(option.shape[1:], image_shape)]
-    if len(fitting) != 1:
-        found = f"shape {X.shape}" + (f" and image_shape {image_shape}" if image_shape else "")
-        remedy = "add image_shape = np.array([channels, height, width])"
-        raise _wrong(arrays, name, "one axis of 1 or 3 colours", found, remedy)
-    _, channels, height, width = fitting[0].shape
-    return fitting[0].reshape(len(X), -1), (channels, height, width)
-
-
-def _fits(shape: tuple[int, ...], image_shape: ImageShape | None) -> bool:
-    """Whether planes of this shape can be what was declared, or without a declaration grey or colour planes."""
-    return shape == image_shape if image_shape else shape[0] in _COLOURS
 
 
 def _declared_shape(arrays: _Arrays) -> ImageShape | None:
@@ -226,29 +254,9 @@ def _declared_shape(arrays: _Arrays) -> ImageShape | None:
     return channels, height, width
 
 
-def _check_finite(arrays: _Arrays, name: str, rows: Rows) -> None:
-    """Raise DataError with the row and column of the first value that is no number or too large for float32."""
-    if rows.dtype == np.uint8:
-        return
-    # Chunks follow the order in memory, so that a mapped file in Fortran order is not read once per row.
-    by_column = rows.flags.f_contiguous and not rows.flags.c_contiguous
-    lines = rows.T if by_column else rows
-    step = max(1, _AT_ONCE // lines.shape[1])
-    for start in range(0, len(lines), step):
-        chunk = lines[start : start + step]
-        with np.errstate(invalid="ignore"):
-            good = chunk.min() >= -_LARGEST and chunk.max() <= _LARGEST
-        if not good:
-            line, place = (int(axis[0]) for axis in np.nonzero(~(np.abs(chunk) <= _LARGEST)))
-            row, column = (place, start + line) if by_column else (start + line, place)
-            raise _wrong(
-                arrays,
-                name,
-                "finite numbers within float32",
-                f"{rows[row, column]} in row {row}, column {column}",
-                "remove or replace such values",
-            )
+def _place(arrays: _Arrays, name: str) -> str:
+    return f"{arrays.path}: {name}"
 
 
 def _wrong(arrays: _Arrays, name: str, expected: str, found: str, remedy: str) -> DataError:
-    return DataError(f"{arrays.path}: {name}: expected {expected}, found {found}; {remedy}")
+    return DataError(f"{_place(arrays, name)}: expected {expected}, found {found}; {remedy}")

@@ -1,12 +1,12 @@
 """Several runs side by side: their accuracies, each with its interval, and their templates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from softmaxclf.plots.figure import (
     COLOURS,
@@ -38,18 +38,11 @@ class Accuracies:
     above: NDArray[np.float64]
 
 
-def accuracies(names: Sequence[str], accuracy: ArrayLike, low: ArrayLike, high: ArrayLike) -> Accuracies:
-    """Return the runs' accuracies with their intervals low..high, all given as shares in 0..1, as percent.
-
-    Raises ValueError where an accuracy lies outside its interval or the lengths disagree.
-    """
-    centre, bottom, top = (100 * np.asarray(values, dtype=np.float64) for values in (accuracy, low, high))
-    if not len(names) == len(centre) == len(bottom) == len(top):
-        lengths = f"{len(centre)}, {len(bottom)} and {len(top)}"
-        raise ValueError(f"expected {len(names)} accuracies, lows and highs, got {lengths}")
-    if (centre < bottom).any() or (centre > top).any():
-        raise ValueError("expected every accuracy within its interval")
-    return Accuracies(tuple(names), centre, centre - bottom, top - centre)
+def accuracies(names: Sequence[str], splits: Sequence[Mapping[str, Any]]) -> Accuracies:
+    """Return the runs' accuracies with their intervals, out of what metrics.json holds of a split, as percent."""
+    centre = 100 * np.array([split["accuracy"] for split in splits])
+    low, high = 100 * np.array([split["interval"] for split in splits]).T
+    return Accuracies(tuple(names), centre, centre - low, high - centre)
 
 
 @styled

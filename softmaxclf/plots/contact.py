@@ -1,24 +1,20 @@
-"""Sheets of images: examples of each class, the most wrong ones, the most confused pairs."""
+"""A sheet of images: examples of the most confused pairs of classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from softmaxclf.plots.figure import (
     DPI,
     INK,
     MEDIUM,
-    SMALL,
     WIDTH,
     fit_text,
     new_figure,
     styled,
-    text_width,
 )
 from softmaxclf.plots.images import MARGIN, Tiling, page_heading, pixels, show, tile_size
 
@@ -33,38 +29,6 @@ class Strip:
 
     name: str
     images: Sequence[NDArray[Any]]
-
-
-def class_rows(y: ArrayLike, classes: int, per_class: int) -> list[NDArray[np.int64]]:
-    """Return for each class the first `per_class` rows of y (N,) that belong to it, or fewer."""
-    labels = np.asarray(y)
-    return [np.flatnonzero(labels == k)[:per_class] for k in range(classes)]
-
-
-def most_wrong(probabilities: NDArray[Any], y: ArrayLike, count: int) -> NDArray[np.int64]:
-    """Return the `count` misclassified rows of highest probability for the wrong class, highest first.
-
-    probabilities (N, K), y (N,).
-    """
-    labels = np.asarray(y)
-    predicted = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != labels)
-    chances = probabilities[wrong, predicted[wrong]]
-    return wrong[np.argsort(-chances, kind="stable")[:count]]
-
-
-@styled
-def draw_contact(
-    images: Sequence[NDArray[Any]], class_names: Sequence[str], *, heading: str | None = None
-) -> Figure:
-    """Return a contact sheet: one line per class, `images[k]` (n, H, W, C) beside its name.
-
-    Of more than 40 classes the first are shown, and the heading says so.
-    """
-    text = heading or "Examples of each class"
-    note = f" (first {MOST_CLASSES} of {len(images):,} classes)" if len(images) > MOST_CLASSES else ""
-    strips = [Strip(name, list(row)) for name, row in zip(class_names, images, strict=True)]
-    return _draw_strips(strips[:MOST_CLASSES], text, pixels(1.0), note)
 
 
 @styled
@@ -84,37 +48,6 @@ def draw_pairs(
         number = "" if counts is None else f"{counts[true, predicted]:,} x "
         strips.append(Strip(f"{number}{class_names[true]} → {class_names[predicted]}", list(row)))
     return _draw_strips(strips, heading or "Most confused pairs (true → predicted)", pixels(2.2))
-
-
-@styled
-def draw_wrong(
-    images: NDArray[Any],
-    true_names: Sequence[str],
-    predicted_names: Sequence[str],
-    *,
-    probabilities: ArrayLike | None = None,
-    heading: str | None = None,
-) -> Figure:
-    """Return a sheet of misclassified images (n, H, W, C), each above its true and its predicted class.
-
-    `probabilities` (n,) of the predicted class are added where given. At most 40 images are shown.
-    """
-    count = min(len(images), MOST_CAPTIONED)
-    columns = 6
-    step = (pixels(WIDTH) - 2 * MARGIN + GAP) // columns
-    width, height = tile_size(images.shape[1:3], step - GAP)
-    step_y = height + 2 * LINE + 4 * GAP
-    page_height = TOP + ceil(max(count, 1) / columns) * step_y + MARGIN
-    figure = _page(heading or "Most wrong (true → predicted, with its probability)", page_height)
-    tiling = Tiling(columns, width, height, MARGIN, TOP, step, step_y)
-    for place in range(count):
-        axes = tiling.axes(figure, place)
-        show(axes, images[place])
-        sure = "" if probabilities is None else f" {100 * np.asarray(probabilities)[place]:.0f} %"
-        called = fit_text(figure, f"→ {predicted_names[place]}", step - GAP - text_width(figure, sure, SMALL))
-        fitted = [fit_text(figure, true_names[place], step - GAP), called + sure]
-        axes.set_xlabel("\n".join(fitted), fontsize=SMALL, labelpad=3, loc="left", linespacing=1.15)
-    return figure
 
 
 def _draw_strips(strips: Sequence[Strip], heading: str, name_width: int, note: str = "") -> Figure:

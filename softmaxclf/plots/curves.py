@@ -43,19 +43,13 @@ class LearningCurves:
     validation: Series
 
 
-def learning_curves(
-    iteration: ArrayLike,
-    loss: ArrayLike,
-    train_accuracy: ArrayLike,
-    validation_accuracy: ArrayLike,
-    *,
-    name: str = "",
-) -> LearningCurves:
-    """Return the curves of a history: four arrays of equal length, NaN where nothing was measured.
+def learning_curves(history: ArrayLike, *, name: str = "") -> LearningCurves:
+    """Return the curves of a history: lines (T, 4) of iteration, loss, train and validation accuracy (shares).
 
-    Accuracies are shares in 0..1. Values that are not finite (not measured, or after divergence) are left
-    out, so that a line joins the measured points.
+    Values that are not finite (not measured, or after divergence) are left out, so that a line joins the
+    measured points.
     """
+    iteration, loss, train_accuracy, validation_accuracy = np.reshape(history, (-1, 4)).T
     losses = finite_points(iteration, loss)
     width = len(losses[0]) // 25 if len(losses[0]) >= SMOOTH_FROM else 0
     return LearningCurves(

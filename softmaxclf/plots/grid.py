@@ -1,6 +1,6 @@
-"""The accuracies of a learning-rate x regularization grid as heat maps."""
+"""The accuracies of a grid of settings as heat maps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
+from softmaxclf.core.search import Outcome
 from softmaxclf.plots.figure import (
     COLOURS,
     DPI,
@@ -50,25 +51,12 @@ STOPPED_STYLE: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class GridCell:
-    """One cell: its settings, accuracies in 0..1 (NaN where unknown) and status.
-
-    `status` is "ok", "diverged at iteration N" or "stopped at rung N".
-    """
-
-    learning_rate: float
-    regularization: float
-    train_accuracy: float
-    validation_accuracy: float
-    status: str = "ok"
-
-
-@dataclass(frozen=True)
 class GridTable:
     """The cells laid out: rows are `row_values`, columns `column_values`, both ascending.
 
-    `train` and `validation` hold percent, NaN where there is none; `state` holds "ok", "diverged",
-    "stopped" or "missing"; `best` is the (row, column) of the best cell, or None.
+    row_name is empty where the grid has one axis. `train` and `validation` hold percent, NaN where there is none;
+    `state` holds "ok", "cut", "diverged", "stopped" or "missing"; `number` the place of each cell in the list, or
+    -1; `best` is the (row, column) of the best cell, or None.
     """
 
     row_name: str
@@ -78,50 +66,47 @@ class GridTable:
     train: NDArray[np.float64]
     validation: NDArray[np.float64]
     state: NDArray[np.str_]
+    number: NDArray[np.int64]
     best: tuple[int, int] | None
 
+    @property
+    def row_labels(self) -> list[str]:
+        """The rows' values as texts, or nothing for a grid of one axis."""
+        return distinct_numbers(self.row_values) if self.row_name else [""]
 
-def grid_table(cells: Sequence[GridCell], *, best: tuple[float, float] | None = None) -> GridTable:
-    """Return the cells as tables; the axis with more values becomes the rows, so that tiles stay wide enough.
 
-    `best` names the winner as (learning_rate, regularization). Without it, the winner is the cell of highest
-    validation accuracy among those that ended well, the first of several equal ones.
+def grid_table(cells: Sequence[Outcome], *, best: Mapping[str, float] | None = None) -> GridTable:
+    """Return the cells of a grid with one or two axes as tables.
+
+    The axis with more values becomes the rows, so that tiles stay wide enough. `best` names the winner by its
+    settings. Without it, the winner is the cell of highest validation accuracy among those that ended well, the
+    first of several equal ones.
     """
-    rates = sorted({cell.learning_rate for cell in cells})
-    strengths = sorted({cell.regularization for cell in cells})
-    rows_are_rates = len(rates) > len(strengths)
-    rows, columns = (rates, strengths) if rows_are_rates else (strengths, rates)
+    names = sorted(cells[0].values, key=lambda name: len({cell.values[name] for cell in cells}))
+    row_name, column_name = (names[1], names[0]) if len(names) > 1 else ("", names[0])
+    rows = sorted({cell.values.get(row_name, 0.0) for cell in cells})
+    columns = sorted({cell.values[column_name] for cell in cells})
     train = np.full((len(rows), len(columns)), np.nan)
-    validation = train.copy()
-    state = np.full(train.shape, "missing", dtype="<U8")
-    places: dict[tuple[float, float], tuple[int, int]] = {}
-    for cell in cells:
-        pair = (cell.learning_rate, cell.regularization)
-        row, column = pair if rows_are_rates else pair[::-1]
-        place = places[pair] = rows.index(row), columns.index(column)
-        state[place] = cell.status.split()[0]
-        if state[place] != "diverged":
-            train[place], validation[place] = 100 * cell.train_accuracy, 100 * cell.validation_accuracy
-    names = ("learning rate", "regularization")
+    validation, state = train.copy(), np.full(train.shape, "missing", dtype="<U8")
+    numbers = np.full(train.shape, -1)
     winner = best or _highest(cells)
+    found = None
+    for number, cell in enumerate(cells):
+        place = rows.index(cell.values.get(row_name, 0.0)), columns.index(cell.values[column_name])
+        state[place], numbers[place] = cell.state, number
+        if cell.state != "diverged":
+            train[place], validation[place] = 100 * cell.train_accuracy, 100 * cell.validation_accuracy
+        if cell.values == winner:
+            found = place
     return GridTable(
-        row_name=names[0] if rows_are_rates else names[1],
-        column_name=names[1] if rows_are_rates else names[0],
-        row_values=tuple(rows),
-        column_values=tuple(columns),
-        train=train,
-        validation=validation,
-        state=state,
-        best=None if winner is None else places.get(winner),
-    )
+        row_name.replace("_", " "), column_name.replace("_", " "), tuple(rows), tuple(columns),
+        train, validation, state, numbers, found,
+    )  # fmt: skip
 
 
-def _highest(cells: Sequence[GridCell]) -> tuple[float, float] | None:
+def _highest(cells: Sequence[Outcome]) -> Mapping[str, float] | None:
     finished = [cell for cell in cells if cell.status == "ok" and np.isfinite(cell.validation_accuracy)]
-    if not finished:
-        return None
-    highest = max(finished, key=lambda cell: cell.validation_accuracy)
-    return highest.learning_rate, highest.regularization
+    return max(finished, key=lambda cell: cell.validation_accuracy).values if finished else None
 
 
 @styled
@@ -197,7 +182,7 @@ def _draw_panel(axes: Axes, table: GridTable, values: NDArray[np.float64], scale
 def _label_axis(axes: Axes, table: GridTable) -> None:
     rows, columns = len(table.row_values), len(table.column_values)
     step = -(-rows // 25)
-    labels = distinct_numbers(table.row_values)
+    labels = table.row_labels
     axes.set_yticks(range(0, rows, step), labels[::step])
     step = -(-columns // 16)
     labels = distinct_numbers(table.column_values)

@@ -3,6 +3,7 @@
 A row holds an image as CIFAR does: planes (C, H, W) flattened row by row.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,14 @@ def image_pixels(rows: NDArray[Any], image_shape: tuple[int, int, int]) -> NDArr
     if values.size and values.min() >= 0 and values.max() <= 1:
         return np.rint(values * 255).astype(np.uint8)
     return stretched(values, values.min(initial=0.0), values.max(initial=0.0))
+
+
+def image_groups(
+    groups: Sequence[NDArray[Any]], image_shape: tuple[int, int, int]
+) -> list[NDArray[np.uint8]]:
+    """Return groups of rows (n, D) as groups of images (n, H, W, C), all on one brightness scale."""
+    images = image_pixels(np.concatenate(groups), image_shape)
+    return np.split(images, np.cumsum([len(group) for group in groups])[:-1])
 
 
 def stretched(values: NDArray[np.float64], low: Any, high: Any) -> NDArray[np.uint8]:

@@ -1,53 +1,21 @@
 """The reliability diagram: whether a stated probability of 70 % comes true 70 times in 100."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike, NDArray
 
+from softmaxclf.core.metrics import ReliabilityBins
 from softmaxclf.plots.figure import COLOURS, INK, PAPER, in_percent, new_figure, styled, title
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """Top-label calibration in B bins of confidence: `edges` (B + 1,), and per bin (B,) the `counts` of rows,
-    their mean `confidence` and their `accuracy`, both in 0..1 and NaN in an empty bin. `error` is the expected
-    calibration error over all rows, in 0..1.
-    """
-
-    edges: NDArray[np.float64]
-    counts: NDArray[np.float64]
-    confidence: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
-    error: float
-
-
-def reliability(
-    edges: ArrayLike, counts: ArrayLike, confidence: ArrayLike, accuracy: ArrayLike, error: float
-) -> Reliability:
-    """Return the bins and their expected calibration error as a Reliability with float64 arrays.
-
-    Empty bins become NaN. Raises ValueError where the lengths disagree.
-    """
-    arrays = [np.asarray(values, dtype=np.float64) for values in (edges, counts, confidence, accuracy)]
-    bins = len(arrays[0]) - 1
-    if any(values.shape != (bins,) for values in arrays[1:]):
-        raise ValueError(f"expected {bins} values per bin, got {[values.shape for values in arrays[1:]]}")
-    empty = arrays[1] == 0
-    return Reliability(
-        arrays[0], arrays[1], np.where(empty, np.nan, arrays[2]), np.where(empty, np.nan, arrays[3]), error
-    )
 
 
 @styled
 def draw_reliability(
-    bins: Reliability,
+    bins: ReliabilityBins,
     *,
-    after: Reliability | None = None,
+    after: ReliabilityBins | None = None,
     temperature: float | None = None,
     heading: str | None = None,
 ) -> Figure:
@@ -56,13 +24,13 @@ def draw_reliability(
     `after` (the same rows after temperature scaling) is laid over it as a line.
     """
     figure = new_figure(5.4, 5.6)
-    error = f"expected calibration error {100 * bins.error:.1f} %"
+    error = f"expected calibration error {100 * bins.expected_error():.1f} %"
     title(figure, f"{heading}: {error}" if heading else error.capitalize())
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
     _draw_bars(upper, bins)
     scaled = "after temperature scaling" if temperature is None else f"after temperature {temperature:.3g}"
     if after is not None:
-        label = f"{scaled}: error {100 * after.error:.1f} %"
+        label = f"{scaled}: error {100 * after.expected_error():.1f} %"
         upper.plot(after.confidence, after.accuracy, color=COLOURS[2], marker="o", markersize=4, label=label)
     figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     upper.set_ylabel("accuracy in the bin")
@@ -70,7 +38,7 @@ def draw_reliability(
     return figure
 
 
-def _draw_bars(axes: Axes, bins: Reliability) -> None:
+def _draw_bars(axes: Axes, bins: ReliabilityBins) -> None:
     left, widths = bins.edges[:-1], np.diff(bins.edges)
     accuracy, confidence = np.nan_to_num(bins.accuracy), np.nan_to_num(bins.confidence)
     style: dict[str, Any] = {"width": widths, "align": "edge", "linewidth": 0.8}
@@ -84,7 +52,7 @@ def _draw_bars(axes: Axes, bins: Reliability) -> None:
     in_percent(axes.yaxis)
 
 
-def _draw_counts(axes: Axes, bins: Reliability, after: Reliability | None) -> None:
+def _draw_counts(axes: Axes, bins: ReliabilityBins, after: ReliabilityBins | None) -> None:
     shares = bins.counts / max(bins.counts.sum(), 1)
     axes.bar(bins.edges[:-1], shares, np.diff(bins.edges), align="edge", color=COLOURS[5], edgecolor=PAPER)
     if after is not None:

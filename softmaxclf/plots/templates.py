@@ -64,8 +64,7 @@ def template_images(
     Raises ConfigError for an unknown view and for colour views of images with neither 1 nor 3 channels,
     ValueError where W and image_shape disagree.
     """
-    if view not in VIEWS:
-        raise ConfigError(f"view: expected one of {', '.join(VIEWS)}, got {view!r}")
+    check_view(view)
     images = planes_last(np.asarray(W, dtype=np.float64).T, image_shape)
     if view == "signed":
         sums: NDArray[np.float64] = images.sum(axis=3, keepdims=True)
@@ -80,6 +79,14 @@ def template_images(
         return stretched(differences, -limit, limit)
     axis = (1, 2, 3) if view == "per-class" else None
     return stretched(images, images.min(axis=axis, keepdims=True), images.max(axis=axis, keepdims=True))
+
+
+def check_view(name: str) -> View:
+    """The view of that name. Raises ConfigError for an unknown one."""
+    for view in VIEWS:
+        if view == name:
+            return view
+    raise ConfigError(f"view: expected one of {', '.join(VIEWS)}, got {name!r}")
 
 
 def minus_mean_of_others(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
+from softmaxclf.core.metrics import ReliabilityBins
 from softmaxclf.plots.curves import LOG_FROM, LearningCurves, Series
 from softmaxclf.plots.figure import number
-from softmaxclf.plots.reliability import Reliability
 from softmaxclf.report.markup import Markup, element, join
 
 Array = NDArray[Any]
@@ -98,7 +98,7 @@ def accuracy_chart(curves: LearningCurves, title: str) -> Markup:
     return line_chart(title, lines, "iteration", "accuracy (%)")
 
 
-def reliability_chart(bins: Reliability, title: str) -> Markup:
+def reliability_chart(bins: ReliabilityBins, title: str) -> Markup:
     """Accuracy against confidence per bin, the diagonal on which both are equal, and each bin's share of rows."""
     height, split = 440, 300
     upper = Frame((0, 1), (0, 1), (LEFT, TOP, WIDTH - RIGHT, split))
@@ -197,7 +197,7 @@ def _bar(frame: Frame, left: float, right: float, low: float, high: float, class
     )  # fmt: skip
 
 
-def _gap(frame: Frame, bins: Reliability, i: int) -> Markup:
+def _gap(frame: Frame, bins: ReliabilityBins, i: int) -> Markup:
     low, high = sorted((float(bins.accuracy[i]), float(bins.confidence[i])))
     return _bar(frame, bins.edges[i], bins.edges[i + 1], low, high, "gap")
 

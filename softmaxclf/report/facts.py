@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.plots.reliability import Reliability
+from softmaxclf.core.images import ImageShape
+from softmaxclf.core.metrics import ClassScores, ReliabilityBins
+from softmaxclf.core.model import LinearModel
+from softmaxclf.core.search import Outcome, axes_of
 
 Array = NDArray[Any]
 
@@ -19,15 +22,6 @@ class Setting(NamedTuple):
     value: str
     default: str
     help: str
-
-
-class ClassFigures(NamedTuple):
-    """How one class fares; None where a share is 0/0."""
-
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    support: int
 
 
 @dataclass(frozen=True)
@@ -55,8 +49,8 @@ class Scored:
 
     split: str
     confusion: NDArray[np.int64]
-    classes: Sequence[ClassFigures]
-    bins: Reliability
+    classes: Sequence[ClassScores]
+    bins: ReliabilityBins
     log_loss: float
     brier: float
     mistakes: Mistakes
@@ -67,8 +61,8 @@ class Scored:
 class Facts:
     """Everything that the page says. `folder` is the run folder as text; `metrics` and `manifest` are its files.
 
-    history: (n, 4) iteration, loss, train and validation accuracy, NaN where not measured. weights: (D, K) on
-    raw columns. scored: None when no rows were at hand, and `unscored` says why.
+    history: (n, 4) iteration, loss, train and validation accuracy, NaN where not measured. cells: of a grid, as
+    metrics.json lists them. scored: None when no rows were at hand, and `unscored` says why.
     """
 
     folder: str
@@ -77,13 +71,26 @@ class Facts:
     settings: Sequence[Setting]
     config_text: str
     history: Array
-    class_names: Sequence[str]
-    image_shape: tuple[int, int, int] | None
-    weights: Array
-    loss: str
-    temperature: float
+    model: LinearModel
+    cells: Sequence[Outcome] = ()
     scored: Scored | None = None
     unscored: str = ""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Those of the model."""
+        return self.model.class_names
+
+    @property
+    def image_shape(self) -> ImageShape | None:
+        """That of the model's rows."""
+        return self.model.image_shape
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The settings of the chosen cell of a grid by axis."""
+        best = self.metrics["best"]
+        return {name: best[name] for name in axes_of(best)}
 
     @property
     def splits(self) -> Mapping[str, Mapping[str, Any]]:

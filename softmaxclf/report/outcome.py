@@ -1,11 +1,15 @@
 """What came out: the headline, the warnings, the splits, the grid and the curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from softmaxclf.core.search import Outcome
+from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.plots.curves import learning_curves
 from softmaxclf.plots.figure import distinct_numbers
-from softmaxclf.plots.grid import GridCell, GridTable, accuracy_scale, grid_table
+from softmaxclf.plots.grid import GridTable, accuracy_scale, grid_table
 from softmaxclf.report.charts import accuracy_chart, loss_chart
 from softmaxclf.report.facts import Facts
 from softmaxclf.report.figures import DASH, count, decimal, interval, percent, setting
@@ -18,15 +22,6 @@ MOST_CELLS = 1_000
 SPLITS = [
     Column(name, name != "split")
     for name in ("split", "accuracy", f"95{NO_BREAK}% interval", "right", "rows", "loss")
-]
-CELLS = [
-    Column("learning rate", False),
-    Column("regularization"),
-    Column("train accuracy"),
-    Column("validation accuracy"),
-    Column(f"95{NO_BREAK}% interval"),
-    Column("validation loss"),
-    Column("status", False),
 ]
 
 
@@ -45,7 +40,7 @@ def header(facts: Facts, contents: Sequence[tuple[str, str]]) -> Markup:
     return element(
         "header",
         element("p", f"softmaxclf {manifest['command']} · {str(manifest['started'])[:10]}", class_="kicker"),
-        element("h1", f"{manifest['data']['name']}: a {facts.loss} linear classifier"),
+        element("h1", f"{manifest['data']['name']}: a {facts.model.loss} linear classifier"),
         element("p", large, " ", element("span", sentence), class_="result"),
         element("nav", links, aria_label="Sections"),
     )
@@ -53,20 +48,25 @@ def header(facts: Facts, contents: Sequence[tuple[str, str]]) -> Markup:
 
 def _origin(facts: Facts) -> list[object]:
     """Where the model comes from: chosen from a grid, or trained alone."""
-    best, cells = facts.metrics.get("best"), facts.metrics.get("cells")
-    if not best or not cells:
-        chosen = facts.setting_text("training.learning_rate"), facts.setting_text("training.regularization")
-        return [f"One model, with learning rate {chosen[0]} and regularization {chosen[1]}."]
+    cells = facts.cells
+    if not cells:
+        axes = SOLVERS.load(facts.setting_text("training.solver")).axes
+        chosen = [f"{_words(name)} {facts.setting_text(f'training.{name}')}" for name in axes]
+        return [f"One model, with {' and '.join(chosen)}."]
     folds = facts.setting_text("tuning.folds")
     judged = f"{folds}-fold cross-validated" if folds != "0" else "validation"
     which = f"the best of {len(cells):,} models by {judged} {facts.setting_text('tuning.metric')}"
     if facts.setting_text("tuning.select") == "one-se":
         which = f"the strongest regularization within one standard error of {which}"
-    refit = ", then trained again on all training rows" if best.get("refit") else ""
-    return [
-        f"It is {which}{refit}: learning rate ", setting(best["learning_rate"], "best.learning_rate"),
-        ", regularization ", setting(best["regularization"], "best.regularization"), ".",
-    ]  # fmt: skip
+    refit = ", then trained again on all training rows" if facts.metrics["best"].get("refit") else ""
+    settings = [
+        join([f"{_words(name)} ", setting(value, f"best.{name}")]) for name, value in facts.best.items()
+    ]
+    return [f"It is {which}{refit}: ", join(settings, ", "), "."]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def warnings(facts: Facts) -> Markup | None:
@@ -92,7 +92,7 @@ def results(facts: Facts) -> Markup:
         for name, split in facts.splits.items()
     ]
     marked = list(facts.splits).index(facts.headline)
-    loss = "cross-entropy" if facts.loss == "softmax" else "multi-class hinge loss"
+    loss = facts.model.loss_function.title
     notes = [f"{name}: {split['note']}." for name, split in facts.splits.items() if split.get("note")]
     caption = f"Intervals are Wilson's. The loss is the mean {loss}, without the penalty on the weights."
     guess = percent(1 / len(facts.class_names), "chance", 1)
@@ -114,12 +114,10 @@ def _without_test(facts: Facts) -> str | None:
 
 def grid(facts: Facts) -> Markup | None:
     """Heat maps of the grid and the table of all its cells; None for a single model."""
-    cells = facts.metrics.get("cells")
+    cells = facts.cells
     if not cells:
         return None
-    best = facts.metrics["best"]
-    winner = (best["learning_rate"], best["regularization"])
-    laid = grid_table([_grid_cell(cell) for cell in cells], best=winner)
+    laid = grid_table(cells, best=facts.best)
     if laid.validation.size <= MOST_TILES:
         maps: Markup = element(
             "div", *(_heat_map(laid, cells, split) for split in ("validation", "train")), class_="pair"
@@ -128,34 +126,23 @@ def grid(facts: Facts) -> Markup | None:
         maps = paragraphs(
             f"The grid is too large for a heat map here ({laid.validation.size:,} places); see grid.png."
         )
-    return section("grid", "Grid", maps, element("h3", "All cells"), _cell_table(cells, winner))
+    return section("grid", "Grid", maps, element("h3", "All cells"), _cell_table(facts))
 
 
-def _grid_cell(cell: Mapping[str, Any]) -> GridCell:
-    train, validation = (_or_nan(cell[name]) for name in ("train_accuracy", "validation_accuracy"))
-    return GridCell(cell["learning_rate"], cell["regularization"], train, validation, cell["status"])
-
-
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def _heat_map(laid: GridTable, cells: Sequence[Mapping[str, Any]], split: str) -> Markup:
+def _heat_map(laid: GridTable, cells: Sequence[Outcome], split: str) -> Markup:
     """One split's accuracies as a table of shaded cells, both splits on one scale."""
     scale = accuracy_scale(laid)
-    by_rates = laid.row_name == "learning rate"
-    places = {(cell["learning_rate"], cell["regularization"]): number for number, cell in enumerate(cells)}
-    tiles = []
-    for row, row_value in enumerate(laid.row_values):
-        line = []
-        for column, column_value in enumerate(laid.column_values):
-            number = places.get((row_value, column_value) if by_rates else (column_value, row_value))
-            line.append(_tile(cells, number, split, scale, best=(row, column) == laid.best))
-        tiles.append(line)
+    tiles = [
+        [
+            _tile(cells, int(number), split, scale, best=(row, column) == laid.best)
+            for column, number in enumerate(line)
+        ]
+        for row, line in enumerate(laid.number)
+    ]
     caption = f"{split.capitalize()} accuracy in percent. " + _legend(laid)
     return matrix(
-        caption, f"{laid.row_name} ↓", distinct_numbers(laid.column_values), distinct_numbers(laid.row_values), tiles,
-        over=f"{laid.column_name} →",
+        caption, f"{laid.row_name} ↓" if laid.row_name else "", distinct_numbers(laid.column_values),
+        laid.row_labels, tiles, over=f"{laid.column_name} →",
     )  # fmt: skip
 
 
@@ -170,54 +157,58 @@ def _legend(laid: GridTable) -> str:
     return " ".join([*told, "Brighter is more accurate, on one scale for both tables."])
 
 
-def _tile(
-    cells: Sequence[Mapping[str, Any]], number: int | None, split: str, scale: Any, *, best: bool
-) -> Cell:
-    share = None if number is None else cells[number][f"{split}_accuracy"]
-    if number is None or share is None or cells[number]["status"].startswith("diverged"):
+def _tile(cells: Sequence[Outcome], number: int, split: str, scale: Any, *, best: bool) -> Cell:
+    share = getattr(cells[number], f"{split}_accuracy") if number >= 0 else float("nan")
+    if share != share or cells[number].state == "diverged":
         return Cell(DASH, class_="none")
     shown = element(
         "data", f"{100 * share:.1f}", value=repr(share), data_of=f"cells.{number}.{split}_accuracy"
     )
-    star = "*" if cells[number]["status"].startswith("stopped") else None
+    star = "*" if cells[number].state == "stopped" else None
     outline = " best" if best else ""
     return Cell(join([shown, star]), class_=shade("heat", float(scale(100 * share))) + outline)
 
 
-def _cell_table(cells: Sequence[Mapping[str, Any]], winner: tuple[float, float]) -> Markup:
+def _cell_table(facts: Facts) -> Markup:
+    cells, best = facts.cells, facts.best
     order = list(range(len(cells)))
     caption = "Choose a column's name to sort by it."
     if len(cells) > MOST_CELLS:
-        order = sorted(order, key=lambda number: -(cells[number]["validation_accuracy"] or -1.0))[:MOST_CELLS]
+        order = sorted(order, key=lambda number: -np.nan_to_num(cells[number].validation_accuracy, nan=-1.0))
+        order = order[:MOST_CELLS]
         caption += f" These are the best {MOST_CELLS:,} of {len(cells):,} cells; results.csv has all of them."
-    rows = [_cell_row(cells[number], f"cells.{number}", winner) for number in order]
-    marked = next((place for place, number in enumerate(order) if _pair(cells[number]) == winner), None)
-    return table(caption, CELLS, rows, sortable=True, marked=marked, label="All cells of the grid")
+    rows = [_cell_row(cells[number], f"cells.{number}", cells[number].values == best) for number in order]
+    marked = next((place for place, number in enumerate(order) if cells[number].values == best), None)
+    return table(
+        caption, _cell_columns(cells[0]), rows, sortable=True, marked=marked, label="All cells of the grid"
+    )
 
 
-def _pair(cell: Mapping[str, Any]) -> tuple[float, float]:
-    return cell["learning_rate"], cell["regularization"]
+def _cell_columns(cell: Outcome) -> list[Column]:
+    axes = [Column(_words(name), place > 0) for place, name in enumerate(cell.values)]
+    measured = ("train accuracy", "validation accuracy", f"95{NO_BREAK}% interval", "validation loss")
+    figures = [_words(name) for name in cell.figures]
+    return [*axes, *map(Column, (*measured, *figures)), Column("status", False)]
 
 
-def _cell_row(cell: Mapping[str, Any], of: str, winner: tuple[float, float]) -> list[object]:
-    badge = join([" ", element("span", "chosen", class_="badge")]) if _pair(cell) == winner else None
-    low = cell.get("validation_interval", [None, None])
+def _cell_row(cell: Outcome, of: str, chosen: bool) -> list[object]:
+    badge = join([" ", element("span", "chosen", class_="badge")]) if chosen else None
     return [
-        setting(cell["learning_rate"], f"{of}.learning_rate"),
-        setting(cell["regularization"], f"{of}.regularization"),
-        percent(cell["train_accuracy"], f"{of}.train_accuracy"),
-        percent(cell["validation_accuracy"], f"{of}.validation_accuracy"),
-        interval(low, f"{of}.validation_interval"),
-        decimal(cell["validation_loss"], f"{of}.validation_loss"),
-        Cell(join([cell["status"], badge]), class_="status"),
+        *(setting(value, f"{of}.{name}") for name, value in cell.values.items()),
+        percent(cell.train_accuracy, f"{of}.train_accuracy"),
+        percent(cell.validation_accuracy, f"{of}.validation_accuracy"),
+        interval(cell.interval, f"{of}.validation_interval"),
+        decimal(cell.validation_loss, f"{of}.validation_loss"),
+        *(f"{value:.4g}" if isinstance(value, float) else str(value) for value in cell.figures.values()),
+        Cell(join([cell.status, badge]), class_="status"),
     ]
 
 
 def curves(facts: Facts) -> Markup:
     """Loss and accuracy over the iterations."""
-    drawn = learning_curves(*facts.history.T)
+    drawn = learning_curves(facts.history)
     iterations, losses = drawn.loss
-    whose = "of the chosen cell " if facts.metrics.get("cells") else ""
+    whose = "of the chosen cell " if facts.cells else ""
     falls = f"No loss was measured {whose}in this run."
     if len(losses):
         change = "falls" if losses[-1] < losses[0] else "does not fall: it goes"

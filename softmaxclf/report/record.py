@@ -26,7 +26,7 @@ def asked(facts: Facts) -> Markup:
     first = _settings_table(changed, "Settings that differ from the defaults.") if changed else None
     marked = "All settings; those that differ from the defaults are marked."
     return section(
-        "asked", "What was asked", paragraphs(told, own if facts.metrics.get("cells") else None), first,
+        "asked", "What was asked", paragraphs(told, own if facts.cells else None), first,
         element("details", element("summary", f"All {len(facts.settings)} settings"),
                 _settings_table(facts.settings, marked, mark=True)),
     )  # fmt: skip

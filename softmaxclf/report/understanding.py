@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from softmaxclf.core.images import has_colours
+from softmaxclf.core.metrics import confused_pairs
 from softmaxclf.plots.confusion import confusion_view, row_shares
 from softmaxclf.plots.features import top_features
-from softmaxclf.plots.pairs import confused_pairs
 from softmaxclf.plots.templates import template_images
 from softmaxclf.report.charts import reliability_chart
 from softmaxclf.report.facts import Facts, Mistakes, Scored
@@ -30,6 +31,7 @@ def data(facts: Facts) -> Markup:
     rows = terms([
         ("Data set", told["name"]),
         ("Read from", element("code", told["path"])),
+        *([("Origin", told["remark"])] if told.get("remark") else []),
         ("Rows", _row_counts(facts)),
         ("Columns", f"{told['features']:,} ({what})"),
         ("Classes", f"{len(facts.class_names):,}"),
@@ -66,9 +68,10 @@ def _contact_sheet(facts: Facts) -> Markup | None:
 
 def templates(facts: Facts) -> Markup:
     """The weights of each class, as an image or as its largest ones."""
-    if facts.image_shape is None or facts.image_shape[0] not in (1, 3):
+    shape = facts.image_shape
+    if shape is None or not has_colours(shape):
         return section("templates", "Weights", _largest_weights(facts))
-    images = template_images(facts.weights, facts.image_shape, "per-class")[:MOST_TEMPLATES]
+    images = template_images(facts.model.pixel_weights(), shape, "per-class")[:MOST_TEMPLATES]
     tiles = [
         element("li", figure(picture(image, f"Template of {name}: its weights as an image"), name))
         for name, image in zip(facts.class_names, images, strict=False)
@@ -82,7 +85,7 @@ def templates(facts: Facts) -> Markup:
 
 
 def _largest_weights(facts: Facts) -> Markup:
-    top = top_features(facts.weights, TOP_FEATURES)
+    top = top_features(facts.model.pixel_weights(), TOP_FEATURES)
     rows = []
     for k, name in enumerate(facts.class_names[:MOST_LISTED]):
         pairs = zip(top.indices[k], top.weights[k], strict=True)
@@ -216,22 +219,19 @@ def calibration(facts: Facts, scored: Scored) -> Markup:
         " and is right in ", percent(right, "calibration.accuracy", 1), f" of the {scored.split} rows: it is {side}.",
     ])  # fmt: skip
     figures = terms([
-        ("Expected calibration error (0 is best)", percent(bins.error, "calibration.error")),
+        ("Expected calibration error (0 is best)", percent(bins.expected_error(), "calibration.error")),
         ("Log-loss in nats (0 is best)", decimal(scored.log_loss, "calibration.log_loss")),
         ("Brier score (0 best, 2 worst)", decimal(scored.brier, "calibration.brier")),
-        ("Temperature", f"{facts.temperature:.4g}"),
+        ("Temperature", f"{facts.model.temperature:.4g}"),
     ])  # fmt: skip
-    hinge = (
-        "A hinge loss trains scores, not probabilities: these are the softmax of its scores."
-        if facts.loss == "hinge"
-        else None
-    )
+    caution = facts.model.loss_function.caution
+    told = f"{caution[:1].upper()}{caution[1:]}." if caution else None
     diagram = figure(
         reliability_chart(bins, alt), "On the diagonal, probabilities come true as often as they say."
     )
     details = element("details", element("summary", "The bins as a table"), _bin_table(scored))
     beside = element("div", diagram, element("div", figures, details), class_="pair")
-    return section("calibration", "Calibration", paragraphs(lead, hinge), beside)
+    return section("calibration", "Calibration", paragraphs(lead, told), beside)
 
 
 def _bin_table(scored: Scored) -> Markup:

@@ -39,7 +39,7 @@ def data(features_file: Path, tmp_path: Path) -> Path:
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_draw", "write_report"):
-        monkeypatch.setattr(f"softmaxclf.workflows.result.{name}", lambda *arguments: None)
+        monkeypatch.setattr(f"softmaxclf.workflows.runs.result.{name}", lambda *arguments: None)
 
 
 def prepare_other_run(folder: Path) -> None:
@@ -119,7 +119,7 @@ def test_an_interrupted_run_has_the_code_of_its_signal(
     def stop(*arguments: Any) -> None:
         raise InterruptedRunError("stopped; the same command continues", number)
 
-    monkeypatch.setattr("softmaxclf.workflows.train.train", stop)
+    monkeypatch.setattr("softmaxclf.workflows.runs.train.train", stop)
     result = run_cli(*TRAIN)
     assert (result.exit_code, result.stderr) == (code, "Error: stopped; the same command continues\n")
 
@@ -140,7 +140,7 @@ def test_too_little_memory_is_2(run_cli: Callable[..., Result], monkeypatch: pyt
     def allocate(*arguments: Any) -> None:
         np.empty(2**55)
 
-    monkeypatch.setattr("softmaxclf.workflows.train.train", allocate)
+    monkeypatch.setattr("softmaxclf.workflows.runs.train.train", allocate)
     result = run_cli(*TRAIN)
     assert result.exit_code == 2
     assert "Error: not enough memory for" in result.stderr and "lower tuning.memory" in result.stderr
@@ -154,10 +154,10 @@ def start(script: str, *arguments: str, folder: Path) -> "subprocess.CompletedPr
 
 
 BUG = """
-import softmaxclf.workflows.train
+import softmaxclf.workflows.runs.train
 def bug(*arguments):
     return 1 / 0
-softmaxclf.workflows.train.train = bug
+softmaxclf.workflows.runs.train.train = bug
 """
 
 
@@ -177,7 +177,7 @@ def test_no_exception_that_is_not_ours_is_caught(
     def bug(*arguments: Any) -> None:
         raise error("a bug")
 
-    monkeypatch.setattr("softmaxclf.workflows.train.train", bug)
+    monkeypatch.setattr("softmaxclf.workflows.runs.train.train", bug)
     with pytest.raises(error, match="a bug"):
         run_cli(*TRAIN)
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from softmaxclf.core import selfcheck
-from softmaxclf.core.softmax import softmax_loss_vectorized
+from softmaxclf.core.checks import selfcheck
+from softmaxclf.core.losses.softmax import softmax_loss_vectorized
 
 GROUPS = ["element by element", "random directions", "one step of the engine", "naive loops", "sanity"]
 
@@ -63,7 +63,7 @@ def test_json_holds_every_check_and_both_times(run_cli, features_file):
 
 
 def test_kinks_are_shown_by_row_and_class(run_cli, features_file, monkeypatch):
-    from softmaxclf.workflows import gradcheck
+    from softmaxclf.workflows.lessons import gradcheck
 
     right = gradcheck._fact
     met = [{"row": 5, "class": "b"}, {"row": 2, "class": "c"}]

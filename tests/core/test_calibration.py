@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmaxclf.core.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE, fit_temperature
-from softmaxclf.core.softmax import cross_entropy, softmax
+from softmaxclf.core.losses.softmax import cross_entropy, softmax
 
 
 def log_loss(scores, y, temperature=1.0):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from softmaxclf.core.losses.softmax import cross_entropy, log_softmax, softmax
 from softmaxclf.core.metrics import (
     ClassScores,
     accuracy_counts,
@@ -22,7 +23,6 @@ from softmaxclf.core.metrics import (
     reliability_bins,
     wilson_interval,
 )
-from softmaxclf.core.softmax import cross_entropy, log_softmax, softmax
 
 
 @pytest.fixture(scope="module")

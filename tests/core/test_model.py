@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from softmaxclf.core.engine import Trainer
 from softmaxclf.core.model import LinearModel, chunked_scores
-from softmaxclf.core.preprocessing import Preprocessing, fit_preprocessing
-from softmaxclf.core.rows import RowReader, fold_scale, unfold
-from softmaxclf.core.stack import Cells, Problem, Settings, initial_state
+from softmaxclf.core.problem import Cells, Problem
+from softmaxclf.core.solvers.sgd.solver import SGD
+from softmaxclf.core.solvers.sgd.state import Settings, initial_state
+from softmaxclf.core.stages.fitting import FittingRows, fit_stages
+from softmaxclf.core.stages.mirror import Mirror
+from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.plots.templates import template_images
+from tests.core.stages_of import stages_of
 
 EVEN, ODD = (3, 4, 6), (2, 3, 5)
 SCALES = ["none", "standardize", "unit-norm"]
@@ -26,11 +29,15 @@ def flipped(X, shape):
     return X.reshape(len(X), *shape)[..., ::-1].reshape(len(X), -1)
 
 
+def fitted_on(X, mirror=None, *, center=True, scale="none"):
+    stages = stages_of(center=center, scale=scale, mirror=mirror)
+    return fit_stages(stages, FittingRows(X, np.arange(len(X)), image_shape=mirror))[0]
+
+
 def make_model(X, shape=EVEN, *, center=True, scale="none", mirror=False, classes=4, seed=1, **facts):
-    reader = RowReader(X, shape if mirror else None)
-    preprocessing = fit_preprocessing(reader, np.arange(len(X)), center=center, scale=scale)[0]
+    preprocessing = fitted_on(X, shape if mirror else None, center=center, scale=scale)
     generator = np.random.default_rng(seed)
-    W = generator.normal(size=(reader.columns, classes)).astype(np.float32)
+    W = generator.normal(size=(Mirror(shape).columns if mirror else X.shape[1], classes)).astype(np.float32)
     b = generator.normal(size=classes).astype(np.float32)
     names = tuple("abcdefgh"[:classes])
     return LinearModel(W, b, names, preprocessing, shape, **facts)
@@ -191,7 +198,7 @@ def test_the_weight_of_one_pixel_lies_at_its_place_in_the_template(channel, row,
 def test_the_weight_of_a_folded_pixel_lies_at_its_place_and_at_the_mirrored_one():
     W = np.zeros((1536, 10), np.float32)
     W[2 * 512 + 5 * 16 + 3, 6] = 1.0
-    preprocessing = Preprocessing(scale=fold_scale((3, 32, 32)), mirror=(3, 32, 32))
+    preprocessing = Preprocessing(scale=Mirror((3, 32, 32)).scale, reading=(Mirror((3, 32, 32)),))
     model = LinearModel(W, np.zeros(10, np.float32), tuple("abcdefghij"), preprocessing, (3, 32, 32))
     images = template_images(model.pixel_weights(), model.image_shape)
     places = [tuple(map(int, place)) for place in np.argwhere(images)]
@@ -225,10 +232,10 @@ def test_folding_has_the_same_optimum_as_adding_every_mirror_image(shape):
     X, y = mirror_problem(shape)
     doubled = np.concatenate([X, flipped(X, shape)]).astype(np.float64)
     W_doubled, b_doubled = optimum(doubled - doubled.mean(axis=0), np.concatenate([y, y]), STRENGTH)
-    preprocessing = fit_preprocessing(RowReader(X, shape), np.arange(len(X)), center=True, scale="none")[0]
+    preprocessing = fitted_on(X, shape)
     W_folded, b_folded = optimum(preprocessing.apply(X), y, STRENGTH)
     assert np.abs(W_doubled).max() > 0.01
-    unfolded = unfold(W_folded / np.broadcast_to(fold_scale(shape), len(W_folded))[:, None], shape)
+    unfolded = Mirror(shape).unfold(W_folded / np.broadcast_to(Mirror(shape).scale, len(W_folded))[:, None])
     assert_close(unfolded, W_doubled, 1e-4)
     assert_close(b_folded - b_folded.mean(), b_doubled - b_doubled.mean(), 1e-3)
     model = LinearModel(W_folded.astype(np.float32), b_folded, ("a", "b", "c"), preprocessing, shape)
@@ -240,11 +247,15 @@ def test_the_engine_finds_that_optimum_on_folded_rows():
     doubled = np.concatenate([X, flipped(X, BLOCK)]).astype(np.float64)
     W_doubled, _ = optimum(doubled - doubled.mean(axis=0), np.concatenate([y, y]), STRENGTH)
     rows = np.arange(len(X))
-    fitted = fit_preprocessing(RowReader(X, BLOCK), rows, center=True, scale="none")
+    fitted = [fitted_on(X, BLOCK)]
     problem = Problem(X, y, 3, rows, fitted, dtype=np.float64)
     curvature = np.linalg.norm(fitted[0].apply(X), 2) ** 2 / len(X) / 2 + STRENGTH
     settings = Settings(3000, len(X), momentum=0.9)
-    cells = Cells(np.array([1 / curvature]), np.array([STRENGTH]), np.array([-1]), np.array([0]))
+    cells = Cells(
+        {"learning_rate": np.array([1 / curvature]), "regularization": np.array([STRENGTH])},
+        np.array([-1]),
+        np.array([0]),
+    )
     state = initial_state(cells, problem, settings)
-    Trainer(problem, settings, state).run(3000)
-    assert_close(unfold(state.weights(0), BLOCK), W_doubled, 1e-4)
+    SGD(problem, settings, state).run(3000)
+    assert_close(Mirror(BLOCK).unfold(state.weights(0)), W_doubled, 1e-4)

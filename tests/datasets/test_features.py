@@ -74,11 +74,85 @@ def test_stored_images_in_plane_order_stay_mapped(read: Any, tmp_path: Path) -> 
 
 
 def test_the_test_rows_are_read_only_when_they_are_asked_for(tmp_path: Path) -> None:
-    np.save(tmp_path / "y_test.npy", Y)
-    (tmp_path / "X_test.npy").write_bytes(b"broken")
-    dataset = read_folder(tmp_path, X_train=X, y_train=Y)
-    with pytest.raises(DataError, match=r"X_test\.npy"):
+    dataset = read_folder(tmp_path, X_train=X, y_train=Y, X_test=np.full_like(X, np.nan), y_test=Y)
+    with pytest.raises(DataError, match="X_test: expected finite numbers"):
         dataset.test()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"X_test": X[:, :2]}, "X_test: expected 3 features as in X_train, found 2; "),
+        ({"X_test": X.astype(int)}, "X_test: expected uint8, float32 or float64, found int64; "),
+        ({"X_test": X[0]}, r"X_test: expected 2 to 4 axes, none empty, found shape \(3,\); "),
+        ({"X_test": X[:4]}, "y_test: expected 4 labels, one per row of X_test, found 5; "),
+        ({"y_test": Y.astype(float)}, "y_test: expected integer labels, found type float64; "),
+        ({"y_test": None}, "expected an array y_test, found X_test, X_train, y_train; "),
+    ],
+)
+@READERS
+def test_a_test_split_of_another_kind_is_refused_at_opening(
+    read: Any, wrong: Any, said: str, tmp_path: Path
+) -> None:
+    arrays = {"X_test": X, "X_train": X, "y_test": Y, "y_train": Y} | wrong
+    with pytest.raises(DataError, match=said):
+        read(tmp_path, **{name: array for name, array in arrays.items() if array is not None})
+
+
+def test_looking_at_the_test_split_takes_no_memory(tmp_path: Path) -> None:
+    images = np.zeros((1000, 100, 100, 3), np.float16)  # 60 MB, and they would be turned and widened
+    np.savez_compressed(
+        tmp_path / "data.npz", X_train=images[:2], y_train=[0, 1], X_test=images, y_test=[0] * 1000
+    )
+    tracemalloc.start()
+    try:
+        assert read_features(tmp_path / "data.npz").image_shape == (3, 100, 100)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("found", "meant"),
+    [
+        ("X_val", "X_validation"), ("y_valid", "y_validation"), ("X_Test", "X_test"),
+        ("y_tset", "y_test"), ("xtest", "X_test"), ("names", "class_names"), ("Class_Names", "class_names"),
+        ("classes", "class_names"), ("imageshape", "image_shape"),
+    ],
+)  # fmt: skip
+@READERS
+def test_a_name_that_is_almost_ours_is_refused_with_the_one_that_is_meant(
+    read: Any, found: str, meant: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=f"found {found}; did you mean {meant}[?] rename it"):
+        read(tmp_path, X_train=X, y_train=Y, **{found: X})
+
+
+@READERS
+def test_a_misspelt_training_array_is_named(read: Any, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="found x_train; did you mean X_train"):
+        read(tmp_path, x_train=X, y_train=Y)
+
+
+def test_a_misspelt_name_that_moves_the_cursor_is_shown_as_text(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"found X_tests\\x1b; did you mean X_test[?]") as caught:
+        read_folder(tmp_path, X_train=X, y_train=Y, **{"X_tests\x1b": X})
+    assert str(caught.value).isprintable()
+
+
+def test_other_arrays_are_ignored(tmp_path: Path) -> None:
+    others = (
+        "ids",
+        "mean",
+        "feature_names",
+        "class_weights",
+        "X_train_mean",
+        "x_train",
+        "y_train_raw",
+        "images",
+    )
+    dataset = read_file(tmp_path, X_train=X, y_train=Y, **dict.fromkeys(others, X))
+    assert dataset.validation is None and dataset.features == 3
 
 
 @pytest.mark.parametrize(
@@ -109,6 +183,8 @@ def test_labels_of_any_integer_type_become_int64(kind: str, shape: tuple[int, ..
 def test_labels_may_have_gaps(tmp_path: Path) -> None:
     dataset = read_file(tmp_path, X_train=X, y_train=np.array([0, 7, 7, 2, 0]))
     assert len(dataset.class_names) == 8
+    assert dataset.empty_classes == ("1", "3", "4", "5", "6")
+    assert read_file(tmp_path, X_train=X, y_train=Y).empty_classes == ()
 
 
 def test_a_thousand_classes_are_read(tmp_path: Path) -> None:

@@ -103,6 +103,13 @@ def noisy() -> bytes:
     return deflated().replace(body, bytes(255 - byte for byte in body))
 
 
+def far_directory() -> bytes:
+    """A zip64 end record whose directory is longer than any disk."""
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 2, 2, 1 << 62, 0)
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, len(npz()) - 22, 1)
+    return npz()[:-22] + record + locator + npz()[-22:]
+
+
 NAN, INFINITE, HUGE = (np.where(X == 7, value, X.astype(float)) for value in (np.nan, np.inf, 1e300))
 PLAIN = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 3), }"
 
@@ -131,7 +138,7 @@ CASES: list[tuple[str, str, Callable[[], bytes]]] = [
         "a zip64 place of 2**63",
         lambda: npz()[:-22] + b"PK\x06\x07" + struct.pack("<IQI", 0, 1 << 63, 1) + npz()[-22:],
     ),
-    ("zip", "bytes after the end", lambda: npz() + b"more"),
+    ("zip", "a zip64 directory of 2**62 bytes", far_directory),
     ("zip", "no directory", lambda: npz()[:200]),
     ("zip", "an empty archive", lambda: archive()),
     ("zip", "a member that is no array", lambda: archive(("X_train.npy", b"PK"), ("y_train.npy", npy(Y)))),

@@ -7,10 +7,10 @@ import pytest
 
 from softmaxclf.config import load_config
 from softmaxclf.datasets.sources import open_source
+from softmaxclf.workflows.models.report import Shown, write_report
 from softmaxclf.workflows.observer import Observer
-from softmaxclf.workflows.report import Shown, write_report
-from softmaxclf.workflows.session import Request
-from softmaxclf.workflows.tune import tune
+from softmaxclf.workflows.runs.session import Request
+from softmaxclf.workflows.runs.tune import tune
 
 TABLE = "#grid table.sortable"
 LIGHT_INK = "rgb(28, 33, 39)"

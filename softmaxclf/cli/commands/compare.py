@@ -35,8 +35,8 @@ def compare(models: tuple[Path, ...], split: str, data: str | None, out: Path | 
     Example:
       softmaxclf compare runs/softmax runs/hinge --out runs/softmax-or-hinge
     """
-    from softmaxclf.workflows.compare import ComparisonRequest
-    from softmaxclf.workflows.compare import compare as run_compare
+    from softmaxclf.workflows.models.compare import ComparisonRequest
+    from softmaxclf.workflows.models.compare import compare as run_compare
 
     if len(models) < 2:
         raise click.UsageError(f"expected at least two models, got {len(models)}; name another run")
@@ -59,7 +59,7 @@ def _settings(result: Mapping[str, Any]) -> str:
 
 
 def _accuracies(result: Mapping[str, Any]) -> str:
-    from softmaxclf.workflows.compare import NOT_COMPARABLE
+    from softmaxclf.workflows.models.compare import NOT_COMPARABLE
 
     rows = [
         [

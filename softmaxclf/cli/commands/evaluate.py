@@ -54,8 +54,8 @@ def evaluate(
     Example:
       softmaxclf evaluate runs/demo --split validation --out runs/demo/evaluation
     """
-    from softmaxclf.workflows.evaluate import EvaluationRequest
-    from softmaxclf.workflows.evaluate import evaluate as run_evaluate
+    from softmaxclf.workflows.models.evaluate import EvaluationRequest
+    from softmaxclf.workflows.models.evaluate import evaluate as run_evaluate
 
     if calibrated_out is not None and not calibrate:
         raise click.UsageError("--calibrated-out is for --calibrate; add it, or leave both out")

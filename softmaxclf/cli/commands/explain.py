@@ -69,8 +69,8 @@ def explain(scores: tuple[str, ...], scale: float, **rest: Any) -> None:
     Example:
       softmaxclf explain --label 0 -3 2 -1 0
     """  # fmt: skip
-    from softmaxclf.workflows.explain import ExplainRequest
-    from softmaxclf.workflows.explain import explain as run_explain
+    from softmaxclf.workflows.lessons.explain import ExplainRequest
+    from softmaxclf.workflows.lessons.explain import explain as run_explain
 
     names = ("label", "classes", "constant", "model", "image", "out")
     result = run_explain(ExplainRequest(scores, factor=scale, **{name: rest[name] for name in names}))

@@ -43,8 +43,8 @@ def gradcheck(data: str, rows: int | None, loss: str, seed: int, **others: Any) 
     Example:
       softmaxclf gradcheck --loss hinge
     """  # fmt: skip
-    from softmaxclf.workflows.gradcheck import GradcheckRequest
-    from softmaxclf.workflows.gradcheck import gradcheck as run_gradcheck
+    from softmaxclf.workflows.lessons.gradcheck import GradcheckRequest
+    from softmaxclf.workflows.lessons.gradcheck import gradcheck as run_gradcheck
 
     result = run_gradcheck(GradcheckRequest(data, rows, loss, seed), console.console_of(others))
     if others["as_json"]:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from softmaxclf.cli import console, options
 
 if TYPE_CHECKING:
-    from softmaxclf.workflows.predict import Prediction, Predictions
+    from softmaxclf.workflows.models.predict import Prediction, Predictions
 
 WIDEST_FILE, WIDEST_LABEL = 48, 24  # longer names push their line to the right
 
@@ -42,7 +42,7 @@ def predict(model: Path, images: tuple[Path, ...], top: int, out: Path | None, *
       softmaxclf predict runs/demo photo.jpg --out sheets
     """  # fmt: skip
     from softmaxclf.files import printable
-    from softmaxclf.workflows.predict import Predictions, Request
+    from softmaxclf.workflows.models.predict import Predictions, Request
 
     predictions = Predictions(Request(model, images, top, out), console.console_of(others))
     if others["as_json"]:

@@ -27,7 +27,7 @@ def report(run: Path, data: str | None, out: Path | None, **others: Any) -> None
     Example:
       softmaxclf report runs/demo --out report.html
     """
-    from softmaxclf.workflows.report import remake_report
+    from softmaxclf.workflows.models.report import remake_report
 
     path = remake_report(run, data, console.console_of(others), out=out)
     if others["as_json"]:

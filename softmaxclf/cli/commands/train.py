@@ -27,8 +27,8 @@ def train(config_file: Path | None, settings: tuple[str, ...], test: bool, **res
     Example:
       softmaxclf train --data sample --iterations 500 --test
     """
-    from softmaxclf.workflows.train import TrainRequest
-    from softmaxclf.workflows.train import train as run_train
+    from softmaxclf.workflows.runs.train import TrainRequest
+    from softmaxclf.workflows.runs.train import train as run_train
 
     keyed, others = options.split_options(rest)
     config = options.read_config(config_file, settings, keyed)

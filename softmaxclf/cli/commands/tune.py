@@ -8,6 +8,8 @@ import click
 
 from softmaxclf.cli import console, options
 
+SHOWN = ("train_accuracy", "validation_accuracy", "validation_interval", "validation_loss", "status")
+
 
 @click.command()
 @options.configuration
@@ -33,9 +35,9 @@ def tune(config_file: Path | None, settings: tuple[str, ...], dry_run: bool, **r
     Example:
       softmaxclf tune --data sample --learning-rates 1e-7,1e-6 --regularizations 10,100
     """
-    from softmaxclf.workflows.plan import plan
-    from softmaxclf.workflows.session import Request
-    from softmaxclf.workflows.tune import tune as run_tune
+    from softmaxclf.workflows.runs.plan import plan
+    from softmaxclf.workflows.runs.session import Request
+    from softmaxclf.workflows.runs.tune import tune as run_tune
 
     keyed, others = options.split_options(rest)
     config = options.read_config(config_file, settings, keyed)
@@ -69,33 +71,53 @@ def tune(config_file: Path | None, settings: tuple[str, ...], dry_run: bool, **r
 
 
 def _winner(best: Mapping[str, Any]) -> str:
+    from softmaxclf.core.search import axes_of
+
     how = ", trained again on all training rows" if best["refit"] else ""
-    return f"Best: learning rate {best['learning_rate']:g}, regularization {best['regularization']:g}{how}"
+    return f"Best: {console.settings({name: best[name] for name in axes_of(best)})}{how}"
 
 
 def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> str:
+    from softmaxclf.core.search import axes_of
+
+    axes = axes_of(best)
+    figures = [name for name in cells[0] if name not in {*axes, *SHOWN}]
     rows = []
     for cell in cells:
-        chosen = all(cell[name] == best[name] for name in ("learning_rate", "regularization"))
+        chosen = all(cell[name] == best[name] for name in axes)
+        first, *others = [f"{cell[name]:g}" for name in axes]
         rows.append(
             [
-                f"{'*' if chosen else ' '} {cell['learning_rate']:g}",
-                f"{cell['regularization']:g}",
+                f"{'*' if chosen else ' '} {first}",
+                *others,
                 console.percent(cell["train_accuracy"]),
                 console.percent(cell["validation_accuracy"]),
                 console.interval(cell["validation_interval"]),
                 console.number(cell["validation_loss"]),
+                *(console.figure(cell.get(name)) for name in figures),
                 cell["status"],
             ]
         )
-    columns = ["  learning rate", "regularization", "train", "validation", "95 % interval", "loss", "status"]
+    names = [name.replace("_", " ") for name in axes]
+    columns = [
+        f"  {names[0]}",
+        *names[1:],
+        "train",
+        "validation",
+        "95 % interval",
+        "loss",
+        *figures,
+        "status",
+    ]
     return console.table(columns, rows)
 
 
 def _plan_text(planned: Mapping[str, Any]) -> str:
     grid = [
-        f"learning rates:   {', '.join(f'{value:g}' for value in planned['learning_rates'])}",
-        f"regularizations:  {', '.join(f'{value:g}' for value in planned['regularizations'])}",
+        *(
+            f"{name.replace('_', ' ') + ':':18}{', '.join(f'{value:g}' for value in planned[name])}"
+            for name in planned["axes"]
+        ),
         f"models:           {planned['cells']:,} cells"
         + (f" x {planned['folds']} folds" if planned["folds"] else "")
         + f", {planned['iterations']:,} iterations of {planned['batch_size']:,} rows",

@@ -67,7 +67,7 @@ def visualize_weights(
     Example:
       softmaxclf visualize-weights runs/demo --view signed --out templates.png
     """
-    from softmaxclf.workflows.visualize import VisualizationRequest, visualize
+    from softmaxclf.workflows.models.visualize import VisualizationRequest, visualize
 
     if data is not None and not examples:
         raise click.UsageError("--data is for --examples; add it, or leave both out")

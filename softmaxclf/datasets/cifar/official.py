@@ -9,6 +9,7 @@ from pathlib import Path
 
 from softmaxclf.datasets.cifar.layouts import LAYOUTS, Layout
 from softmaxclf.errors import DataError
+from softmaxclf.files import digest_of_file
 
 # The first is reported to redirect to the second.
 MIRRORS = ("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/")
@@ -78,6 +79,19 @@ BATCH_MD5 = {
 def part_path(final: Path) -> Path:
     """Where the download of `final` grows: beside it, so that a rename puts it into place."""
     return final.with_name(f"{final.name}.part")
+
+
+def is_official(place: Path, layout: Layout) -> bool | None:
+    """Whether an archive, or all batches of a folder, are the official ones; None where no hash of them is known."""
+    if place.is_file():
+        return digest_of_file(place) == archive_of(layout).sha256
+    known = BATCH_MD5.get(layout.folder)
+    if known is None:
+        return None
+    names = (*layout.train, layout.test)
+    return all(
+        (place / name).is_file() and digest_of_file(place / name, "md5") == known[name] for name in names
+    )
 
 
 def source_name(layout: Layout) -> str:

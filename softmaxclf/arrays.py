@@ -1,0 +1,224 @@
+"""The one reader of `.npz` and `.npy` files, for feature data and for model files, that no file can hurt.
+
+`zipfile` finds the members, `numpy.lib.format` reads headers and elements, never with pickle. Ours are the
+checks that come before either takes memory or believes a number:
+
+- A header is read from the first 4 KiB, as a literal. Types are booleans, integers, floats of 2, 4 or 8 bytes
+  and text of a fixed width; objects, structures, byte strings, complex numbers and dates are refused.
+- Header and data must fill the file or member exactly. All arrays together may take 64 MiB unpacked, 100 times
+  the file where that is more, or `limit_bytes`, so a zip bomb ends with a message.
+- At most 1,000 members, stored or deflated, each with a plain name of its own.
+
+The checksum of a member is checked when it is read. It is not when it is mapped: that would read the user's own
+data once more, and whoever uses mapped values checks them anyway.
+
+Arrays are native in byte order. In memory they are C-contiguous; a mapped array in Fortran order stays so.
+"""
+
+import io
+import math
+import re
+import struct
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Literal
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from softmaxclf.errors import SoftmaxclfError
+from softmaxclf.files import open_regular, printable
+
+NPY_MAGIC = b"\x93NUMPY"
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # a first member, or an empty archive
+_FREE = 64 << 20  # bytes that any file may unpack to
+_RATIO = 100  # beyond _FREE, the multiple of its size that a file may unpack to
+_MAX_MEMBERS = 1000
+_MAX_HEADER = 4096
+_MAX_EMPTY = 1_000_000  # product of the other axes of an array with an axis of length 0: no bytes bound it
+_VERSIONS = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+    (3, 0): npy.read_array_header_2_0,  # differs from 2.0 in the names of fields, which no array here has
+}
+_NAME = re.compile(r"[A-Za-z0-9_. -]{1,100}\.npy")
+_ITEM_SIZES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "U": range(4, 4_000_001, 4)}
+
+
+# Zeros of the array's shape and type that take no memory, its order, and where its elements start.
+Header = tuple[NDArray[Any], Literal["C", "F"], int]
+
+
+def read_arrays(
+    path: Path, *, error: type[SoftmaxclfError], limit_bytes: int | None = None
+) -> dict[str, NDArray[Any]]:
+    """All arrays of a `.npz`, or the one of a `.npy` under the file's stem, in memory.
+
+    Raises `error` for a file that is missing, broken, unsafe, or larger than `limit_bytes` unpacked.
+    """
+    with open_arrays(path, error=error, limit_bytes=limit_bytes) as arrays:
+        return {name: arrays.read(name) for name in arrays.names}
+
+
+def map_arrays(path: Path, *, error: type[SoftmaxclfError]) -> dict[str, NDArray[Any]]:
+    """As `read_arrays`, but arrays that lie uncompressed in the file are mapped read-only instead of read."""
+    with open_arrays(path, error=error) as arrays:
+        return {name: arrays.map(name) for name in arrays.names}
+
+
+@contextmanager
+def open_arrays(
+    path: Path, *, error: type[SoftmaxclfError], limit_bytes: int | None = None
+) -> Iterator["ArrayFile"]:
+    """The arrays of a file, to be read or mapped one by one inside the block. Raises `error` as needed."""
+    with ExitStack() as stack:
+        with _refusing(path, error):
+            file, size = stack.enter_context(open_regular(path))
+            arrays = ArrayFile(path, file, size, error)
+            limit = max(_FREE, _RATIO * size) if limit_bytes is None else limit_bytes
+            if arrays.unpacked_size > limit:
+                raise _Refused(f"expected at most {limit:,} bytes unpacked, found {arrays.unpacked_size:,}")
+        yield arrays
+
+
+class _Refused(Exception):  # noqa: N818 - becomes the caller's error with the file's name
+    """The file is not what it should be; the message is `expected ..., found ...`."""
+
+
+@contextmanager
+def _refusing(place: object, error: type[SoftmaxclfError]) -> Iterator[None]:
+    """Turn whatever goes wrong in the block into `error` with one line about `place`."""
+    try:
+        yield
+    except Exception as problem:  # hostile bytes make zipfile, zlib, ast and NumPy raise almost any
+        if isinstance(problem, _Refused):
+            found = str(problem)
+        elif isinstance(problem, OSError):
+            found = f"expected a readable file, found: {problem.strerror or problem}"
+        else:
+            said = printable((str(problem) or type(problem).__name__).splitlines()[0])
+            found = f"expected a whole file as numpy.savez writes it, found: {said[:120]}"
+        raise error(
+            f"{place}: {found}; check the path, or write the file again with numpy.savez"
+        ) from problem
+
+
+class ArrayFile:
+    """An open `.npz` or `.npy`: the names of its arrays, each read or mapped when it is asked for."""
+
+    def __init__(self, path: Path, file: BinaryIO, size: int, error: type[SoftmaxclfError]) -> None:
+        self._path, self._file, self._size, self._error = path, file, size, error
+        magic = file.read(len(NPY_MAGIC))
+        if magic != NPY_MAGIC and magic[:4] not in ZIP_MAGICS:
+            raise _Refused("expected an .npz or .npy file, found other bytes")
+        self._archive = None if magic == NPY_MAGIC else zipfile.ZipFile(file)
+        self._members = _members(self._archive) if self._archive else {path.stem: None}
+        self.unpacked_size = sum(info.file_size if info else size for info in self._members.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the arrays, in the file's order."""
+        return tuple(self._members)
+
+    def outline(self, name: str) -> NDArray[Any]:
+        """Zeros of the array's shape and type that take no memory, from its header alone."""
+        return self._header(name)[0]
+
+    def read(self, name: str) -> NDArray[Any]:
+        """The array in memory, C-contiguous and native."""
+        self._header(name)
+        with self._opened(name) as (stream, _):
+            array = npy.read_array(stream, allow_pickle=False, max_header_size=_MAX_HEADER)
+            native = np.asarray(array, array.dtype.newbyteorder("="), order="C")
+            _check_values(native)
+            return native
+
+    def map(self, name: str) -> NDArray[Any]:
+        """The array as a read-only view of the file where it lies there ready for use, else read."""
+        (array, order, place), info = self._header(name), self._members[name]
+        deflated = info is not None and info.compress_type != zipfile.ZIP_STORED
+        if deflated or not array.dtype.isnative or array.dtype.kind in "bU" or not array.size:
+            return self.read(name)
+        with self._opened(name) as (_, size):
+            start = self._start(info) if info else 0
+            if start + size > self._size:
+                raise _Refused(f"expected {size:,} bytes at byte {start:,}, found the end of the file")
+            return np.asarray(np.memmap(self._file, array.dtype, "r", start + place, array.shape, order))
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[tuple[IO[bytes], int]]:
+        """The bytes of the `.npy` called `name` from its beginning, and their number."""
+        info = self._members[name]
+        with ExitStack() as stack, _refusing(f"{self._path}: {name}", self._error):
+            if info is not None and self._archive is not None:
+                yield stack.enter_context(self._archive.open(info)), info.file_size
+            else:
+                self._file.seek(0)
+                yield self._file, self._size
+
+    def _header(self, name: str) -> Header:
+        with self._opened(name) as (stream, size):
+            return _header(stream.read(_MAX_HEADER + 12), size)
+
+    def _start(self, info: zipfile.ZipInfo) -> int:
+        """Where the member's bytes start: behind its local header, which `zipfile` has checked."""
+        self._file.seek(info.header_offset + 26)
+        name_length, extra_length = struct.unpack("<HH", self._file.read(4))
+        return int(info.header_offset + 30 + name_length + extra_length)
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo | None]:
+    """The members by array name. Raises _Refused for those that no numpy.savez writes."""
+    found = archive.infolist()
+    if len(found) > _MAX_MEMBERS:
+        raise _Refused(f"expected at most {_MAX_MEMBERS:,} arrays, found {len(found):,}")
+    members: dict[str, zipfile.ZipInfo | None] = {}
+    for info in found:
+        name = info.orig_filename.removesuffix(".npy")
+        if not _NAME.fullmatch(info.orig_filename):
+            raise _Refused(f"expected arrays with plain names, found {ascii(info.orig_filename)[:60]}")
+        if name in members:
+            raise _Refused(f"expected each array once, found {name} twice")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise _Refused(f"{name}: expected a stored or deflated array, found method {info.compress_type}")
+        if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
+            raise _Refused(f"{name}: expected {info.file_size:,} bytes, found {info.compress_size:,} stored")
+        members[name] = info
+    return members
+
+
+def _header(start: bytes, size: int) -> Header:
+    """The header at the start of a `.npy` of `size` bytes, whose data must fill the rest exactly."""
+    stream = io.BytesIO(start)  # bounds what NumPy may read for a header that claims to be long
+    version = npy.read_magic(stream)
+    if version not in _VERSIONS:
+        raise _Refused(f"expected version 1.0 to 3.0 of the .npy format, found {version}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a header that NumPy takes only with a warning is refused
+            shape, fortran, dtype = _VERSIONS[version](stream, max_header_size=_MAX_HEADER)
+    except Exception as problem:  # what NumPy says of it may be long, or hold addresses of objects
+        raise _Refused(f"expected a header as NumPy writes it, found {start[10:60]!a}") from problem
+    if dtype.itemsize not in _ITEM_SIZES.get(dtype.kind, ()):
+        found = f"type {printable(dtype)[:60]}"
+        raise _Refused(f"expected numbers, booleans or text of a fixed width, found {found}")
+    if min(shape, default=0) < 0 or (0 in shape and math.prod(filter(None, shape)) > _MAX_EMPTY):
+        raise _Refused(f"expected the shape of an array, found {str(shape)[:60]}")
+    if stream.tell() + math.prod(shape) * dtype.itemsize != size:
+        raise _Refused(f"expected {str(shape)[:60]} elements of {dtype}, found {size:,} bytes in all")
+    return np.broadcast_to(np.zeros((), dtype), shape), "F" if fortran else "C", stream.tell()
+
+
+def _check_values(array: NDArray[Any]) -> None:
+    """Raise _Refused for booleans and texts whose bytes are none."""
+    flat = array.reshape(-1)
+    if array.dtype.kind == "b" and array.size and flat.view(np.uint8).max() > 1:
+        raise _Refused("expected booleans of 0 or 1, found another byte")
+    if array.dtype.kind == "U" and array.size:
+        points = flat.view(np.uint32)
+        if points.max() > 0x10FFFF or ((points >= 0xD800) & (points < 0xE000)).any():
+            raise _Refused("expected text, found a number that is no character")

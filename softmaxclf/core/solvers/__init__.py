@@ -1,0 +1,8 @@
+"""What finds the weights. Imports no NumPy, so that settings can be checked without.
+
+A new solver is one file with a class that has what `solver.Solver` describes, and one line here.
+"""
+
+from softmaxclf.core.registry import Registry
+
+SOLVERS = Registry({"sgd": "softmaxclf.core.solvers.sgd.solver:SGD"})

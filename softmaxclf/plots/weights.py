@@ -1,0 +1,42 @@
+"""What a model looks for, as a picture: templates of images, or the largest weights of other features."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from softmaxclf.core.images import has_colours
+from softmaxclf.core.model import LinearModel
+from softmaxclf.plots import features, templates
+
+
+def draw_weights(
+    model: LinearModel,
+    *,
+    view: str | None = None,
+    classes: Sequence[int] | None = None,
+    columns: int | None = None,
+    examples: Mapping[int, tuple[NDArray[Any], NDArray[Any]]] | None = None,
+) -> Figure:
+    """Return the figure of a model's weights on raw columns.
+
+    view: default "shared", or "signed" for images without colours. The rest as in templates.draw_templates;
+    examples are for image models only. Raises ConfigError for a view that cannot be drawn.
+    """
+    weights, shape = model.pixel_weights(), model.image_shape
+    chosen = templates.check_view(view or ("shared" if shape is None or has_colours(shape) else "signed"))
+    if shape is not None:
+        images = templates.template_images(weights, shape, chosen)
+        return templates.draw_templates(
+            images, model.class_names, view=chosen, classes=classes, columns=columns, examples=examples
+        )
+    if chosen == "difference":
+        weights = templates.minus_mean_of_others(weights.T).T
+    return features.draw_features(
+        features.top_features(weights),
+        model.class_names,
+        classes=classes,
+        columns=columns,
+        heading=features.HEADINGS.get(chosen),
+    )

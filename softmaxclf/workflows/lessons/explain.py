@@ -1,0 +1,255 @@
+"""`softmaxclf explain`: every step from scores to probabilities, losses and derivatives, as numbers to look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmaxclf.config.values import nearest
+from softmaxclf.config.yaml_reader import shown
+from softmaxclf.core.losses.hinge import hinge, hinge_margins, hinge_score_gradient
+from softmaxclf.core.losses.softmax import (
+    cross_entropy,
+    entropy,
+    hard_max,
+    score_gradient,
+    shifted_powers,
+    shifted_scores,
+    softmax,
+    softmax_jacobian,
+    tied_maxima,
+)
+from softmaxclf.errors import ConfigError
+from softmaxclf.model_file import load_model
+from softmaxclf.workflows.output import refuse_no_picture
+
+Array = NDArray[Any]
+LARGEST = 1e100  # of a score or a factor: sums and products of two are finite
+GREY_OR_COLOUR = (1, 3)
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """What to explain: `scores` as texts, or those that `model` gives `image`.
+
+    label: a class name or an index. classes: names with commas between. constant: added to every score.
+    factor: multiplies every score. out: a picture file.
+    """
+
+    scores: Sequence[str] = ()
+    label: str | None = None
+    classes: str | None = None
+    constant: float = 100.0
+    factor: float = 0.5
+    model: Path | None = None
+    image: Path | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """values (K,), float64; names [K]; source: what a reader should know of where they come from."""
+
+    values: Array
+    names: tuple[str, ...]
+    source: Mapping[str, Any]
+
+
+def explain(request: ExplainRequest) -> dict[str, Any]:
+    """The arithmetic of a request as one JSON-able document; its picture is written when asked for.
+
+    Raises ConfigError for wrong scores, names, label or numbers, DataError and ModelError for the files.
+    """
+    _check_numbers(request)
+    scores = _scores_of(request)
+    label = None if request.label is None else find_label(request.label, scores.names)
+    result = explain_scores(
+        scores.values, scores.names, label, constant=request.constant, factor=request.factor
+    )
+    if request.out is not None:
+        _draw(request.out, scores, label)
+    return {**scores.source, **result, "picture": None if request.out is None else str(request.out)}
+
+
+def explain_scores(
+    values: Array, names: Sequence[str], label: int | None, *, constant: float, factor: float
+) -> dict[str, Any]:
+    """The document of scores `values` (K,), finite float64, of classes `names` [K], with the `label` or without.
+
+    Without a label, what needs one (the losses and the gradient) is null.
+    """
+    ties = np.flatnonzero(tied_maxima(values)).tolist()
+    return {
+        "classes": _class_facts(values, names, label),
+        "shift": float(values.max()),
+        "sum_of_exp": float(shifted_powers(values).sum()),
+        "winner": names[ties[0]],
+        "ties": [names[k] for k in ties] if len(ties) > 1 else [],
+        **_softness(values),
+        "label": None if label is None else {"index": label, "class": names[label]},
+        "cross_entropy": None if label is None else cross_entropy(values, label),
+        "hinge": None if label is None else hinge(values, label),
+        "jacobian": softmax_jacobian(values).tolist(),
+        "adding": _adding(values, constant),
+        "scaling": _scaling(values, factor, label),
+    }
+
+
+def _class_facts(values: Array, names: Sequence[str], label: int | None) -> list[dict[str, Any]]:
+    """One mapping per class: name, score, shifted score, exp of it, probability, hard max, and with a label more."""
+    columns: dict[str, Any] = {
+        "class": list(names),
+        "score": values.tolist(),
+        "shifted": shifted_scores(values).tolist(),
+        "exp": shifted_powers(values).tolist(),
+        "probability": softmax(values).tolist(),
+        "hard_max": hard_max(values).tolist(),
+    }
+    if label is not None:
+        columns["gradient"] = score_gradient(values, label).tolist()
+        columns["hinge_margin"] = hinge_margins(values, label).tolist()
+        columns["hinge_margin"][label] = None  # the label has no margin over itself
+        columns["hinge_gradient"] = hinge_score_gradient(values, label).tolist()
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _softness(values: Array) -> dict[str, float]:
+    """Entropy in nats, and how many equally likely classes would be as uncertain."""
+    found = entropy(values)
+    return {"entropy": found, "effective_classes": exp(found)}
+
+
+def _adding(values: Array, constant: float) -> dict[str, Any]:
+    """What adding a constant to every score does: nothing, beyond the rounding of the sums."""
+    before, after = softmax(values), softmax(values + constant)
+    return {
+        "constant": constant,
+        "scores": (values + constant).tolist(),
+        "probabilities": after.tolist(),
+        **_softness(values + constant),
+        "largest_change": float(np.abs(after - before).max()),
+    }
+
+
+def _scaling(values: Array, factor: float, label: int | None) -> dict[str, Any]:
+    """What multiplying every score does: below 1 softer, as weights that a larger regularization made smaller."""
+    scaled = values * factor + 0.0  # the sum turns -0 into 0
+    return {
+        "factor": factor,
+        "scores": scaled.tolist(),
+        "probabilities": softmax(scaled).tolist(),
+        **_softness(scaled),
+        "cross_entropy": None if label is None else cross_entropy(scaled, label),
+    }
+
+
+def parse_scores(texts: Sequence[str]) -> Array:
+    """Scores (K,), float64, K >= 2. Raises ConfigError unless the texts are finite numbers up to 1e100."""
+    values = []
+    for text in texts:
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise ConfigError(f"SCORES: expected numbers with spaces between, got {shown(text)!r}") from error
+        if not abs(value) <= LARGEST:
+            raise ConfigError(
+                f"SCORES: expected finite numbers up to {LARGEST:g}, got {shown(text.strip())}; leave it out"
+            )
+        values.append(value)
+    if len(values) < 2:
+        raise ConfigError(
+            f"SCORES: expected at least two, one per class, got {len(values) or 'none'}; "
+            "for example: softmaxclf explain -3 2 -1 0"
+        )
+    return np.array(values)
+
+
+def parse_names(text: str | None, count: int) -> tuple[str, ...]:
+    """`count` class names out of a text with commas between; "0", "1", ... for None. Raises ConfigError."""
+    if text is None:
+        return tuple(str(k) for k in range(count))
+    names = tuple(" ".join(name.split()) for name in text.split(","))
+    if len(names) != count:
+        raise ConfigError(f"--classes: expected {count} names, one per score, got {len(names)}")
+    if not all(name and name.isprintable() for name in names):
+        raise ConfigError(f"--classes: expected {count} names that can be printed, got {shown(text)!r}")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ConfigError(f"--classes: expected names that differ, got {shown(twice[0])!r} twice")
+    return names
+
+
+def find_label(text: str, names: Sequence[str]) -> int:
+    """The index of the class that `text` names, or else is the index of. Raises ConfigError for any other text."""
+    word = text.strip()
+    if word in names:
+        return names.index(word)
+    if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
+        return int(word)
+    known = "" if names[0] == "0" else f"; {shown(nearest(word, names))}"
+    raise ConfigError(
+        f"--label: expected a class name or an index from 0 to {len(names) - 1}, got {shown(word)!r}{known}"
+    )
+
+
+def _scores_of(request: ExplainRequest) -> Scores:
+    if request.model is None and request.image is None:
+        values = parse_scores(request.scores)
+        return Scores(values, parse_names(request.classes, len(values)), {"model": None, "image": None})
+    if request.model is None or request.image is None:
+        missing = "--model" if request.model is None else "--image"
+        raise ConfigError(f"{missing}: expected --model and --image together, got one of them; add {missing}")
+    if request.scores:
+        raise ConfigError(
+            f"SCORES: expected none beside --model and --image, got {len(request.scores)}; leave them out"
+        )
+    if request.classes is not None:
+        raise ConfigError("--classes: expected none beside --model, whose classes have names; leave it out")
+    return _image_scores(request.model, request.image)
+
+
+def _image_scores(path: Path, image: Path) -> Scores:
+    """The scores, divided by the temperature as for its probabilities, that a model gives an image file."""
+    from softmaxclf.datasets.images import read_image  # brings Pillow along, which typed scores do not need
+
+    model = load_model(path)
+    shape = model.image_shape
+    if shape is None or shape[0] not in GREY_OR_COLOUR:
+        found = "one of rows that are no images" if shape is None else f"one of {shape[0]} channels"
+        raise ConfigError(
+            f"{path}: expected a model of grey or coloured images, found {found}; type the scores"
+        )
+    row = read_image(image, shape)
+    values = model.scores(row[None])[0].astype(np.float64) / model.temperature
+    if not (np.abs(values) <= LARGEST).all():
+        raise ConfigError(f"{path}: expected finite scores for {image}, found others; choose another model")
+    source = {"model": str(path), "image": str(image), "temperature": model.temperature}
+    return Scores(values, model.class_names, source)
+
+
+def _check_numbers(request: ExplainRequest) -> None:
+    """Raise ConfigError for numbers that no finite result can come from, and for a picture that cannot be made."""
+    if not (isfinite(request.constant) and abs(request.constant) <= LARGEST):
+        raise ConfigError(f"--add: expected a finite number up to {LARGEST:g}, got {request.constant:g}")
+    if not 0 <= request.factor <= LARGEST:
+        raise ConfigError(f"--scale: expected a number from 0 to {LARGEST:g}, got {request.factor:g}")
+    if request.out is not None:
+        from softmaxclf.plots.figure import format_of
+
+        format_of(request.out)
+        refuse_no_picture(request.out)
+
+
+def _draw(out: Path, scores: Scores, label: int | None) -> None:
+    """Write the bar chart of scores beside probabilities to `out`."""
+    from softmaxclf.plots.explain import draw_explain, score_bars
+    from softmaxclf.plots.figure import save
+
+    bars = score_bars(scores.values, softmax(scores.values), label=label)
+    numbered = scores.names == parse_names(None, len(scores.names))
+    drawn = draw_explain(bars, class_names=None if numbered else scores.names)
+    save(drawn, out, made_by="softmaxclf explain " + " ".join(f"{value:g}" for value in scores.values))

@@ -1,0 +1,133 @@
+"""How far a model's probabilities can be believed, and the temperature that makes them more so."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmaxclf.core.calibration import fit_temperature
+from softmaxclf.core.losses.softmax import log_softmax, softmax
+from softmaxclf.core.metrics import ReliabilityBins, brier_score, log_loss, outcome_bins
+from softmaxclf.core.model import LinearModel, chunked_scores
+from softmaxclf.core.scoring import SplitRows
+from softmaxclf.errors import ConfigError, DataError, ModelError
+from softmaxclf.files import digest_of_file
+from softmaxclf.model_file import load_model, save_model
+from softmaxclf.workflows.models.model_rows import CALIBRATION, ModelRows, provenance_of
+
+Array = NDArray[Any]
+FILE_NAME = "weights-calibrated.npz"
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The probabilities of a model on n rows: softmax of its scores divided by its temperature.
+
+    confidence (n,): of the predicted label. log_loss (nats) and brier: means over the rows.
+    """
+
+    confidence: Array
+    log_loss: float
+    brier: float
+    bins: ReliabilityBins
+
+    def summary(self) -> dict[str, float]:
+        """log_loss, brier and calibration_error (in 0..1)."""
+        return {
+            "log_loss": self.log_loss,
+            "brier": self.brier,
+            "calibration_error": self.bins.expected_error(),
+        }
+
+
+@np.errstate(over="ignore", invalid="ignore")  # scores that overflow are refused by _finite_scores
+def assess(model: LinearModel, rows: SplitRows) -> Assessment:
+    """How good the model's probabilities are on those rows. Raises DataError where a score is not finite.
+
+    In float64, so that what fit_temperature minimizes is what is reported.
+    """
+    labels = rows.labels
+    confidence, correct = np.empty(len(labels)), np.empty(len(labels), bool)
+    losses, briers, done = 0.0, 0.0, 0
+    for part, scores in _finite_scores(model, rows):
+        here = slice(done, done + len(part))
+        probabilities = softmax(scores / model.temperature)
+        losses += len(part) * log_loss(log_softmax(scores / model.temperature), labels[here])
+        briers += len(part) * brier_score(probabilities, labels[here])
+        confidence[here] = probabilities.max(axis=1)
+        correct[here] = scores.argmax(axis=1) == labels[here]
+        done += len(part)
+    return Assessment(confidence, losses / done, briers / done, outcome_bins(confidence, correct))
+
+
+def calibrate(path: Path, source: ModelRows, target: Path) -> tuple[LinearModel, dict[str, Any]]:
+    """The model of the file `path` with the temperature of least log-loss on its validation rows, saved in `target`.
+
+    Also what was done: temperature, file, validation rows, and their figures before and after. Labels stay.
+    Raises ConfigError where there are no such rows.
+    """
+    rows = source.rows("validation")
+    scores = np.concatenate([scores for _, scores in _finite_scores(source.model, rows)])
+    temperature = fit_temperature(scores, rows.labels)
+    facts = {"temperature": temperature, "rows": len(rows.labels), "of": digest_of_file(path)}
+    provenance = {**source.model.provenance, CALIBRATION: facts}
+    calibrated = replace(source.model, temperature=temperature, provenance=provenance)
+    save_model(target, calibrated)
+    return calibrated, {"temperature": temperature, "file": str(target), "rows": len(rows.labels)}
+
+
+def before_and_after(model: LinearModel, calibrated: LinearModel, rows: SplitRows) -> dict[str, Any]:
+    """The figures of both models on those rows."""
+    return {
+        "rows": len(rows.labels),
+        "before": assess(model, rows).summary(),
+        "after": assess(calibrated, rows).summary(),
+    }
+
+
+def calibrated_path(path: Path, chosen: Path | None, model: LinearModel) -> Path:
+    """Where the calibrated copy of the weights file `path` goes, default beside it. Raises ConfigError.
+
+    Only an earlier calibrated copy of the same weights is ever replaced.
+    """
+    target = chosen or path.with_name(FILE_NAME)
+    if target.suffix != ".npz":
+        raise ConfigError(f"--calibrated-out: expected a name ending in .npz, got {target}")
+    if not target.exists():
+        return target
+    if target.samefile(path):
+        raise ConfigError(f"--calibrated-out: {target} is the model itself, which stays; choose another name")
+    if not _is_earlier_copy(target, model):
+        raise ConfigError(f"--calibrated-out: {target} holds something else; choose another name")
+    return target
+
+
+def _is_earlier_copy(target: Path, model: LinearModel) -> bool:
+    try:
+        found = load_model(target)
+    except ModelError:
+        return False
+    return CALIBRATION in found.provenance and np.array_equal(found.W, model.W)
+
+
+def calibration_of(model: LinearModel) -> str:
+    """One line about the temperature that a model carries, empty for none."""
+    rows = provenance_of(model, CALIBRATION).get("rows")
+    if model.temperature == 1 and rows is None:
+        return ""
+    told = f", fitted on {rows:,} validation rows" if isinstance(rows, int) else ""
+    return f"temperature {model.temperature:.4g}{told}"
+
+
+def _finite_scores(model: LinearModel, rows: SplitRows) -> Iterable[tuple[Array, Array]]:
+    """(row indices (n,), scores (n, K) in float64) of each chunk."""
+    for part, scores in chunked_scores(model, rows.X, rows.rows):
+        if not np.isfinite(scores).all():
+            raise DataError(
+                f"{rows.place}: expected rows with finite scores, found some beyond the range of float32; "
+                "give rows on the scale of those that the model was trained on"
+            )
+        yield part, scores.astype(np.float64)

@@ -1,0 +1,79 @@
+"""How saved models were made, as texts to set side by side."""
+
+from collections.abc import Mapping, Sequence
+
+from softmaxclf.config import Config, load_config, to_dict
+from softmaxclf.config.schema import SCHEMA
+from softmaxclf.core.model import LinearModel
+from softmaxclf.errors import ConfigError
+from softmaxclf.workflows.models.model_rows import fingerprint_of, provenance_of
+
+# Where rows lie does not matter once they are known to be the same.
+_NO_SETTINGS = ("data.source", "data.directory", "data.download")
+
+
+def data_of(model: LinearModel) -> str:
+    """The name of the data that a model was made from, with the first digits of their fingerprint."""
+    name, fingerprint = provenance_of(model, "data").get("name"), fingerprint_of(model)
+    return f"{name} ({fingerprint[:8]})" if fingerprint else "unknown data"
+
+
+def settings_of(model: LinearModel) -> dict[str, str]:
+    """How the model was made, by key; a model of `tune` has the chosen values and not the grid."""
+    config, provenance = _config_of(model), model.provenance
+    settings = {"data": data_of(model)}
+    if config is not None:
+        for section, values in to_dict(config).items():
+            for name, value in values.items():
+                key = f"{section}.{name}"
+                if section != "tuning" and key not in _NO_SETTINGS:
+                    settings[key] = _text(value)
+    for name in ("learning_rate", "regularization"):
+        if name in provenance:
+            settings[f"training.{name}"] = _text(provenance[name])
+    if "iterations" in provenance:
+        settings["iterations done"] = _text(provenance["iterations"])
+    settings["made by"] = _maker(provenance)
+    settings["temperature"] = _text(model.temperature)
+    return settings
+
+
+def _maker(provenance: Mapping[str, object]) -> str:
+    if "refit" not in provenance:
+        return "train"
+    return "tune with folds" if provenance["refit"] else "tune"
+
+
+def _config_of(model: LinearModel) -> Config | None:
+    """The settings in the model's provenance; None when there are none that can be read."""
+    stored = provenance_of(model, "config")
+    flat = {
+        f"{section}.{name}": value
+        for section, values in stored.items()
+        if isinstance(values, Mapping)
+        for name, value in values.items()
+    }
+    try:
+        return load_config(options={key: value for key, value in flat.items() if key in SCHEMA})
+    except ConfigError:
+        return None
+
+
+def differing(settings: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """Per key that is not the same everywhere, each model's value; "-" where it has none."""
+    keys = dict.fromkeys(key for each in settings for key in each)
+    table = {key: [each.get(key, "-") for each in settings] for key in keys}
+    return {key: values for key, values in table.items() if len(set(values)) > 1}
+
+
+def _text(value: object) -> str:
+    """A setting's value; numbers are exact, so that different ones never look the same."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    return exact(value)
+
+
+def exact(value: float) -> str:
+    """A number as short as gives it back."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)

@@ -1,0 +1,190 @@
+"""`report.html`: everything that a run folder holds, and what its rows show, on one page."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmaxclf.config import describe, load_config
+from softmaxclf.config.schema import SCHEMA
+from softmaxclf.core import metrics as measures
+from softmaxclf.core.losses.softmax import log_softmax
+from softmaxclf.core.model import LinearModel, chunked_scores
+from softmaxclf.core.problem import HISTORY_COLUMNS
+from softmaxclf.core.scoring import SplitRows
+from softmaxclf.core.search import Outcome, axes_of
+from softmaxclf.errors import ConfigError, DataError
+from softmaxclf.files import write_text
+from softmaxclf.model_file import load_model
+from softmaxclf.runs import CONFIG, HISTORY, METRICS, WEIGHTS, read_history, read_json, read_manifest
+from softmaxclf.workflows.models.model_rows import open_rows
+from softmaxclf.workflows.observer import Observer
+
+Array = NDArray[Any]
+REPORT = "report.html"
+DOCTYPE = b"<!DOCTYPE html>"
+PER_CLASS, MOST_WRONG, MOST_CLASSES = 10, 24, 40
+NO_ROWS = "the rows were not at hand when this page was made; softmaxclf report makes it again with them"
+
+
+def write_report(
+    folder: Path, shown: SplitRows | None = None, *, unscored: str = NO_ROWS, out: Path | None = None
+) -> Path:
+    """Write the page of the run in `folder`, to report.html in it or to `out`; returns its path.
+
+    It reads config.yaml, manifest.json, metrics.json, history.csv and weights.npz, which must be there.
+    Without `shown`, or where its rows do not give the count that the run recorded, the page leaves out what
+    only rows can show, and says why. Equal folders and rows give equal bytes.
+    Raises DataError, ConfigError, ModelError on what cannot be read, OutputError.
+    """
+    from softmaxclf.report.content import report_page
+
+    out = out or folder / REPORT
+    _refuse_other_file(out)
+    write_text(out, report_page(_facts(folder, shown, unscored)))
+    return out
+
+
+def _refuse_other_file(path: Path) -> None:
+    if path.is_file() and path.stat().st_size and not path.read_bytes().startswith(DOCTYPE):
+        raise ConfigError(f"{path}: holds something that is no report; choose another name with --out")
+
+
+def remake_report(folder: Path, source: str | None, observer: Observer, *, out: Path | None = None) -> Path:
+    """Make the page of a finished run again, with the rows of its own data set or of `source`.
+
+    Where the rows cannot be had, the page is made without them and a warning says why.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: expected a run folder, found {'a file' if folder.exists() else 'nothing'}; name one"
+        )
+    shown, unscored = None, NO_ROWS
+    try:
+        shown = _rows_of(folder, source, observer)
+    except (DataError, ConfigError) as error:
+        unscored = str(error).splitlines()[0]
+        observer.warn(f"{unscored}; the report is made without the rows")
+    return write_report(folder, shown, unscored=unscored, out=out)
+
+
+def _rows_of(folder: Path, source: str | None, observer: Observer) -> SplitRows:
+    from softmaxclf.report.facts import headline_split
+
+    split = headline_split(_metrics(folder)["splits"])
+    return open_rows(load_model(folder), source, observer, only_test=split == "test").rows(split)
+
+
+def _facts(folder: Path, shown: SplitRows | None, unscored: str) -> Any:
+    from softmaxclf.report.facts import Facts
+
+    metrics, manifest, model = _metrics(folder), read_manifest(folder), load_model(folder / WEIGHTS)
+    if manifest is None:
+        raise DataError(
+            f"{folder}: expected a run folder with its manifest.json, found none; name a run folder"
+        )
+    scored, reason = _scored(model, metrics, shown, unscored)
+    return Facts(
+        folder=str(folder),
+        metrics=metrics,
+        manifest=manifest,
+        settings=_settings(folder),
+        config_text=(folder / CONFIG).read_text(encoding="utf-8"),
+        history=read_history(folder / HISTORY, HISTORY_COLUMNS),
+        model=model,
+        cells=_cells(metrics),
+        scored=scored,
+        unscored=reason,
+    )
+
+
+def _metrics(folder: Path) -> Any:
+    content = read_json(folder / METRICS)
+    if not (isinstance(content, dict) and isinstance(content.get("splits"), dict) and content["splits"]):
+        raise DataError(
+            f"{folder / METRICS}: expected the splits of a run, found none; run the command again"
+        )
+    return content
+
+
+def _settings(folder: Path) -> list[Any]:
+    from softmaxclf.report.facts import Setting
+
+    config = load_config(folder / CONFIG)
+    rows = []
+    for each in describe():
+        section, name = each.key.split(".")
+        value = SCHEMA[each.key].kind.text(getattr(getattr(config, section), name))
+        rows.append(Setting(each.key, value, each.default, each.help))
+    return rows
+
+
+def _cells(metrics: Any) -> list[Outcome]:
+    """The cells of a grid; none of a single model."""
+    best, cells = metrics.get("best"), metrics.get("cells")
+    return [Outcome.of_document(cell, axes_of(best)) for cell in cells] if best and cells else []
+
+
+def _scored(model: LinearModel, metrics: Any, shown: SplitRows | None, unscored: str) -> tuple[Any, str]:
+    """(what the rows show, "") or (None, why nothing is shown)."""
+    if shown is None:
+        return None, unscored
+    scores = np.concatenate([scores for _, scores in chunked_scores(model, shown.X, shown.rows)])
+    y = shown.labels
+    right, recorded = int((scores.argmax(axis=1) == y).sum()), metrics["splits"].get(shown.name, {})
+    if (right, len(y)) != (recorded.get("correct"), recorded.get("rows")):
+        told = f"{recorded.get('correct')} right of {recorded.get('rows')}"
+        return (
+            None,
+            f"the {shown.name} rows found give {right} right of {len(y)}, but the run recorded {told}",
+        )
+    return _figures(model, recorded, shown, scores), ""
+
+
+def _figures(model: LinearModel, recorded: Any, shown: SplitRows, scores: Array) -> Any:
+    from softmaxclf.report.facts import Scored
+
+    y = shown.labels
+    logs = log_softmax(scores.astype(np.float64) / model.temperature)
+    probabilities = np.exp(logs)
+    counts = measures.confusion_matrix(y, scores.argmax(axis=1), model.classes)
+    # Where the loss is that of these probabilities it is the log-loss: one number, recorded once.
+    same = model.loss_function.trains_probabilities and model.temperature == 1
+    return Scored(
+        split=shown.name,
+        confusion=counts,
+        classes=measures.precision_recall_f1(counts),
+        bins=measures.reliability_bins(probabilities, y),
+        log_loss=recorded["loss"] if same else measures.log_loss(logs, y),
+        brier=measures.brier_score(probabilities, y),
+        mistakes=_mistakes(model, shown, probabilities),
+        examples=_examples(model, shown),
+    )
+
+
+def _mistakes(model: LinearModel, shown: SplitRows, probabilities: Array) -> Any:
+    from softmaxclf.plots.images import image_pixels
+    from softmaxclf.report.facts import Mistakes
+
+    wrong = measures.most_wrong(probabilities, shown.labels, MOST_WRONG)
+    predicted, truth, rows = probabilities[wrong].argmax(axis=1), shown.labels[wrong], shown.places[wrong]
+    return Mistakes(
+        rows=rows,
+        truth=truth,
+        predicted=predicted,
+        probability=probabilities[wrong, predicted],
+        truth_probability=probabilities[wrong, truth],
+        images=None if model.image_shape is None else image_pixels(shown.X[rows], model.image_shape),
+    )
+
+
+def _examples(model: LinearModel, shown: SplitRows) -> Any:
+    """The first images of each class (n, H, W, C), all on one brightness scale; None where rows are no images."""
+    from softmaxclf.plots.images import image_groups
+
+    if model.image_shape is None:
+        return None
+    first = [np.flatnonzero(shown.labels == k)[:PER_CLASS] for k in range(model.classes)]
+    first = [rows if k < MOST_CLASSES else rows[:0] for k, rows in enumerate(first)]
+    return image_groups([shown.X[shown.places[rows]] for rows in first], model.image_shape)

@@ -1,0 +1,167 @@
+"""What became of each cell of a grid, by hold-out or by cross-validation."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmaxclf.core.metrics import wilson_interval
+from softmaxclf.core.model import LinearModel
+from softmaxclf.core.scoring import Score, StackScorer, pooled, score_model
+from softmaxclf.core.search import MEASURED, Outcome, indistinguishable, widened
+from softmaxclf.core.solvers.solver import Solver
+from softmaxclf.workflows.models.model_settings import exact
+from softmaxclf.workflows.runs.training import Departed, model_of
+from softmaxclf.workflows.runs.training_data import TrainingData
+
+Array = NDArray[Any]
+STORED = (*MEASURED, "interval", "error", "iterations", "status")
+
+
+class CellScorer:
+    """Scores the cells of a stack on their training rows and on the rows that they did not see."""
+
+    def __init__(self, data: TrainingData, loss: str) -> None:
+        self.data, self.loss = data, loss
+
+    def outcomes(self, solver: Solver, status: str = "ok", places: Array | None = None) -> dict[int, Outcome]:
+        """The outcome of each cell (by its index in the grid) among those places of the stack, default all."""
+        state = solver.state
+        places = np.arange(len(state.cells)) if places is None else places
+        tally = self._tally(solver, places[state.diverged_at[places] < 0])
+        return {
+            int(index): self._outcome(solver, places[state.cells.index[places] == index], tally, status)
+            for index in dict.fromkeys(state.cells.index[places])
+        }
+
+    def held_out(self, solver: Solver, index: int) -> Score:
+        """The pooled predictions of a cell's fold models, each on the rows that it did not see."""
+        train, rows, folds = self.data.split("train"), self.data.train_rows, self.data.fold_of_row
+        assert folds is not None
+        cells = solver.state.cells
+        return pooled(
+            [
+                score_model(
+                    self._model(solver, place), replace(train, rows=rows[folds[rows] == cells.fold[place]])
+                )
+                for place in np.flatnonzero(cells.index == index).tolist()
+            ]
+        )
+
+    def _tally(self, solver: Solver, places: Array) -> "_Tally":
+        """What each of these cells gets right: one pass over the rows of each split for all of them."""
+        data, train = self.data, self.data.dataset.train
+        folds = data.fold_of_row
+        tally = _Tally(places, len(data.validation_rows if folds is None else data.train_rows))
+        if not len(places):
+            return tally
+        scorer = StackScorer([self._model(solver, place) for place in places.tolist()])
+        own = solver.state.cells.fold[places][:, None]
+        for part, right, losses in scorer.chunks(train.X, train.y, data.train_rows):
+            unseen = np.zeros_like(right) if folds is None else folds[data.train_rows[part]] == own
+            tally.add_trained(right, ~unseen)
+            if folds is not None:
+                tally.add_held_out(part, right, losses, unseen)
+        if folds is None:
+            for part, right, losses in scorer.chunks(
+                data.validation_X, data.validation_y, data.validation_rows
+            ):
+                tally.add_held_out(part, right, losses, np.ones_like(right))
+        return tally
+
+    def _model(self, solver: Solver, place: int) -> LinearModel:
+        return model_of(solver, place, self.data, self.loss)
+
+    def _outcome(self, solver: Solver, places: Array, tally: "_Tally", status: str) -> Outcome:
+        state = solver.state
+        values = state.cells.at(int(places[0]))
+        gone = state.diverged_at[places]
+        if (gone >= 0).any():
+            first = int(gone[gone >= 0].min())
+            return Outcome(values, iterations=first, status=f"diverged at iteration {first}")
+        own = np.isin(tally.places, places)
+        accuracies = tally.correct[own].sum(axis=1) / tally.held_out[own]
+        correct: Array = np.any(tally.correct[own], axis=0)
+        return Outcome(
+            values,
+            float((tally.trained_right[own] / tally.trained[own]).mean()),
+            float(accuracies.mean()),
+            float((tally.losses[own] / tally.held_out[own]).mean()),
+            wilson_interval(int(correct.sum()), len(correct)),
+            _standard_error(accuracies, len(correct)),
+            state.iteration,
+            status,
+            solver.report(int(places[0])),
+            correct,
+        )
+
+
+class _Tally:
+    """Counts of the cells at `places` (G,) of a stack: rows trained and right, rows held out, and their losses.
+
+    correct: (G, m) which of the m held-out rows of all folds each labels right; False for rows not its own.
+    """
+
+    def __init__(self, places: Array, held_out_rows: int) -> None:
+        self.places = places
+        self.trained, self.trained_right, self.held_out, self.losses = np.zeros((4, len(places)))
+        self.correct = np.zeros((len(places), held_out_rows), bool)
+
+    def add_trained(self, right: Array, trained: Array) -> None:
+        self.trained += trained.sum(axis=1)
+        self.trained_right += (right & trained).sum(axis=1)
+
+    def add_held_out(self, part: slice, right: Array, losses: Array, unseen: Array) -> None:
+        self.held_out += unseen.sum(axis=1)
+        self.losses += np.where(unseen, losses, 0).sum(axis=1, dtype=np.float64)
+        self.correct[:, part] = right & unseen
+
+
+def _standard_error(accuracies: Array, rows: int) -> float:
+    """Of the mean over folds, from their spread; of a single hold-out set, from its number of rows."""
+    if len(accuracies) > 1:
+        return float(accuracies.std(ddof=1) / math.sqrt(len(accuracies)))
+    share = float(accuracies[0])
+    return math.sqrt(share * (1 - share) / max(rows, 1))
+
+
+def stored(outcomes: Mapping[int, Outcome]) -> Departed:
+    """Outcomes of cells that left early, fit for a checkpoint's JSON."""
+    return [
+        {"index": index, "values": dict(each.values), **{name: getattr(each, name) for name in STORED}}
+        for index, each in outcomes.items()
+    ]
+
+
+def unstored(departed: Departed) -> dict[int, Outcome]:
+    """The outcomes that `stored` made into dictionaries."""
+    return {
+        each["index"]: Outcome(**{name: each[name] for name in each if name != "index"}) for each in departed
+    }
+
+
+def judgements(outcomes: Sequence[Outcome], winner: int, axes: Mapping[str, Sequence[float]]) -> list[str]:
+    """What the user should know of the choice: ties, optimism, edges of the grid with a wider one to paste."""
+    best = outcomes[winner]
+    finished = sum(each.finished for each in outcomes)
+    notes = []
+    if finished > 1:
+        tied = indistinguishable(outcomes, winner)
+        notes.append(
+            f"{tied} of the {finished - 1} other finished cells cannot be told from the winner "
+            "(paired McNemar test, 5 % level)"
+        )
+        notes.append(
+            f"the winner's validation accuracy is the best of {finished} and so optimistic: quote the test accuracy"
+        )
+    for name, axis in axes.items():
+        wider = widened(axis, best.values[name])
+        if wider is not None:
+            values = ", ".join(exact(each) for each in wider)
+            notes.append(
+                f"the winner lies on the edge of tuning.{name}s; a wider grid to paste: {name}s: [{values}]"
+            )
+    return notes

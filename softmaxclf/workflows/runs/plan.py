@@ -1,0 +1,64 @@
+"""`softmaxclf tune --dry-run`: what a grid would cost. Writes nothing."""
+
+import math
+import time
+from dataclasses import replace
+from typing import Any
+
+from softmaxclf.core.problem import Cells, Problem
+from softmaxclf.core.search import rungs
+from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.memory import bytes_per_model, stack_bound
+from softmaxclf.workflows.runs.session import Request, default_path
+from softmaxclf.workflows.runs.training import Recipe, build_problem
+from softmaxclf.workflows.runs.tune import planned_stacks, prepare_for_tuning
+
+PROBE_SECONDS = 0.5
+PROBE_WARM_UP = 2
+
+
+def plan(request: Request, observer: Observer) -> dict[str, Any]:
+    """The expanded grid, its stacks, their memory, and an estimate of the training time from a short probe."""
+    config = request.config
+    data = prepare_for_tuning(request, observer)
+    problem, recipe = build_problem(config, data), Recipe.of(config)
+    stacks = planned_stacks(request, problem)
+    probe, steps = step_seconds(problem, recipe, stacks[0])
+    widths = [len(stack) for stack in stacks]
+    axes = recipe.axes(config)
+    iterations = recipe.settings.iterations
+    share = _share(iterations, len(set(stacks[0].index.tolist()))) if config.tuning.halving else 1.0
+    return {
+        "run": str(request.out or default_path(request, data)),
+        "axes": [f"{name}s" for name in axes],
+        **{f"{name}s": list(values) for name, values in axes.items()},
+        "cells": math.prod(map(len, axes.values())),
+        "folds": config.tuning.folds,
+        "iterations": iterations,
+        "batch_size": recipe.settings.batch_size,
+        "stacks": widths,
+        "stack_bytes": bytes_per_model(config, problem) * max(widths),
+        "bound_bytes": stack_bound(config),
+        "seconds": round(probe * iterations * share * sum(widths) / widths[0], 3),
+        "probe": f"{1000 * probe:.2f} ms per iteration of {widths[0]} models over {steps} iterations",
+    }
+
+
+def step_seconds(problem: Problem, recipe: Recipe, cells: Cells) -> tuple[float, int]:
+    """(seconds per iteration, iterations timed) of that stack, over about half a second."""
+    endless = replace(recipe, settings=replace(recipe.settings, iterations=10**9, history_points=1))
+    solver = endless.start(problem, cells)
+    solver.run(PROBE_WARM_UP)
+    started = time.perf_counter()
+    solver.run(10**9, lambda _: time.perf_counter() - started > PROBE_SECONDS)
+    steps = solver.state.iteration - PROBE_WARM_UP
+    return (time.perf_counter() - started) / steps, steps
+
+
+def _share(iterations: int, count: int) -> float:
+    """The share of a full grid's column-iterations that halving leaves."""
+    done, remaining, total = 0, count, 0
+    for iteration, kept in [*rungs(iterations, count), (iterations, 0)]:
+        total += (iteration - done) * remaining
+        done, remaining = iteration, kept
+    return total / max(1, iterations * count)

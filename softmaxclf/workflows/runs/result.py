@@ -1,0 +1,154 @@
+"""Finishing a run: its scores, its files in one order, its summary in one shape. train and tune share it."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from softmaxclf.core.metrics import confusion_matrix
+from softmaxclf.core.model import LinearModel
+from softmaxclf.core.problem import HISTORY_COLUMNS
+from softmaxclf.core.scoring import Score, SplitRows, score_model
+from softmaxclf.core.search import MEASURED, Outcome
+from softmaxclf.model_file import load_model, save_model
+from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS
+from softmaxclf.workflows.models.report import write_report
+from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.control import Control
+from softmaxclf.workflows.runs.session import FINISHED, PARTIAL, Session
+from softmaxclf.workflows.runs.training_data import TrainingData
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Summary = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a run found. splits: scores by name; best, cells: of a grid; complete: not cut short by --max-time.
+
+    figures: what the solver reports of the model.
+    """
+
+    model: LinearModel
+    history: Sequence[tuple[float, ...]]
+    splits: Mapping[str, Score]
+    warnings: Sequence[str] = ()
+    complete: bool = True
+    best: Mapping[str, Any] = field(default_factory=dict)
+    cells: Sequence[Outcome] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+def score_splits(model: LinearModel, data: TrainingData, *, test: bool) -> dict[str, Score]:
+    """The scores on the training rows, the validation rows if any, and, when asked, the test split."""
+    names = ["train"] + ["validation"] * (len(data.validation_rows) > 0) + ["test"] * test
+    return {name: score_model(model, data.split(name)) for name in names}
+
+
+def finish(
+    session: Session,
+    finding: Finding,
+    data: TrainingData,
+    control: Control,
+    observer: Observer,
+    training: float,
+) -> Summary:
+    """Write everything a run leaves behind, the metrics after what they describe, the manifest last."""
+    folder = session.folder
+    save_model(folder.path / WEIGHTS, finding.model)
+    folder.write_table(HISTORY, HISTORY_COLUMNS, finding.history)
+    documents = [cell.document() for cell in finding.cells]
+    if finding.cells:
+        figures = dict.fromkeys(name for cell in finding.cells for name in cell.figures)
+        columns = (*finding.cells[0].values, *MEASURED, *figures, "status")
+        folder.write_table(RESULTS, columns, [[cell.get(name) for name in columns] for cell in documents])
+    _draw(folder.path, finding, note_of(session), control, observer)
+    seconds = {"load": data.seconds, "train": training, "total": control.elapsed}
+    seconds = {name: round(value, 3) for name, value in seconds.items()}
+    summary: Summary = {
+        **_places(folder.path),
+        "splits": {name: score.summary() for name, score in finding.splits.items()},
+        **({"best": dict(finding.best), "cells": documents} if finding.cells else finding.figures),
+        "warnings": list(finding.warnings),
+        "seconds": seconds,
+    }
+    folder.write_json(METRICS, summary)
+    if control.out_of_time(0):
+        observer.warn("report.html was not written: --max-time has passed")
+    else:
+        write_report(folder.path, _reported(finding.splits, data))
+    session.close(FINISHED if finding.complete else PARTIAL, seconds)
+    return summary
+
+
+def stored_summary(session: Session) -> Summary:
+    """The summary of a finished run, with its paths as they are now."""
+    summary: Summary = session.folder.read_metrics(session.manifest["command"])
+    return {**summary, **_places(session.folder.path)}
+
+
+def add_test(session: Session, data: TrainingData) -> Summary:
+    """Score the test split of a finished run that was made without, and add it to its metrics."""
+    path = session.folder.path
+    model = load_model(path)
+    score = score_model(model, data.split("test"))
+    summary = stored_summary(session)
+    summary["splits"]["test"] = score.summary()
+    _save(confusion_figure(score, "test", model.class_names), path / "confusion.png", note_of(session))
+    session.folder.write_json(METRICS, summary)
+    write_report(path, _reported(summary["splits"], data))
+    return summary
+
+
+def _reported(splits: Collection[str], data: TrainingData) -> SplitRows | None:
+    """The rows that the report may look at: the test split if it was scored, else the validation rows."""
+    if "test" in splits:
+        return data.split("test")
+    return data.split("validation") if len(data.validation_rows) else None
+
+
+def note_of(session: Session) -> str:
+    """How a picture of this run was made, for the picture's own metadata."""
+    return "made by " + " ".join(session.manifest["command_line"])
+
+
+def _places(path: Path) -> dict[str, str]:
+    return {"run": str(path), "weights": str(path / WEIGHTS)}
+
+
+def _draw(path: Path, finding: Finding, note: str, control: Control, observer: Observer) -> None:
+    """The run's pictures, as long as there is time."""
+    from softmaxclf.plots.curves import draw_curves, learning_curves
+    from softmaxclf.plots.grid import draw_grid, grid_table
+    from softmaxclf.plots.weights import draw_weights
+
+    shown = next((name for name in ("test", "validation", "train") if name in finding.splits), "train")
+    drawings: dict[str, Callable[[], Figure]] = {
+        "templates.png": lambda: draw_weights(finding.model),
+        "curves.png": lambda: draw_curves([learning_curves(finding.history)]),
+        "confusion.png": lambda: confusion_figure(finding.splits[shown], shown, finding.model.class_names),
+    }
+    if finding.cells:
+        best = {name: finding.best[name] for name in finding.cells[0].values}
+        drawings["grid.png"] = lambda: draw_grid(grid_table(finding.cells, best=best))
+    for name, draw in drawings.items():
+        if control.out_of_time(0):
+            observer.warn(f"{name} and what follows it was not drawn: --max-time has passed")
+            return
+        _save(draw(), path / name, note)
+
+
+def confusion_figure(score: Score, split: str, names: Sequence[str]) -> "Figure":
+    """The confusion matrix of a score."""
+    from softmaxclf.plots.confusion import confusion_view, draw_confusion
+
+    view = confusion_view(confusion_matrix(score.truth, score.predicted, len(names)))
+    return draw_confusion(view, names, heading=f"Confusion matrix, {len(score.truth):,} {split} rows")
+
+
+def _save(figure: "Figure", path: Path, note: str) -> None:
+    from softmaxclf.plots.figure import save
+
+    save(figure, path, made_by=note)

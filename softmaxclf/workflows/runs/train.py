@@ -1,0 +1,85 @@
+"""`softmaxclf train`: one model, a stack of one cell."""
+
+import time
+from dataclasses import dataclass
+
+from softmaxclf.core.search import grid_cells
+from softmaxclf.errors import AllDivergedError, ConfigError
+from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.control import Control
+from softmaxclf.workflows.runs.result import (
+    Finding,
+    Summary,
+    add_test,
+    finish,
+    score_splits,
+    stored_summary,
+)
+from softmaxclf.workflows.runs.session import Request, Session, opened
+from softmaxclf.workflows.runs.training import (
+    CHECKPOINT,
+    Recipe,
+    StackTraining,
+    build_problem,
+    cut_short,
+    only_model,
+)
+from softmaxclf.workflows.runs.training_data import TrainingData, prepare
+
+
+@dataclass(frozen=True)
+class TrainRequest(Request):
+    """A request to train one model; test asks for the test accuracy too."""
+
+    test: bool = False
+
+
+def train(request: TrainRequest, observer: Observer) -> Summary:
+    """Train one model and write its run folder; returns the summary. A finished run is found, not repeated.
+
+    Raises ConfigError, DataError, RunConflictError, AllDivergedError, InterruptedRunError, OutputError.
+    """
+    control = Control(request.max_time)
+    with control.handling_signals():
+        data = prepare(request.config, observer, fit=True)
+        if request.test and data.dataset.read_test is None:
+            raise ConfigError(
+                f"--test: expected a test split, got {data.dataset.path} without one; leave --test out"
+            )
+        observer.note(data.describe())
+        with opened(request, data) as session:
+            if session.finished:
+                return _found(request, session, data, observer)
+            return _train(request, session, data, control, observer)
+
+
+def _found(request: TrainRequest, session: Session, data: TrainingData, observer: Observer) -> Summary:
+    observer.note(session.found())
+    summary = stored_summary(session)
+    return add_test(session, data) if request.test and "test" not in summary["splits"] else summary
+
+
+def _train(
+    request: TrainRequest, session: Session, data: TrainingData, control: Control, observer: Observer
+) -> Summary:
+    config = request.config
+    started = time.perf_counter()
+    problem, recipe = build_problem(config, data), Recipe.of(config)
+    rows = len(data.train_rows) + len(data.validation_rows)
+    training = StackTraining(session.folder, recipe, control, observer, rows)
+    result = training.train(problem, grid_cells(recipe.point(config)), CHECKPOINT)
+    seconds = time.perf_counter() - started
+    try:
+        model = only_model(result.solver, config, data)
+    except AllDivergedError:
+        session.abandon()
+        raise
+    finding = Finding(
+        model,
+        result.state.history.lines(0),
+        score_splits(model, data, test=request.test),
+        [] if result.complete else [cut_short(result.solver)],
+        result.complete,
+        figures=result.solver.report(0),
+    )
+    return finish(session, finding, data, control, observer, seconds)

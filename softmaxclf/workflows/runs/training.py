@@ -1,0 +1,328 @@
+"""Training a stack inside a run folder: checkpoints, continuing, halving, stopping. All training goes through here."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmaxclf import __version__
+from softmaxclf.config import Config, to_dict
+from softmaxclf.core.metrics import majority_baseline
+from softmaxclf.core.model import LinearModel
+from softmaxclf.core.problem import Cells, Problem
+from softmaxclf.core.search import narrowed
+from softmaxclf.core.solvers import SOLVERS
+from softmaxclf.core.solvers.solver import Solver, State
+from softmaxclf.core.stages import chosen
+from softmaxclf.core.stages.fitting import fit_stages
+from softmaxclf.errors import AllDivergedError, DataError
+from softmaxclf.runs import NUMBER, RunFolder, has_form
+from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.control import Control
+from softmaxclf.workflows.runs.divergence import advice
+from softmaxclf.workflows.runs.training_data import TrainingData
+
+Array = NDArray[Any]
+Departed = list[dict[str, Any]]
+CHECKPOINT = "checkpoint.npz"
+CHECKPOINT_SECONDS = 5.0
+PROGRESS_SECONDS = 0.1
+WARM_SECONDS = 0.5  # of cold first steps, which do not tell how long scoring will take
+WRITING_SECONDS = 3.0  # of --max-time, kept for pictures and files; scoring is estimated from the step's time
+# What a checkpoint's JSON holds, see runs.has_form; `departed` is what outcomes.stored makes.
+_DEPARTED_FORM = {
+    "index": int, "values": {str: int | float}, "train_accuracy": NUMBER, "validation_accuracy": NUMBER,
+    "validation_loss": NUMBER, "interval": [NUMBER, NUMBER], "error": NUMBER, "iterations": int, "status": str,
+}  # fmt: skip
+_FACTS_FORM = {"rung": int, "departed": [_DEPARTED_FORM]}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the cells of a run are trained: the solver's class, and the settings that all cells share."""
+
+    solver: type[Solver]
+    settings: Any
+
+    @classmethod
+    def of(cls, config: Config) -> "Recipe":
+        """The solver that the training section names, with what it takes from there."""
+        solver: type[Solver] = SOLVERS.load(config.training.solver)
+        names = [item.name for item in fields(solver.settings_type) if hasattr(config.training, item.name)]
+        settings = solver.settings_type(**{name: getattr(config.training, name) for name in names})
+        return cls(solver, settings)
+
+    def axes(self, config: Config) -> dict[str, tuple[float, ...]]:
+        """The axes of the grid that `tune` spans: for the setting `x` of a cell, tuning.xs."""
+        return {name: getattr(config.tuning, f"{name}s") for name in self.solver.axes}
+
+    def point(self, config: Config) -> dict[str, tuple[float, ...]]:
+        """The same of the one cell of `train`."""
+        return {name: (getattr(config.training, name),) for name in self.solver.axes}
+
+    def start(self, problem: Problem, cells: Cells) -> Solver:
+        """A solver of those cells before its first step."""
+        return self.solver(problem, self.settings, self.solver.start(problem, self.settings, cells))
+
+    def resumed(self, problem: Problem, state: State) -> Solver:
+        """A solver that goes on from `state`."""
+        return self.solver(problem, self.settings, state)
+
+
+def build_problem(config: Config, data: TrainingData, *, folded: bool = True) -> Problem:
+    """The rows as a solver sees them, with stages fitted on training rows.
+
+    With folds, and unless `folded` is False, they are fitted once per fold, on the rows outside it.
+    """
+    dataset = data.dataset
+    fitting = data.fitting
+    if not folded:
+        fitting = replace(fitting, groups=None, gathered=None, outside={})
+    validated = len(data.validation_rows) > 0
+    return Problem(
+        dataset.train.X,
+        dataset.train.y,
+        len(dataset.class_names),
+        data.train_rows,
+        fit_stages(chosen(config.preprocessing), fitting),
+        data.validation_X if validated else None,
+        data.validation_y if validated else None,
+        data.validation_rows if validated else None,
+        data.fold_of_row if folded else None,
+        data.block,
+    )
+
+
+def only_model(solver: Solver, config: Config, data: TrainingData) -> LinearModel:
+    """The model of a stack of one cell, saying how it was made. Raises AllDivergedError."""
+    state = solver.state
+    values = state.cells.at(0)
+    if state.diverged_at[0] >= 0:
+        raise AllDivergedError(
+            f"training diverged at iteration {state.diverged_at[0]:,}: {named(values)} is too large; "
+            f"{advice(config, data, config.training.regularization)}"
+        )
+    model = model_of(solver, 0, data, config.training.loss)
+    return with_provenance(model, config, data, **values, iterations=state.iteration)
+
+
+def with_provenance(model: LinearModel, config: Config, data: TrainingData, **facts: Any) -> LinearModel:
+    """The model, saying how it was made: the configuration that counted, the data, and `facts`.
+
+    A setting of which facts give the value that was used stands with that value in the configuration too.
+    """
+    sections = to_dict(config)
+    sections["training"] |= {name: value for name, value in facts.items() if name in sections["training"]}
+    if "refit" not in facts:
+        del sections["tuning"]
+    provenance = {
+        "softmaxclf": __version__,
+        "config": sections,
+        "data": {
+            "name": data.dataset.name,
+            "fingerprint": data.fingerprint,
+            "majority": majority_baseline(data.dataset.train.y, ())[
+                0
+            ],  # evaluating need not read the training rows
+        },
+        **facts,
+    }
+    return replace(model, provenance=provenance)
+
+
+def model_of(solver: Solver, place: int, data: TrainingData, loss: str) -> LinearModel:
+    """The model of the cell at `place` of the stack, in float32."""
+    W, b = solver.weights(place)
+    return LinearModel(
+        np.ascontiguousarray(W, np.float32),
+        b.astype(np.float32),
+        data.dataset.class_names,
+        solver.problem.fitted(int(solver.state.cells.fold[place])),
+        data.dataset.image_shape,
+        loss,
+    )
+
+
+@dataclass
+class StackResult:
+    """A trained stack. departed: what `on_rung` said of the cells that left early. complete: not out of time."""
+
+    solver: Solver
+    departed: Departed = field(default_factory=list)
+    complete: bool = True
+
+    @property
+    def state(self) -> Any:
+        """Where the solver stands."""
+        return self.solver.state
+
+
+class StackTraining:
+    """Trains stacks of one run, each with a checkpoint file of its own.
+
+    scored_rows: how many rows will be scored after training, for an estimate of the time to keep for it.
+    """
+
+    def __init__(
+        self, folder: RunFolder, recipe: Recipe, control: Control, observer: Observer, scored_rows: int
+    ) -> None:
+        self.folder, self.recipe, self.control, self.observer = folder, recipe, control, observer
+        self.scored_rows = scored_rows
+
+    def train(
+        self,
+        problem: Problem,
+        cells: Cells,
+        name: str,
+        *,
+        what: str = "train",
+        plan: Sequence[tuple[int, int]] = (),
+        on_rung: Callable[[Solver, Array, int], Departed] = lambda solver, leaving, rung: [],
+    ) -> StackResult:
+        """Train the cells, from the checkpoint `name` if there is one, and leave their final state in it.
+
+        plan: [(point, cells that go on)] of halving; on_rung(solver, leaving (G,) bool, rung) describes the others.
+        Raises InterruptedRunError on a signal, after a checkpoint.
+        """
+        result, rung = self.stored(problem, cells, name, len(plan))
+        length = result.solver.length
+        self.observer.begin(what, length, result.state.iteration, unit=result.solver.unit)
+        try:
+            for place, (until, keep) in enumerate([*plan, (length, 0)]):
+                if place < rung:
+                    continue
+                if not self._train_until(result, until, name, place):
+                    result.complete = False
+                    break
+                if keep:
+                    self._narrow(result, keep, place, on_rung)
+                    self._save(result, name, place + 1)
+        finally:
+            self.observer.end()
+        return result
+
+    def stored(self, problem: Problem, cells: Cells, name: str, rungs: int = 0) -> tuple[StackResult, int]:
+        """What the checkpoint `name` holds of these cells, or their start, and the number of rungs behind it."""
+        fresh = self.recipe.start(problem, cells)
+        try:
+            found = self.folder.load_checkpoint(name)
+            if found is None:
+                return StackResult(fresh), 0
+            arrays, facts = found
+            # Version 0.1 kept these two numbers among the facts.
+            arrays = {**{n: np.array(facts[n]) for n in ("iteration", "loss_count") if n in facts}, **arrays}
+            where = f"{self.folder.path / name}: expected a state of this run, found another"
+            if not (has_form(facts, _FACTS_FORM) and 0 <= facts["rung"] <= rungs):
+                raise DataError(where)
+            try:
+                state = fresh.state.restored(arrays)
+            except ValueError as error:
+                raise DataError(f"{where} ({error})") from error
+            if not 0 <= state.iteration <= fresh.length:
+                raise DataError(where)
+        except DataError as error:
+            self.observer.warn(f"{error}; starting this stack again")
+            return StackResult(fresh), 0
+        self.observer.note(f"continuing {self.folder.path} at iteration {state.iteration:,}")
+        return StackResult(self.recipe.resumed(problem, state), facts["departed"]), facts["rung"]
+
+    def _train_until(self, result: StackResult, until: int, name: str, rung: int) -> bool:
+        """Train to the point `until`; False when the time is up. The state is saved on every way out."""
+        solver = result.solver
+        watch = _Watch(self, result, name, rung)
+        if solver.state.iteration >= until:
+            if not (self.folder.path / name).exists():
+                self._save(result, name, rung)
+            return True
+        with self.control.deferring():
+            reached = solver.run(until, watch)
+            self._save(result, name, rung)
+        self.control.raise_if_received(
+            f"stopped at iteration {solver.state.iteration:,} of {solver.length:,}; {best_so_far(solver.state)}; "
+            f"everything is saved in {self.folder.path}: the same command continues"
+        )
+        return reached
+
+    def _narrow(
+        self, result: StackResult, keep: int, rung: int, on_rung: Callable[[Solver, Array, int], Departed]
+    ) -> None:
+        state = result.state
+        accuracies = np.where(state.diverged_at >= 0, np.nan, result.solver.validate())
+        going_on = narrowed(accuracies, state.cells.index, keep)
+        result.departed = [*result.departed, *on_rung(result.solver, ~going_on, rung)]
+        result.solver = self.recipe.resumed(result.solver.problem, state.keep(np.flatnonzero(going_on)))
+
+    def _save(self, result: StackResult, name: str, rung: int) -> None:
+        facts = {"rung": rung, "departed": result.departed}
+        self.folder.save_checkpoint(name, result.state.arrays(), facts)
+
+
+class _Watch:
+    """What is asked after each step: show progress, checkpoint, stop."""
+
+    def __init__(self, training: StackTraining, result: StackResult, name: str, rung: int) -> None:
+        self.training, self.result, self.name, self.rung = training, result, name, rung
+        self.started = self.shown = self.saved = time.perf_counter()
+        self.first = result.state.iteration
+
+    def __call__(self, point: int) -> bool:
+        control = self.training.control
+        now = time.perf_counter()
+        if now - self.shown > PROGRESS_SECONDS:
+            self.shown = now
+            self.training.observer.advance(point, figures(self.result.state))
+        if now - self.saved > CHECKPOINT_SECONDS:
+            self.training._save(self.result, self.name, self.rung)
+            self.saved = time.perf_counter()
+        return control.received is not None or self._out_of_time(control, point, now)
+
+    def _out_of_time(self, control: Control, point: int, now: float) -> bool:
+        if control.max_time is None:
+            return False
+        if now - self.started < WARM_SECONDS:
+            return control.out_of_time(WRITING_SECONDS)
+        step = (now - self.started) / max(1, point - self.first)
+        rows = getattr(self.result.solver.settings, "batch_size", len(self.result.solver.problem.train_rows))
+        return control.out_of_time(WRITING_SECONDS + step * self.training.scored_rows / rows)
+
+
+def cut_short(solver: Solver) -> str:
+    """The warning of a run that --max-time ended."""
+    return (
+        f"--max-time ended training at iteration {solver.state.iteration:,} of {solver.length:,}; "
+        "the same command with more time continues"
+    )
+
+
+def figures(state: State) -> str:
+    """The loss and validation accuracy of the stack's best cell at the last history line, for a progress bar."""
+    place = _best_place(state)
+    if place is None:
+        return ""
+    loss, accuracy = state.history.loss[-1][place], state.history.validation_accuracy[-1][place]
+    shown = f"loss {loss:.3f}"
+    return shown if np.isnan(accuracy) else f"{shown}, validation {100 * accuracy:.1f} %"
+
+
+def best_so_far(state: State) -> str:
+    """The best cell at the last history line, in words."""
+    place = _best_place(state)
+    if place is None:
+        return "no figures yet"
+    return f"best so far: {named(state.cells.at(place))} ({figures(state)})"
+
+
+def named(values: Any) -> str:
+    """The settings of a cell in words: "learning rate 1e-07, regularization 8000"."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in values.items())
+
+
+def _best_place(state: State) -> int | None:
+    if not state.history.iteration:
+        return None
+    accuracy, loss = state.history.validation_accuracy[-1], state.history.loss[-1]
+    merit = -loss if np.isnan(accuracy).all() else accuracy
+    return None if np.isnan(merit).all() else int(np.nanargmax(merit))

@@ -1,0 +1,159 @@
+"""The rows that a run works with: the data set, its split into training and validation rows, its fingerprint."""
+
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmaxclf.config import Config
+from softmaxclf.core.scoring import SplitRows
+from softmaxclf.core.splits import stratified_folds, validation_split
+from softmaxclf.core.stages import chosen
+from softmaxclf.core.stages.fitting import FittingRows, gather
+from softmaxclf.datasets.dataset import Dataset, Split
+from softmaxclf.datasets.sources import MissingDataError, open_source
+from softmaxclf.errors import ConfigError
+from softmaxclf.workflows.observer import ByteProgress, Observer
+
+Array = NDArray[Any]
+# Mapped training rows larger than this are visited block by block, since random rows of a file that does not
+# fit in memory come at the speed of the disk's random reads. A fixed bound: the same rows give the same run.
+BLOCK_BYTES = 4 * 2**30
+BLOCK_ROWS = 256
+MOST_NAMED = 10  # classes without a row
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A data set made ready for training.
+
+    train_rows: (n,) indices into dataset.train. validation_rows: (m,) indices into validation_X, which is
+    dataset.train.X when the rows were split off from it; m is 0 without validation.
+    fold_of_row: (N,) or None. fitting: the training rows as stages are fitted on them.
+    """
+
+    dataset: Dataset
+    train_rows: Array
+    validation_X: Array
+    validation_y: Array
+    validation_rows: Array
+    fold_of_row: Array | None
+    fitting: FittingRows
+    fingerprint: str
+    seconds: float = 0.0
+
+    def split(self, name: str) -> SplitRows:
+        """The rows of train, validation or test; the test split is read now. Raises DataError when there is none."""
+        path, train = self.dataset.path, self.dataset.train
+        if name == "test":
+            return SplitRows(name, path, self._test.X, self._test.y)
+        if name == "train":
+            return SplitRows(name, path, train.X, train.y, self.train_rows)
+        return SplitRows(name, path, self.validation_X, self.validation_y, self.validation_rows)
+
+    @cached_property
+    def _test(self) -> Split:
+        return self.dataset.test()
+
+    @property
+    def block(self) -> int | None:
+        """The block size of epoch permutations, or None for uniform ones."""
+        X = self.dataset.train.X
+        return BLOCK_ROWS if isinstance(X, np.memmap) and X.nbytes > BLOCK_BYTES else None
+
+    def describe(self) -> str:
+        """One line: name, rows, columns, classes, seconds."""
+        held = f" + {len(self.validation_rows):,} validation" if len(self.validation_rows) else ""
+        return (
+            f"{self.dataset.name}: {len(self.train_rows):,} training{held} rows of {self.dataset.features:,} columns, "
+            f"{len(self.dataset.class_names)} classes ({self.seconds:.1f} s)"
+        )
+
+
+def prepare(config: Config, observer: Observer, *, folds: int = 0, fit: bool = False) -> TrainingData:
+    """Load (or download) the data of `config` and split its training rows, see `split_up`."""
+    started = time.perf_counter()
+    dataset = load_dataset(config, observer)
+    data = split_up(config, dataset, observer, held_out=config.data.validation, folds=folds, fit=fit)
+    return replace(data, seconds=time.perf_counter() - started)
+
+
+def split_up(
+    config: Config, dataset: Dataset, observer: Observer, *, held_out: int, folds: int = 0, fit: bool = False
+) -> TrainingData:
+    """The rows of a data set made ready for training, read once.
+
+    held_out: how many rows become validation rows where the data have none. With `folds` all training rows are dealt
+    into folds and none is split off. fit: what stages are fitted on is summed up in the same reading. Raises
+    DataError, ConfigError.
+    """
+    stages = chosen(config.preprocessing)
+    for stage in stages:
+        stage.check(dataset.image_shape)
+    y = dataset.train.y
+    fold_of_row = _folds(config, y, folds) if folds else None
+    if folds or dataset.validation is not None:
+        train_rows, unseen = np.arange(len(y)), np.empty(0, np.int64)
+    else:
+        train_rows, unseen = _split(config, y, held_out)
+    validation = dataset.train
+    if dataset.validation is not None and not folds:
+        validation, unseen = dataset.validation, np.arange(len(dataset.validation.y))
+    _check_classes(dataset, train_rows)
+    if empty := dataset.empty_classes:
+        more = f" and {len(empty) - MOST_NAMED:,} more" if len(empty) > MOST_NAMED else ""
+        observer.warn(
+            f"{dataset.path}: classes without a training row: {', '.join(empty[:MOST_NAMED])}{more}"
+        )
+    groups = None if fold_of_row is None else fold_of_row[train_rows]
+    fitting = FittingRows(dataset.train.X, train_rows, groups, dataset.image_shape)
+    gathering = gather(stages, fitting) if fit else []
+    fingerprint = dataset.train.examine(*gathering)
+    if dataset.validation is not None:
+        fingerprint += dataset.validation.examine()
+    return TrainingData(
+        dataset, train_rows, validation.X, validation.y, unseen, fold_of_row, fitting, fingerprint
+    )
+
+
+def load_dataset(config: Config, observer: Observer) -> Dataset:
+    """The data set that `config.data` names; fetched first when it is missing and may be. Raises DataError."""
+    source, directory = config.data.source, Path(config.data.directory)
+    try:
+        return open_source(source, directory, seed=config.data.seed)
+    except MissingDataError:
+        if not config.data.download:
+            raise
+    from softmaxclf.datasets.download import download_source  # brings TLS along, which most runs do not need
+
+    observer.note(f"{source} is not in {directory}: downloading it")
+    download_source(source, directory, progress=ByteProgress(observer, "download"), log=observer.note)
+    return open_source(source, directory, seed=config.data.seed)
+
+
+def _split(config: Config, y: Array, count: int) -> tuple[Array, Array]:
+    if not 0 <= count < len(y):
+        raise ConfigError(
+            f"data.validation: expected fewer than the {len(y):,} training rows, got {count:,}; ask for fewer"
+        )
+    return validation_split(y, count, config.data.validation_rows, config.data.seed)
+
+
+def _folds(config: Config, y: Array, folds: int) -> Array:
+    if folds > len(y):
+        raise ConfigError(
+            f"tuning.folds: expected at most the {len(y):,} training rows, got {folds}; ask for fewer"
+        )
+    return stratified_folds(y, folds, config.data.seed)
+
+
+def _check_classes(dataset: Dataset, train_rows: Array) -> None:
+    if len(np.unique(dataset.train.y[train_rows])) < 2:
+        raise ConfigError(
+            f"{dataset.path}: expected training rows of at least 2 classes after splitting off the validation rows, "
+            "found 1; lower data.validation or use data.validation_rows: drawn"
+        )

@@ -1,0 +1,208 @@
+"""Models side by side: what differs between them, and whether it is more than chance."""
+
+import csv
+import json
+import shutil
+from math import comb
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from softmaxclf.cli.main import cli
+from softmaxclf.datasets.sources import open_source
+from softmaxclf.errors import ConfigError, DataError
+from softmaxclf.model_file import load_model
+from softmaxclf.workflows.models.compare import ComparisonRequest, compare
+from softmaxclf.workflows.observer import Observer
+
+
+class Listener(Observer):
+    """Keeps the warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture(scope="module")
+def runs(sample_folder: Path, features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs on the sample that differ in loss and rate, one of `tune`, and one on features."""
+    folder = tmp_path_factory.mktemp("compare")
+    sample = ["--data", sample_folder, "--iterations", 50, "--set", "preprocessing.mirror=true"]
+    for name, arguments in {
+        "soft": ["train", *sample, "--learning-rate", 1e-6, "--regularization", 10, "--test"],
+        "hinge": [
+            "train",
+            *sample,
+            "--learning-rate",
+            2e-7,
+            "--regularization",
+            10,
+            "--set",
+            "training.loss=hinge",
+        ],
+        "tuned": ["tune", *sample, "--learning-rates", "1e-7,1e-6", "--regularizations", "10"],
+        "held": [
+            "train",
+            *sample,
+            "--learning-rate",
+            1e-6,
+            "--regularization",
+            10,
+            "--set",
+            "data.validation=500",
+        ],
+        "features": ["train", "--data", features_file, "--iterations", 5, "--set", "data.validation=100"],
+    }.items():
+        command = [*map(str, arguments), "--out", str(folder / name)]
+        result = CliRunner().invoke(cli, command, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_the_figures_are_the_recorded_ones_and_what_is_missing_is_evaluated(runs: Path) -> None:
+    listener = Listener()
+    found = compare(ComparisonRequest([runs / "soft", runs / "hinge"]), listener)
+    soft, hinge = found["models"]
+    recorded = [
+        json.loads((runs / name / "metrics.json").read_text())["splits"] for name in ("soft", "hinge")
+    ]
+    assert soft["splits"] == recorded[0] and list(soft["splits"]) == ["train", "validation", "test"]
+    assert {name: hinge["splits"][name] for name in recorded[1]} == recorded[1] and "test" not in recorded[1]
+    assert hinge["splits"]["test"]["rows"] == 1000
+    assert listener.warnings == []
+    assert found["settings"] == {
+        "training.loss": ["softmax", "hinge"],
+        "training.learning_rate": ["1e-06", "2e-07"],
+    }
+
+
+def test_the_paired_test_counts_rows_that_only_one_model_labels_right(
+    runs: Path, sample_folder: Path
+) -> None:
+    found = compare(ComparisonRequest([runs / "soft", runs / "hinge"]), Observer())
+    test = open_source(str(sample_folder), Path("data")).test()
+    first, second = (load_model(runs / name).predict(test.X) == test.y for name in ("soft", "hinge"))
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    n, k = only_first + only_second, min(only_first, only_second)
+    expected = min(1, 2 * sum(comb(n, i) for i in range(k + 1)) / 2**n)
+    (pair,) = found["pairs"]
+    assert (pair["only_first_right"], pair["only_second_right"]) == (only_first, only_second)
+    assert pair["p_value"] == pytest.approx(expected, rel=1e-9)
+    assert pair["rows"] == found["rows"] == 1000
+
+
+def test_of_a_tuned_model_the_chosen_values_count_and_not_the_grid(runs: Path) -> None:
+    found = compare(ComparisonRequest([runs / "soft", runs / "tuned"]), Observer())
+    best = json.loads((runs / "tuned" / "metrics.json").read_text())["best"]
+    expected = {"made by": ["train", "tune"]}
+    if best["learning_rate"] != 1e-6:
+        expected["training.learning_rate"] = ["1e-06", f"{best['learning_rate']:g}"]
+    assert found["settings"] == expected
+
+
+def test_a_bare_weights_file_is_evaluated_on_the_compared_split_only(runs: Path, tmp_path: Path) -> None:
+    shutil.copy(runs / "soft" / "weights.npz", tmp_path / "other.npz")
+    found = compare(ComparisonRequest([runs / "soft" / "weights.npz", tmp_path / "other.npz"]), Observer())
+    folder, alone = found["models"]
+    assert list(folder["splits"]) == ["train", "validation", "test"]
+    assert alone["splits"] == {"test": folder["splits"]["test"]}
+    assert [model["name"] for model in found["models"]] == ["soft", f"{tmp_path.name}/other.npz"]
+    assert found["settings"] == {} and found["pairs"][0]["p_value"] == 1
+
+
+def test_tables_and_pictures_hold_the_same_figures(runs: Path, tmp_path: Path) -> None:
+    request = ComparisonRequest([runs / "soft", runs / "hinge", runs / "tuned"], out=tmp_path / "out")
+    found = compare(request, Observer())
+    folder = tmp_path / "out"
+    assert sorted(file.name for file in folder.iterdir()) == sorted(found["files"])
+    lines = list(csv.DictReader((folder / "compare.csv").read_text().splitlines()))
+    assert [line["model"] for line in lines] == ["soft", "hinge", "tuned"]
+    for line, model in zip(lines, found["models"], strict=True):
+        for split, figures in model["splits"].items():
+            assert float(line[f"{split}_accuracy"]) == figures["accuracy"]
+            assert [float(line[f"{split}_{end}"]) for end in ("low", "high")] == figures["interval"]
+            assert int(line[f"{split}_rows"]) == figures["rows"]
+    pairs = list(csv.DictReader((folder / "pairs.csv").read_text().splitlines()))
+    assert [float(line["p_value"]) for line in pairs] == [pair["p_value"] for pair in found["pairs"]]
+    assert json.loads((folder / "comparison.json").read_text())["pairs"] == found["pairs"]
+    for name in ("compare.png", "curves.png", "templates.png"):
+        with Image.open(folder / name) as picture:
+            assert picture.width == 1200
+
+
+def test_models_without_images_have_no_templates(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "features", tmp_path / "copy")
+    found = compare(
+        ComparisonRequest([runs / "features", tmp_path / "copy"], out=tmp_path / "out"), Observer()
+    )
+    assert "templates.png" not in found["files"] and "curves.png" in found["files"]
+
+
+def test_models_of_different_data_are_refused_unless_rows_are_named(
+    runs: Path, features_file: Path, tmp_path: Path
+) -> None:
+    with np.load(features_file) as arrays:
+        other = {**arrays, "X_train": arrays["X_train"] + 1}
+    np.savez(tmp_path / "other.npz", **other)
+    command = [
+        "train",
+        "--data",
+        str(tmp_path / "other.npz"),
+        "--iterations",
+        "5",
+        "--set",
+        "data.validation=100",
+    ]
+    CliRunner().invoke(cli, [*command, "--out", str(tmp_path / "run")], catch_exceptions=False)
+    both = [runs / "features", tmp_path / "run"]
+    with pytest.raises(ConfigError, match=r"models of the same data, found features \(.*--data"):
+        compare(ComparisonRequest(both), Observer())
+    found = compare(ComparisonRequest(both, source=str(features_file)), Observer())
+    assert [list(model["splits"]) for model in found["models"]] == [["test"], ["test"]]
+    assert found["settings"]["data"][0] != found["settings"]["data"][1]
+
+
+def test_models_that_cannot_be_compared_give_one_clear_line(runs: Path, tmp_path: Path) -> None:
+    for models, split, message in (
+        ([runs / "soft", runs / "features"], "test", "of the same classes, found 10 in .* and 3 in"),
+        ([runs / "soft", runs / "soft" / ".." / "soft"], "test", "one of them twice"),
+        ([runs / "soft", runs / "held"], "validation", "have other validation rows"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            compare(ComparisonRequest(models, split), Observer())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.json", "{}"),
+        ("metrics.json", '{"splits": {"test": {"accuracy": 1}}}'),
+        ("metrics.json", "{"),
+        ("history.csv", "a,b\n1,2\n"),
+        ("history.csv", "iteration,loss,train_accuracy,validation_accuracy\n1,2,x,4\n"),
+        ("history.csv", "iteration,loss,train_accuracy,validation_accuracy\n1,2\n"),
+    ],
+)
+def test_a_broken_file_of_a_run_gives_one_clear_line(
+    runs: Path, tmp_path: Path, name: str, content: str
+) -> None:
+    shutil.copytree(runs / "features", tmp_path / "broken")
+    (tmp_path / "broken" / name).write_text(content)
+    with pytest.raises(DataError, match=f"broken/{name}: expected"):
+        compare(ComparisonRequest([runs / "features", tmp_path / "broken"], out=tmp_path / "out"), Observer())
+
+
+def test_recorded_figures_that_are_no_longer_found_are_warned_of(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "soft", tmp_path / "changed")
+    metrics = json.loads((tmp_path / "changed" / "metrics.json").read_text())
+    metrics["splits"]["test"]["correct"] += 1
+    (tmp_path / "changed" / "metrics.json").write_text(json.dumps(metrics))
+    listener = Listener()
+    compare(ComparisonRequest([runs / "hinge", tmp_path / "changed"]), listener)
+    assert len(listener.warnings) == 1 and "the data are not what they were" in listener.warnings[0]

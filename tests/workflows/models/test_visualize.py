@@ -1,0 +1,172 @@
+"""Templates in numbers and as pictures: the right rows beside them, and nothing else written over."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from softmaxclf.cli.main import cli
+from softmaxclf.datasets.sources import open_source
+from softmaxclf.errors import ConfigError
+from softmaxclf.model_file import load_model
+from softmaxclf.workflows.models.model_rows import open_rows
+from softmaxclf.workflows.models.visualize import (
+    VisualizationRequest,
+    chosen_classes,
+    class_facts,
+    extreme_rows,
+    visualize,
+)
+from softmaxclf.workflows.observer import Observer
+
+
+@pytest.fixture(scope="module")
+def runs(sample_folder: Path, features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a mirror-folded run on images and a run on features."""
+    folder = tmp_path_factory.mktemp("visualize")
+    for name, arguments in {
+        "images": ["--data", sample_folder, "--learning-rate", "1e-6", "--set", "preprocessing.mirror=true"],
+        "features": ["--data", features_file, "--learning-rate", "0.1", "--set", "data.validation=100"],
+    }.items():
+        command = ["train", *map(str, arguments), "--iterations", "50", "--regularization", "0.01"]
+        result = CliRunner().invoke(cli, [*command, "--out", str(folder / name)], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_classes_are_named_or_numbered_in_any_order_each_once(runs: Path) -> None:
+    model = load_model(runs / "images")
+    names = model.class_names
+    assert chosen_classes(model, None) == list(range(10))
+    assert chosen_classes(model, f"{names[7]}, 2,{names[0]},7") == [7, 2, 0]
+
+
+@pytest.mark.parametrize("word", ["10", "-1", "1.5", "²", "99999999999999999999", "nonsense"])
+def test_an_unknown_class_is_refused(runs: Path, word: str) -> None:
+    with pytest.raises(ConfigError, match=r"expected a class name or an index from 0 to 9.*known: "):
+        chosen_classes(load_model(runs / "images"), word)
+    with pytest.raises(ConfigError, match="got none"):
+        chosen_classes(load_model(runs / "images"), " ,")
+
+
+def test_a_misspelt_class_gets_the_nearest_name(runs: Path) -> None:
+    name = load_model(runs / "images").class_names[4]
+    with pytest.raises(ConfigError, match=f"did you mean {name}\\?"):
+        chosen_classes(load_model(runs / "images"), name + "x")
+
+
+def test_the_numbers_are_those_of_the_unfolded_weights(runs: Path) -> None:
+    model = load_model(runs / "images")
+    weights = model.pixel_weights().reshape(3, 32, 32, 10)
+    assert np.array_equal(weights, weights[:, :, ::-1])  # the model is mirror-folded
+    for k, facts in zip([3, 1], class_facts(model, [3, 1]), strict=True):
+        own, strongest = weights[..., k], facts["strongest"]
+        assert (facts["least"], facts["greatest"], facts["index"]) == (own.min(), own.max(), k)
+        assert facts["norm"] == pytest.approx(np.sqrt((own**2).sum()))
+        at = own[strongest["channel"], strongest["row"], strongest["column"]]
+        assert at == strongest["weight"] and abs(at) == np.abs(own).max()
+
+
+def test_the_table_holds_every_weight_at_its_place(runs: Path, tmp_path: Path) -> None:
+    request = VisualizationRequest(
+        runs / "images", classes="4,0", out=tmp_path / "a.png", csv=tmp_path / "w.csv"
+    )
+    visualize(request, Observer())
+    model = load_model(runs / "images")
+    header, *lines = csv.reader((tmp_path / "w.csv").read_text().splitlines())
+    assert header == ["feature", "channel", "row", "column", model.class_names[4], model.class_names[0]]
+    assert len(lines) == 3072 and lines[1024 + 2 * 32 + 5][:4] == ["1093", "1", "2", "5"]
+    assert np.array_equal(np.array(lines, float)[:, 4:], model.pixel_weights()[:, [4, 0]])
+
+
+def test_the_examples_are_the_rows_of_highest_and_lowest_score(runs: Path, sample_folder: Path) -> None:
+    model = load_model(runs / "images")
+    rows = open_rows(model, None, Observer()).rows("train")
+    highest, lowest = extreme_rows(model, rows, 5, Observer())
+    scores = model.scores(open_source(str(sample_folder), Path("data")).train.X[rows.places])
+    for k in range(10):
+        order = np.argsort(-scores[:, k], kind="stable")
+        assert highest[k].tolist() == rows.places[order[:5]].tolist()
+        backwards = np.argsort(scores[:, k], kind="stable")
+        assert lowest[k].tolist() == rows.places[backwards[:5]].tolist()
+
+
+@pytest.mark.parametrize("view", ["shared", "per-class", "signed", "difference"])
+@pytest.mark.parametrize("name", ["images", "features"])
+def test_every_view_of_images_and_of_features_is_drawn(
+    runs: Path, tmp_path: Path, name: str, view: str
+) -> None:
+    request = VisualizationRequest(runs / name, view, classes="0,2", columns=1, out=tmp_path / "a.png")
+    assert len(visualize(request, Observer())["classes"]) == 2
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width == 1200
+
+
+def test_examples_stand_in_a_picture_of_their_own_name(runs: Path) -> None:
+    templates = (runs / "images" / "templates.png").read_bytes()
+    request = VisualizationRequest(runs / "images", "signed", classes="1", examples=True)
+    path = runs / "images" / "templates-signed-selected-examples.png"
+    assert visualize(request, Observer())["picture"] == str(path) and path.exists()
+    assert (runs / "images" / "templates.png").read_bytes() == templates
+
+
+def test_files_of_another_kind_stay_as_they_are(runs: Path, tmp_path: Path) -> None:
+    model = runs / "features"
+    disguised, notes = tmp_path / "model.png", tmp_path / "notes.csv"
+    shutil.copy(model / "weights.npz", disguised)
+    notes.write_text("my,own,table\n")
+    before = {
+        file: file.read_bytes() for file in (disguised, notes, model / "weights.npz", model / "history.csv")
+    }
+    for request, message in (
+        (VisualizationRequest(model, out=model / "weights.npz"), r"ending in \.avif"),
+        (VisualizationRequest(model, out=tmp_path / "noending"), "no ending"),
+        (VisualizationRequest(model, out=disguised), "holds something that is no picture"),
+        (VisualizationRequest(model, out=tmp_path / "a.png", csv=notes), "holds another table"),
+        (
+            VisualizationRequest(model, out=tmp_path / "a.png", csv=model / "history.csv"),
+            "holds another table",
+        ),
+        (VisualizationRequest(model, out=tmp_path / "a.png", csv=tmp_path / "w.txt"), r"ending in \.csv"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            visualize(request, Observer())
+    assert {file: file.read_bytes() for file in before} == before
+    assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf", "jpg", "webp", "avif", "tiff", "gif", "eps", "ps"])
+def test_a_picture_of_any_format_is_replaced_by_a_later_one(runs: Path, tmp_path: Path, ending: str) -> None:
+    request = VisualizationRequest(runs / "features", out=tmp_path / f"a.{ending}", csv=tmp_path / "w.csv")
+    visualize(request, Observer())
+    first = (tmp_path / f"a.{ending}").read_bytes()
+    visualize(request, Observer())
+    assert (tmp_path / f"a.{ending}").read_bytes() == first
+
+
+def test_examples_need_rows_that_are_images(runs: Path) -> None:
+    with pytest.raises(ConfigError, match="the model's rows are no images; leave it out"):
+        visualize(VisualizationRequest(runs / "features", examples=True), Observer())
+
+
+def test_images_of_other_than_one_or_three_channels_are_trained_and_drawn(run_cli, tmp_path):
+    generator = np.random.default_rng(0)
+    X, y = generator.integers(0, 256, (60, 2, 4, 6)).astype(np.uint8), np.arange(60) % 3
+    np.savez(tmp_path / "two.npz", X_train=X, y_train=y, image_shape=[2, 4, 6])
+    arguments = [
+        "--data",
+        tmp_path / "two.npz",
+        "--set",
+        "data.validation=20",
+        "--iterations",
+        5,
+        "--out",
+        "run",
+    ]
+    result = run_cli("train", *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert Path("run/templates.png").exists()
