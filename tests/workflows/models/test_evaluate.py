@@ -115,6 +115,24 @@ def test_every_figure_agrees_with_plain_counting(run: Path, sample_folder: Path)
     assert found["baseline"]["correct"] == int((test.y == baseline).sum())
 
 
+def test_the_training_rows_are_read_for_the_test_split_only_where_the_model_does_not_name_the_baseline(
+    run: Path, sample_folder: Path, tmp_path: Path
+) -> None:
+    broken, expected = tmp_path / "broken", evaluate(EvaluationRequest(run), Observer())
+    shutil.copytree(sample_folder, broken)
+    (broken / "data_batch_1").write_bytes(b"broken")
+    found = evaluate(EvaluationRequest(run, source=str(broken)), Observer())
+    assert (found["accuracy"], found["baseline"]) == (expected["accuracy"], expected["baseline"])
+    model = load_model(run)
+    for recorded in (None, -1, 10, True, "0"):
+        model.provenance["data"]["majority"] = recorded  # type: ignore[index]
+        save_model(tmp_path / "old.npz", model)
+        again = evaluate(EvaluationRequest(tmp_path / "old.npz", source=str(sample_folder)), Observer())
+        assert again["baseline"] == expected["baseline"]
+    with pytest.raises(DataError, match="data_batch_1"):
+        evaluate(EvaluationRequest(tmp_path / "old.npz", source=str(broken)), Observer())
+
+
 def test_the_folder_holds_the_figures_as_tables_and_pictures(run: Path, tmp_path: Path) -> None:
     found = evaluate(EvaluationRequest(run, "validation", out=tmp_path / "out"), Observer())
     folder = tmp_path / "out"
