@@ -137,7 +137,8 @@ def test_hinge_models_say_what_their_probabilities_are(folder: Path, run_cli: Ru
         LinearModel(W, np.zeros(2, np.float32), ("a", "b"), image_shape=(3, 2, 2), loss="hinge"),
     )
     result = run_cli("predict", "hinge.npz", "in", "--quiet")
-    assert result.exit_code == 0 and "Warning: of the probabilities: the hinge loss trains margins, not probabilities" in result.stderr
+    assert result.exit_code == 0
+    assert "Warning: of the probabilities: the hinge loss trains margins, not probabilities" in result.stderr
 
 
 def test_names_that_no_terminal_can_show_are_printed_as_escapes(folder: Path, run_cli: Run) -> None:

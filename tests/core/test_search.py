@@ -239,7 +239,15 @@ def test_an_outcome_is_read_back_from_its_document(values, figures):
     assert list(document)[: len(values)] == list(values)
     assert document["validation_accuracy"] == 0.4 and document["validation_interval"] == [0.3, 0.5]
     found = Outcome.of_document(document, tuple(values))
-    kept = ("values", "train_accuracy", "validation_accuracy", "validation_loss", "interval", "status", "figures")
+    kept = (
+        "values",
+        "train_accuracy",
+        "validation_accuracy",
+        "validation_loss",
+        "interval",
+        "status",
+        "figures",
+    )
     assert all(getattr(found, name) == getattr(told, name) for name in kept)
     assert found.state == "cut"
 

@@ -61,7 +61,9 @@ def test_a_grid_of_one_axis_is_one_row_without_a_name(check: Any, texts: Callabl
     assert table.row_labels == [""] and table.validation == pytest.approx(np.array([[5, 10, 15]]))
     assert table.best == (0, 1) and table.number.tolist() == [[1, 2, 0]]
     figure = check(lambda: draw_grid(table))
-    assert {"regularization", "1", "2", "3", "15.0"} <= set(texts(figure)) and "learning rate" not in texts(figure)
+    assert {"regularization", "1", "2", "3", "15.0"} <= set(texts(figure)) and "learning rate" not in texts(
+        figure
+    )
 
 
 def test_the_rows_are_labelled_with_their_values() -> None:

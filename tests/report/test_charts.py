@@ -36,7 +36,9 @@ def test_lines_run_through_their_values():
 
 
 def test_a_loss_that_spans_much_is_logarithmic():
-    falling = learning_curves([(1, 100.0, np.nan, np.nan), (2, 10.0, np.nan, np.nan), (3, 1.0, np.nan, np.nan)])
+    falling = learning_curves(
+        [(1, 100.0, np.nan, np.nan), (2, 10.0, np.nan, np.nan), (3, 1.0, np.nan, np.nan)]
+    )
     (loss,) = points(loss_chart(falling, "loss"))
     assert loss[2, 1] - loss[1, 1] == pytest.approx(loss[1, 1] - loss[0, 1], abs=0.11)
 
