@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from softmaxclf import __version__
 from softmaxclf.config import Config, to_dict
+from softmaxclf.core.metrics import majority_baseline
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import narrowed
@@ -120,7 +121,13 @@ def with_provenance(model: LinearModel, config: Config, data: TrainingData, **fa
     provenance = {
         "softmaxclf": __version__,
         "config": sections,
-        "data": {"name": data.dataset.name, "fingerprint": data.fingerprint},
+        "data": {
+            "name": data.dataset.name,
+            "fingerprint": data.fingerprint,
+            "majority": majority_baseline(data.dataset.train.y, ())[
+                0
+            ],  # evaluating need not read the training rows
+        },
         **facts,
     }
     return replace(model, provenance=provenance)
