@@ -40,7 +40,7 @@ def loss_at_zero(subject: Subject) -> Check:
     expected = known.at_zero(K)
     found = subject.classical(np.zeros_like(subject.W), subject.X, subject.y, 0.0)[0]
     text = f"{known.at_zero_formula.format(K=K)} = {expected:.6g}"
-    return _check("loss at W = 0", text, found, bool(relative_error(found, expected, 1.0) <= TOLERANCE))
+    return _check("loss at W = 0", text, found, relative_error(found, expected, 1.0) <= TOLERANCE)
 
 
 def regularization(subject: Subject) -> Check:
@@ -49,8 +49,8 @@ def regularization(subject: Subject) -> Check:
     expected = 0.5 * reg * float(np.square(W).sum())
     before, after = (subject.classical(W, X, y, strength)[0] for strength in (reg, 2 * reg))
     close = relative_error(after - before, expected, rounding(after) / TOLERANCE) <= TOLERANCE
-    passed = after > before and bool(close)
-    return _check("more regularization raises the loss", f"+{expected:.6g}", after - before, passed)
+    text = f"+{expected:.6g}"
+    return _check("more regularization raises the loss", text, after - before, after > before and close)
 
 
 def overfit(subject: Subject) -> Check:

@@ -24,6 +24,7 @@ from softmaxclf.core.checks.gradcheck import (
     axes,
     check_gradient,
     random_directions,
+    relative_error,
     suitable_step,
 )
 from softmaxclf.core.checks.reference import hinge_loss_naive, softmax_loss_naive
@@ -37,11 +38,11 @@ EXACT = 1e-9  # relative: two routes to the same sums in float64
 SMALL_ROWS, SMALL_FEATURES = 20, 12
 REPEATS = 5  # of the quick loss; the median of its times is told
 
-# name, letter, its part of W (whose last row is the bias), whether the bias is regularized
-BLOCKS: tuple[tuple[str, str, Any, bool], ...] = (
-    ("weights W", "W", slice(None, -1), False),
-    ("bias b", "b", -1, False),
-    ("W with a column of ones", "W", slice(None), True),
+# name, rows of W with the bias as its last one, whether the bias is regularized
+BLOCKS = (
+    ("weights W", slice(None, -1), False),
+    ("bias b", slice(-1, None), False),
+    ("W with a column of ones", slice(None), True),
 )
 
 
@@ -105,32 +106,24 @@ def elementwise_checks(subject: Subject) -> list[Check]:
 
 def direction_checks(subject: Subject) -> list[Check]:
     """The gradient of every block, all of its coordinates at once, along random directions."""
-    return _numeric_checks(
-        subject, "random directions", lambda shape, seed, _: random_directions(shape, seed)
-    )
+    return _numeric_checks(subject, "random directions", random_directions)
 
 
-def _numeric_checks(
-    subject: Subject, how: str, lines: Callable[[tuple[int, ...], int, str], Iterable[Line]]
-) -> list[Check]:
+def _numeric_checks(subject: Subject, how: str, lines: Callable[[Array, int], Iterable[Line]]) -> list[Check]:
     X, y, W = subject.X, subject.y, subject.W
-    group = f"{how}, {len(X)} rows, {X.shape[1] - 1:,} features"
     bends = LOSSES.load(subject.loss).kinks
 
-    def check(name: str, letter: str, part: Any, regularize_bias: bool) -> Check:
-        def whole(block: Array) -> Array:
-            changed = W.copy()
-            changed[part] = block
-            return changed
-
+    def check(name: str, rows: slice, regularize_bias: bool) -> Check:
+        part = np.zeros(W.shape, bool)
+        part[rows] = True
         return check_gradient(
-            lambda block: subject.at(whole(block), regularize_bias)[0],
-            subject.at(W, regularize_bias)[1][part],
-            W[part],
-            lines(W[part].shape, subject.seed, letter),
-            h=suitable_step(X[:, part]),
-            kinks=None if bends is None else lambda block: bends(X @ whole(block), y),
-            group=group,
+            lambda V: subject.at(V, regularize_bias)[0],
+            subject.at(W, regularize_bias)[1],
+            W,
+            lines(part, subject.seed),
+            h=suitable_step(X[:, rows]),
+            kinks=None if bends is None else lambda V: bends(X @ V, y),
+            group=f"{how}, {len(X)} rows, {X.shape[1] - 1:,} features",
             name=name,
         )
 
@@ -151,11 +144,14 @@ def _loop_check(subject: Subject, loss: str) -> Check:
     (naive_loss, naive_dW), naive_seconds = _timed(NAIVE[loss], *arguments)
     runs = [_timed(vectorized, *arguments) for _ in range(REPEATS)]
     (value, dW), seconds = runs[0][0], median(took for _, took in runs)
-    error = max(difference(np.array(value), np.array(naive_loss)), difference(dW, naive_dW))
-    times = {"loss": loss, "naive_seconds": naive_seconds, "vectorized_seconds": seconds}
-    times["ratio"] = naive_seconds / max(seconds, 1e-9)
-    group = "naive loops against vectorized"
-    return exact_check(group, f"{loss} loss and gradient", "equal", error, times)
+    error = max(relative_error(value, naive_loss), relative_error(dW, naive_dW))
+    times = {
+        "loss": loss,
+        "naive_seconds": naive_seconds,
+        "vectorized_seconds": seconds,
+        "ratio": naive_seconds / max(seconds, 1e-9),
+    }
+    return exact_check("naive loops against vectorized", f"{loss} loss and gradient", "equal", error, times)
 
 
 def exact_check(
@@ -164,15 +160,6 @@ def exact_check(
     """Two routes that differ by the relative `error` should differ by EXACT at most."""
     found, passed = f"{error:.1e}", bool(error <= EXACT)
     return Check(group, name, f"{expected} within {EXACT:g}", found, error, passed, times=times)
-
-
-def difference(found: Array, expected: Array, floor: float = 0.0) -> float:
-    """The largest difference, relative to the largest expected value or `floor`; infinite where one is not finite."""
-    size = max(float(np.abs(expected).max(initial=0.0)), floor)
-    apart = float(np.abs(found - expected).max(initial=0.0))
-    if not np.isfinite(apart) or not np.isfinite(size):
-        return float("inf")
-    return apart / size if size > 0 else apart
 
 
 def _timed(loss: LossFunction, *arguments: Any) -> tuple[tuple[float, Array], float]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from softmaxclf.core.checks.gradcheck import Check
+from softmaxclf.core.checks.gradcheck import ROUNDING, Check, relative_error
 from softmaxclf.core.checks.sanity import largest_rate
-from softmaxclf.core.checks.selfcheck import EXACT, NAIVE, Subject, difference, exact_check, make_subject
+from softmaxclf.core.checks.selfcheck import EXACT, NAIVE, Subject, exact_check, make_subject
 from softmaxclf.core.images import ImageShape
 from softmaxclf.core.losses.loss import Array
 from softmaxclf.core.losses.softmax import with_bias
@@ -22,7 +22,6 @@ from softmaxclf.core.stages.fitting import FittingRows, fit_stages
 from softmaxclf.core.stages.stage import Preprocessing
 
 ENGINE_ROWS = 40
-ROUNDING = 8 * float(np.finfo(np.float64).eps)  # of a weight, from which a step is told as a difference
 # name, stages, bias trick
 ENGINE_CASES = (
     ("raw rows", (), False),
@@ -73,7 +72,7 @@ def _step_error(start: Subject, rows: Array, preprocessing: Preprocessing, regul
         # weights and bias have different units, so each block is compared with its own size
         for part in (slice(None, -1), -1):
             floor = ROUNDING * float(np.abs(start.W[part]).max()) / EXACT
-            errors.append(difference((W - start.W)[part], -learning_rate * gradient[part], floor))
+            errors.append(relative_error((W - start.W)[part], -learning_rate * gradient[part], floor))
     return max(errors)
 
 
