@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from softmaxclf.cli.console import PLAIN
 from softmaxclf.cli.explanation import bar, figure, score_bar
 from softmaxclf.cli.main import cli
 
@@ -191,17 +192,17 @@ def test_a_picture_is_written_where_asked(run_cli, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("share", "fine", "coarse"),
-    [(0, "", ""), (0.5, "█" * 12, "#" * 12), (1, "█" * 24, "#" * 24), (0.01, "▎", "")],
+    ("share", "fine", "plain"),
+    [(0, "", ""), (0.5, "█" * 12, "#" * 12), (1, "█" * 24, "#" * 24), (0.01, "▎", ""), (0.03, "▊", "#")],
 )
-def test_a_bar_is_as_long_as_its_share(share, fine, coarse):
-    assert (bar(share, fine=True), bar(share, fine=False)) == (fine, coarse)
+def test_a_bar_is_as_long_as_its_share(share, fine, plain):
+    assert (bar(share), bar(share).translate(PLAIN)) == (fine, plain)
 
 
 def test_score_bars_grow_to_both_sides_of_one_axis():
-    bars = [score_bar(score, -1, 3, fine=False) for score in (-1, 0, 3)]
-    assert bars == ["######|" + " " * 18, " " * 6 + "|" + " " * 18, " " * 6 + "|" + "#" * 18]
-    assert score_bar(0, 0, 0, fine=True) == "│" + " " * 24
+    bars = [score_bar(score, -1, 3) for score in (-1, 0, 3)]
+    assert bars == ["██████│" + " " * 18, " " * 6 + "│" + " " * 18, " " * 6 + "│" + "█" * 18]
+    assert score_bar(0, 0, 0) == "│" + " " * 24
 
 
 @pytest.mark.parametrize(

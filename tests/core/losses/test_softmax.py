@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from softmaxclf.core.checks.gradcheck import numeric_gradient, relative_error
 from softmaxclf.core.losses.softmax import (
     as_floats,
     cross_entropy,
@@ -23,6 +22,7 @@ from softmaxclf.core.losses.softmax import (
     tied_maxima,
     with_bias,
 )
+from tests.core.numeric import errors, numeric_gradient
 
 pytestmark = pytest.mark.usefixtures("floating_point_errors_raise")
 
@@ -110,7 +110,7 @@ def test_the_score_gradient_is_the_derivative_of_the_loss(scores):
     scores = np.clip(scores, -5, 5)
     y = labels_for(scores)
     numeric = numeric_gradient(lambda s: float(cross_entropy(s, y).sum()), scores)
-    assert relative_error(score_gradient(scores, y), numeric, floor=1e-2).max() < 1e-6
+    assert errors(score_gradient(scores, y), numeric, floor=1e-2).max() < 1e-6
 
 
 @settings(deadline=None)
@@ -118,7 +118,7 @@ def test_the_score_gradient_is_the_derivative_of_the_loss(scores):
 def test_the_jacobian_is_the_derivative_of_softmax(scores):
     columns = [numeric_gradient(lambda s, i=i: float(softmax(s)[i]), scores) for i in range(len(scores))]
     jacobian = softmax_jacobian(scores)
-    assert relative_error(jacobian, np.array(columns), floor=1e-3).max() < 1e-6
+    assert errors(jacobian, np.array(columns), floor=1e-3).max() < 1e-6
     assert jacobian.sum(axis=0) == pytest.approx(0, abs=1e-15)
     assert (jacobian == jacobian.T).all()
 
