@@ -2,8 +2,9 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from string import Formatter
+from typing import Any, ClassVar
 
 import click
 from tqdm import tqdm
@@ -18,12 +19,8 @@ class Console(Observer):
     """Prints what a workflow tells, and its answer. Bars appear only when stderr is a terminal."""
 
     def __init__(self, *, quiet: bool, verbose: bool, no_progress: bool, as_json: bool) -> None:
-        self.quiet, self.verbose, self.no_progress, self.as_json = (
-            quiet,
-            verbose,
-            no_progress or quiet,
-            as_json,
-        )
+        self.quiet, self.verbose, self.as_json = quiet, verbose, as_json
+        self.no_progress = no_progress or quiet
         self._bar: tqdm[Any] | None = None
 
     def answer(self, document: Any, text: Callable[[Any], str]) -> None:
@@ -94,6 +91,14 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: Collectio
     return "\n".join(padded(line).rstrip() for line in lines)
 
 
+def listed(
+    items: Iterable[Mapping[str, Any]], columns: Sequence[tuple[str, str]], left: Collection[int] = (0,)
+) -> str:
+    """A table of items, a line each: columns are pairs of a title and a template of the cell, see `fill`."""
+    rows = [[fill(template, each) for _, template in columns] for each in items]
+    return table([title for title, _ in columns], rows, left)
+
+
 def percent(share: float | None) -> str:
     """A share as "38.60 %", or a dash when there is none."""
     return "-" if share is None or share != share else f"{100 * share:.2f} %"
@@ -106,9 +111,17 @@ def interval(bounds: Sequence[float]) -> str:
     return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """A figure with that many decimals, or a dash when there is none."""
-    return "-" if value is None or value != value else f"{value:.{digits}f}"
+def number(value: float | None) -> str:
+    """A figure with four decimals, or a dash when there is none."""
+    return "-" if value is None or value != value else f"{value:.4f}"
+
+
+def decimals(value: float | None) -> str:
+    """Four decimals, three digits and an exponent where those would show nothing, or nothing of nothing."""
+    if value is None:
+        return ""
+    value += 0.0  # turns -0 into 0
+    return f"{value:.4f}" if value == 0 or 1e-4 <= abs(value) < 1e6 else f"{value:.2e}"
 
 
 def figure(value: Any) -> str:
@@ -118,6 +131,26 @@ def figure(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, int | float) else "-" if value is None else str(value)
 
 
+def quoted(path: object) -> str:
+    """A path as a shell would take it."""
+    return shlex.quote(str(path))
+
+
+class _Filler(Formatter):
+    FORMATS: ClassVar[dict[str, Callable[[Any], str]]] = {
+        each.__name__: each for each in (percent, interval, number, decimals, figure, quoted)
+    }
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        named = self.FORMATS.get(format_spec)
+        return named(value) if named else super().format_field(value, format_spec)
+
+
+def fill(template: str, values: Mapping[str, Any]) -> str:
+    """A template such as "{loss:number} on {rows:,} rows of {data}", where a format may be a function of this file."""
+    return _Filler().vformat(template, (), values)
+
+
 def settings(values: Mapping[str, float]) -> str:
     """The settings of a cell in words: "learning rate 1e-07, regularization 8000"."""
     return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in values.items())
@@ -125,21 +158,13 @@ def settings(values: Mapping[str, float]) -> str:
 
 def splits_table(splits: Mapping[str, Mapping[str, Any]], title: str = "split") -> str:
     """Accuracy of each split with its interval, rows and loss, and what is to be noted of them."""
-    rows = [
-        [
-            name,
-            percent(split["accuracy"]),
-            interval(split["interval"]),
-            f"{split['rows']:,}",
-            number(split["loss"]),
-        ]
-        for name, split in splits.items()
+    items = [{"name": name, **split} for name, split in splits.items()]
+    columns = [
+        (title, "{name}"),
+        ("accuracy", "{accuracy:percent}"),
+        ("95 % interval", "{interval:interval}"),
+        ("rows", "{rows:,}"),
+        ("loss", "{loss:number}"),
     ]
-    text = table([title, "accuracy", "95 % interval", "rows", "loss"], rows)
-    notes = [f"{name}: {split['note']}" for name, split in splits.items() if split.get("note")]
-    return "\n".join([text, *notes])
-
-
-def quoted(path: object) -> str:
-    """A path as a shell would take it."""
-    return shlex.quote(str(path))
+    notes = [fill("{name}: {note}", each) for each in items if each.get("note")]
+    return "\n".join([listed(items, columns), *notes])

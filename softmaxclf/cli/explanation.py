@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from softmaxclf.cli import console
+from softmaxclf.cli.console import decimals
 
 MOST_CLASSES = 25  # lines that a screen holds; --json has them all
 MOST_JACOBIAN = 12  # columns that a line holds
@@ -11,6 +12,16 @@ BAR = 24  # cells
 BLOCKS = " ▏▎▍▌▋▊▉█"  # eighths of a cell
 AXIS = "│"
 VISIBLE = 1e-9  # a change of a probability that is more than the rounding of usual scores
+
+STEPS = (
+    ("class", "{class}"),
+    ("score", "{score:decimals}"),
+    ("score - max", "{shifted:decimals}"),
+    ("exp of it", "{exp:decimals}"),
+    ("probability", "{probability:decimals}"),
+    ("hard max", "{hard_max:.0f}"),
+    ("gradient p - y", "{gradient:decimals}"),
+)
 
 Document = Mapping[str, Any]
 
@@ -40,12 +51,6 @@ def shown_classes(result: Document) -> list[int]:
     if label is not None and label["index"] not in chosen:
         chosen[-1] = label["index"]
     return sorted(chosen)
-
-
-def figure(value: float) -> str:
-    """A number with four decimals, or with three digits and an exponent where those would show nothing of it."""
-    value += 0.0  # turns -0 into 0
-    return f"{value:.4f}" if value == 0 or 1e-4 <= abs(value) < 1e6 else f"{value:.2e}"
 
 
 def counted(count: int, singular: str, plural: str | None = None) -> str:
@@ -83,22 +88,10 @@ def _origin(result: Document, shown: int) -> str:
 
 def _steps(result: Document, shown: Sequence[int]) -> str:
     """The table of all steps, a class per line, and the sums over all classes."""
-    keys = ["score", "shifted", "exp", "probability", "hard_max"]
-    columns = ["class", "score", "score - max", "exp of it", "probability", "hard max"]
-    if result["label"] is not None:
-        keys, columns = [*keys, "gradient"], [*columns, "gradient p - y"]
-    rows = []
-    for k in shown:
-        each = result["classes"][k]
-        cells = [f"{each[key]:.0f}" if key == "hard_max" else figure(each[key]) for key in keys]
-        rows.append([each["class"], *cells])
-    sums = {
-        "exp": figure(result["sum_of_exp"]),
-        "probability": figure(1),
-        "hard_max": "1",
-        "gradient": figure(0),
-    }
-    return console.table(columns, [*rows, ["sum", *(sums.get(key, "") for key in keys)]])
+    sums = {"exp": result["sum_of_exp"], "probability": 1.0, "hard_max": 1, "gradient": 0.0}
+    total = {"class": "sum", "score": None, "shifted": None, **sums}
+    columns = STEPS if result["label"] is not None else STEPS[:-1]
+    return console.listed([*(result["classes"][k] for k in shown), total], columns)
 
 
 def _chart(classes: Sequence[Document]) -> str:
@@ -107,7 +100,7 @@ def _chart(classes: Sequence[Document]) -> str:
     rows = [
         [
             each["class"],
-            figure(each["score"]),
+            decimals(each["score"]),
             score_bar(each["score"], min(scores), max(scores)),
             f"{100 * each['probability']:5.1f} % {AXIS}{bar(each['probability'])}",
         ]
@@ -126,7 +119,7 @@ def _decision(result: Document) -> str:
         decided = f"hard max gives all to class {result['winner']}, the only one with the highest score"
     return (
         f"Decision: {decided}.\n"
-        f"Softness: entropy {figure(result['entropy'])} nats, as uncertain as {result['effective_classes']:.2f} "
+        f"Softness: entropy {decimals(result['entropy'])} nats, as uncertain as {result['effective_classes']:.2f} "
         f"equally likely classes of {len(result['classes']):,}."
     )
 
@@ -137,15 +130,15 @@ def _losses(result: Document) -> str:
         return "Losses and gradient: name the right class with --label."
     own = result["classes"][result["label"]["index"]]
     close = sum((each["hinge_margin"] or 0) > 0 for each in result["classes"])
-    shifted = figure(own["shifted"]) if own["shifted"] >= 0 else f"({figure(own['shifted'])})"
-    sums = f"sum of {counted(close, 'margin')} s_j - ({figure(own['score'])}) + 1 above 0"
+    shifted = decimals(own["shifted"]) if own["shifted"] >= 0 else f"({decimals(own['shifted'])})"
+    sums = f"sum of {counted(close, 'margin')} s_j - ({decimals(own['score'])}) + 1 above 0"
     rows = [
         [
             "cross-entropy",
-            figure(result["cross_entropy"]),
-            f"log {figure(result['sum_of_exp'])} - {shifted} = -log p",
+            decimals(result["cross_entropy"]),
+            f"log {decimals(result['sum_of_exp'])} - {shifted} = -log p",
         ],
-        ["hinge", figure(result["hinge"]), sums],
+        ["hinge", decimals(result["hinge"]), sums],
     ]
     table = console.table(["loss", f"class {own['class']}", "how"], rows, left=(0, 2))
     return f"{table}\n{_push_and_pull(own, close)}"
@@ -160,7 +153,7 @@ def _push_and_pull(own: Mapping[str, Any], close: int) -> str:
     )
     return (
         "Push all, pull one: a step against p - y pushes every score down by its probability and pulls\n"
-        f"that of {name} up by 1, in all by 1 - p = {figure(-own['gradient'])}.\n{hinge}"
+        f"that of {name} up by 1, in all by 1 - p = {decimals(-own['gradient'])}.\n{hinge}"
     )
 
 
@@ -168,7 +161,7 @@ def _jacobian(result: Document) -> str:
     names = [each["class"] for each in result["classes"]]
     if len(names) > MOST_JACOBIAN:
         return f"Jacobian dp_i/ds_j: {len(names):,} x {len(names):,} numbers, with --json."
-    rows = [[name, *map(figure, line)] for name, line in zip(names, result["jacobian"], strict=True)]
+    rows = [[name, *map(decimals, line)] for name, line in zip(names, result["jacobian"], strict=True)]
     note = "Jacobian: how much the probability of a line moves per unit of a column's score, p_i (1[i = j] - p_j)"
     return f"{note}\n{console.table(['dp_i/ds_j', *names], rows)}"
 
@@ -190,8 +183,8 @@ def _changes(result: Document, shown: Sequence[int]) -> str:
         each = result["classes"][k]
         numbers = [each["score"], each["probability"]]
         numbers += [part[key][k] for part in (added, scaled) for key in ("scores", "probabilities")]
-        rows.append([each["class"], *map(figure, numbers)])
-    entropies = [cell for part in (result, added, scaled) for cell in ("", figure(part["entropy"]))]
+        rows.append([each["class"], *map(decimals, numbers)])
+    entropies = [cell for part in (result, added, scaled) for cell in ("", decimals(part["entropy"]))]
     table = console.table(columns, [*rows, ["entropy", *entropies]])
     return f"{table}\n{_adding_says(added)}\n{_scaling_says(result)}"
 
@@ -201,7 +194,7 @@ def _adding_says(added: Document) -> str:
     if change > VISIBLE:
         return (
             f"Adding {added['constant']:g} should change nothing, but 64-bit numbers of this size hold only 16 digits\n"
-            f"and the differences are lost: probabilities move by up to {figure(change)}."
+            f"and the differences are lost: probabilities move by up to {decimals(change)}."
         )
     seen = "not one digit" if change == 0 else f"nothing but rounding ({change:.0e} at most)"
     return f"Adding {added['constant']:g} to every score changes {seen}: softmax sees differences only."

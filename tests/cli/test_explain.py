@@ -5,8 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from softmaxclf.cli.console import PLAIN
-from softmaxclf.cli.explanation import bar, figure, score_bar
+from softmaxclf.cli.console import PLAIN, decimals
+from softmaxclf.cli.explanation import bar, score_bar
 from softmaxclf.cli.main import cli
 
 # Worked numbers that texts give: scores, probabilities, and how exact they are given.
@@ -210,7 +210,7 @@ def test_score_bars_grow_to_both_sides_of_one_axis():
     [(0, "0.0000"), (-0.0, "0.0000"), (0.1755, "0.1755"), (5.75e-290, "5.75e-290"), (-1e6, "-1.00e+06")],
 )
 def test_figures_keep_what_there_is_to_see(value, text):
-    assert figure(value) == text
+    assert decimals(value) == text
 
 
 def test_an_output_without_block_letters_gets_plain_ones():

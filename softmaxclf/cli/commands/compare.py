@@ -8,6 +8,13 @@ import click
 
 from softmaxclf.cli import console, options
 
+PAIRS = (
+    ("pair", "{first} : {second}"),
+    ("only first right", "{only_first_right:,}"),
+    ("only second right", "{only_second_right:,}"),
+    ("p", "{p_value:.2g}"),
+)
+
 
 @click.command()
 @click.argument("models", metavar="RUN RUN...", nargs=-1, required=True, type=options.PATH)
@@ -62,20 +69,10 @@ def _accuracies(result: Mapping[str, Any]) -> str:
 
 
 def _pairs(result: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            f"{pair['first']} : {pair['second']}",
-            f"{pair['only_first_right']:,}",
-            f"{pair['only_second_right']:,}",
-            f"{pair['p_value']:.2g}",
-        ]
-        for pair in result["pairs"]
-    ]
+    tests = len(result["pairs"])
     lines = [
-        f"On the same {result['rows']:,} {result['split']} rows of {result['data']} (paired exact McNemar test):",
-        console.table(["pair", "only first right", "only second right", "p"], rows),
+        console.fill("On the same {rows:,} {split} rows of {data} (paired exact McNemar test):", result),
+        console.listed(result["pairs"], PAIRS),
         "p is the chance of a difference at least this large between equally accurate models",
     ]
-    if len(rows) > 1:
-        lines.append(f"p is not corrected for making {len(rows)} tests")
-    return "\n".join(lines)
+    return "\n".join([*lines, *([f"p is not corrected for making {tests} tests"] if tests > 1 else [])])

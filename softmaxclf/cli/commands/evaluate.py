@@ -7,6 +7,42 @@ import click
 
 from softmaxclf.cli import console, options
 
+CLASSES = (
+    ("class", "{class}"),
+    ("precision", "{precision:percent}"),
+    ("95 % interval", "{precision_interval:interval}"),
+    ("recall", "{recall:percent}"),
+    ("95 % interval", "{recall_interval:interval}"),
+    ("F1", "{f1:percent}"),
+    ("rows", "{support:,}"),
+)
+PAIRS = (
+    ("most confused (true -> predicted)", "{true} -> {predicted}"),
+    ("rows", "{rows:,}"),
+    ("of", "{support:,}"),
+    ("share", "{share:percent}"),
+    ("95 % interval", "{interval:interval}"),
+)
+CALIBRATION = (
+    ("split", "{name}"),
+    ("rows", "{rows:,}"),
+    ("log-loss before", "{before[log_loss]:number}"),
+    ("after", "{after[log_loss]:number}"),
+    ("calibration error before", "{before[calibration_error]:percent}"),
+    ("after", "{after[calibration_error]:percent}"),
+)
+ACCURACY = """\
+{correct:,} of {rows:,} rows of {data} are labelled right ({loss_function} loss)
+always saying {baseline[class]}, the most frequent training label: {baseline[accuracy]:percent} \
+({baseline[interval]:interval}, {rows:,} rows)
+
+Probabilities ({probabilities}), {rows:,} rows:
+log-loss {log_loss:number}, Brier score {brier:number}, \
+expected calibration error {calibration_error:percent} ({bins} bins)"""
+TEMPERATURE = """\
+Temperature {temperature:.4g}, fitted on {rows:,} validation rows; the model with it is {file:quoted}, \
+its labels are the same"""
+
 
 @click.command()
 @options.model
@@ -43,82 +79,18 @@ def evaluate(output: console.Console, **request: Any) -> None:
 
 
 def _text(result: Mapping[str, Any]) -> str:
-    parts = [_accuracy(result), _probabilities(result), _classes(result), _pairs(result)]
+    judged = console.fill(ACCURACY, {**result, "bins": len(result["reliability"])})
+    parts = [
+        f"{console.splits_table({result['split']: result})}\n{judged}",
+        console.listed(result["per_class"], CLASSES),
+    ]
+    if result["confused_pairs"]:
+        parts.append(console.listed(result["confused_pairs"], PAIRS))
     if "calibration" in result:
-        parts.append(_calibration(result["calibration"]))
+        splits = [{"name": name, **each} for name, each in result["calibration"]["splits"].items()]
+        told = console.fill(TEMPERATURE, result["calibration"])
+        parts.append(f"{told}\n{console.listed(splits, CALIBRATION)}")
     if "out" in result:
         parts.append(f"{', '.join(result['files'])} are in {console.quoted(result['out'])}")
-    parts.append(f"Next: softmaxclf visualize-weights {console.quoted(result['model'])}")
-    return "\n\n".join(part for part in parts if part)
-
-
-def _accuracy(result: Mapping[str, Any]) -> str:
-    baseline = result["baseline"]
-    rows = f"{result['rows']:,}"
-    lines = [
-        console.splits_table({result["split"]: result}),
-        f"{result['correct']:,} of {rows} rows of {result['data']} are labelled right ({result['loss_function']} loss)",
-        f"always saying {baseline['class']}, the most frequent training label: {console.percent(baseline['accuracy'])} "
-        f"({console.interval(baseline['interval'])}, {rows} rows)",
-    ]
-    return "\n".join(lines)
-
-
-def _probabilities(result: Mapping[str, Any]) -> str:
-    bins = f"{len(result['reliability'])} bins"
-    return (
-        f"Probabilities ({result['probabilities']}), {result['rows']:,} rows:\n"
-        f"log-loss {console.number(result['log_loss'])}, Brier score {console.number(result['brier'])}, "
-        f"expected calibration error {console.percent(result['calibration_error'])} ({bins})"
-    )
-
-
-def _classes(result: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            each["class"],
-            console.percent(each["precision"]),
-            console.interval(each["precision_interval"]),
-            console.percent(each["recall"]),
-            console.interval(each["recall_interval"]),
-            console.percent(each["f1"]),
-            f"{each['support']:,}",
-        ]
-        for each in result["per_class"]
-    ]
-    return console.table(
-        ["class", "precision", "95 % interval", "recall", "95 % interval", "F1", "rows"], rows
-    )
-
-
-def _pairs(result: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            f"{each['true']} -> {each['predicted']}",
-            f"{each['rows']:,}",
-            f"{each['support']:,}",
-            console.percent(each["share"]),
-            console.interval(each["interval"]),
-        ]
-        for each in result["confused_pairs"]
-    ]
-    if not rows:
-        return ""
-    return console.table(["most confused (true -> predicted)", "rows", "of", "share", "95 % interval"], rows)
-
-
-def _calibration(calibration: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            name,
-            f"{each['rows']:,}",
-            *(console.number(each[when]["log_loss"]) for when in ("before", "after")),
-            *(console.percent(each[when]["calibration_error"]) for when in ("before", "after")),
-        ]
-        for name, each in calibration["splits"].items()
-    ]
-    columns = ["split", "rows", "log-loss before", "after", "calibration error before", "after"]
-    return (
-        f"Temperature {calibration['temperature']:.4g}, fitted on {calibration['rows']:,} validation rows; the model "
-        f"with it is {console.quoted(calibration['file'])}, its labels are the same\n{console.table(columns, rows)}"
-    )
+    parts.append(console.fill("Next: softmaxclf visualize-weights {model:quoted}", result))
+    return "\n\n".join(parts)

@@ -8,6 +8,17 @@ import click
 
 from softmaxclf.cli import console, options
 
+HEAD = """\
+{loss} on {rows:,} rows of {data}: {features:,} standardized features, {classes:,} classes, \
+regularization {regularization:g}, seed {seed}"""
+CHECKS = (("check", "{name}"), ("expected", "{expected}"), ("found", "{found}"), ("result", "{result}"))
+TIMES = (
+    ("time of loss and gradient", "{loss}"),
+    ("naive loops", "{naive:.2f} ms"),
+    ("vectorized", "{vectorized:.2f} ms"),
+    ("times as fast", "{ratio:.1f}"),
+)
+
 
 @click.command()
 @click.option(
@@ -59,45 +70,30 @@ def gradcheck(output: console.Console, **request: Any) -> None:
 
 
 def _text(result: Mapping[str, Any]) -> str:
-    head = (
-        f"{result['loss']} on {result['rows']:,} rows of {result['data']}: {result['features']:,} standardized "
-        f"features, {result['classes']:,} classes, regularization {result['regularization']:g}, seed {result['seed']}"
-    )
-    parts = [head, _checks(result["checks"]), _times(result["times"])]
+    checks = result["checks"]
+    times = [
+        {**each, **{name: 1000 * each[f"{name}_seconds"] for name in ("naive", "vectorized")}}
+        for each in result["times"]
+    ]
+    parts = [console.fill(HEAD, result), _checks(checks), console.listed(times, TIMES)]
     if result["loss"] == "hinge":
-        parts.append(_kinks(result["checks"]))
-    failed = [f"{check['name']} ({check['group']})" for check in result["checks"] if not check["passed"]]
-    every = len(result["checks"])
-    parts.append(
-        f"FAILED: {len(failed)} of {every} checks: {'; '.join(failed)}"
-        if failed
-        else f"All {every} checks passed."
-    )
+        parts.append(_kinks(checks))
+    failed = [console.fill("{name} ({group})", check) for check in checks if not check["passed"]]
+    if failed:
+        parts.append(f"FAILED: {len(failed)} of {len(checks)} checks: {'; '.join(failed)}")
+    else:
+        parts.append(f"All {len(checks)} checks passed.")
     return "\n\n".join(parts)
 
 
 def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
     """The table of all checks, under a line for each group."""
-    rows = [
-        [check["name"], check["expected"], check["found"], "ok" if check["passed"] else "FAILED"]
-        for check in checks
-    ]
-    heading, *lines = console.table(
-        ["check", "expected", "found", "result"], rows, left=(0, 1, 2)
-    ).splitlines()
+    items = [{**check, "result": "ok" if check["passed"] else "FAILED"} for check in checks]
+    heading, *lines = console.listed(items, CHECKS, left=(0, 1, 2)).splitlines()
     text = [heading]
     for group, members in groupby(zip(checks, lines, strict=True), key=lambda each: each[0]["group"]):
         text += [f"-- {group}", *(line for _, line in members)]
     return "\n".join(text)
-
-
-def _times(times: Sequence[Mapping[str, Any]]) -> str:
-    rows = [
-        [each["loss"], *(f"{1000 * each[key]:.2f} ms" for key in ("naive_seconds", "vectorized_seconds")),
-         f"{each['ratio']:.1f}"]
-        for each in times
-    ]  # fmt: skip
-    return console.table(["time of loss and gradient", "naive loops", "vectorized", "times as fast"], rows)
 
 
 def _kinks(checks: Sequence[Mapping[str, Any]]) -> str:

@@ -60,19 +60,15 @@ def _text(as_table: bool, result: Mapping[str, Any]) -> str:
 
 
 def _table(classes: Sequence[Mapping[str, Any]]) -> str:
-    rows = [
-        [
-            each["class"],
-            *(f"{each[name]:.4g}" for name in ("least", "greatest", "norm", "bias")),
-            f"{each['strongest']['weight']:.4g}",
-            _place(each["strongest"]),
-        ]
-        for each in classes
+    pixels = "channel" in classes[0]["strongest"]
+    pixel = "channel {strongest[channel]}, row {strongest[row]}, column {strongest[column]}"
+    columns = [
+        ("class", "{class}"),
+        ("least weight", "{least:.4g}"),
+        ("greatest", "{greatest:.4g}"),
+        ("norm", "{norm:.4g}"),
+        ("bias", "{bias:.4g}"),
+        ("strongest", "{strongest[weight]:.4g}"),
+        ("at", pixel if pixels else "feature {strongest[feature]}"),
     ]
-    return console.table(["class", "least weight", "greatest", "norm", "bias", "strongest", "at"], rows)
-
-
-def _place(strongest: Mapping[str, int]) -> str:
-    if "channel" not in strongest:
-        return f"feature {strongest['feature']}"
-    return f"channel {strongest['channel']}, row {strongest['row']}, column {strongest['column']}"
+    return console.listed(classes, columns)

@@ -18,10 +18,7 @@ from softmaxclf.core.losses.loss import Array
 MOST_ROWS = 500
 OVERFITTED, ITERATIONS, TARGET = 20, 3000, 0.01  # rows, descent steps, the loss that they must reach
 INDEPENDENT = 0.05  # of a row's size that the rows before it must leave unexplained
-FIRST_STEP = (
-    1e-3  # of the weights' size: what the first step should be, and within which limits it is healthy
-)
-LIMITS = (1e-4, 1e-1)
+FIRST_STEP, LIMITS = 1e-3, (1e-4, 1e-1)  # of the weights' size: the ideal first step, and what is healthy
 
 
 def sanity_checks(subject: Subject) -> list[Check]:

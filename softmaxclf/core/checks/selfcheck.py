@@ -65,10 +65,6 @@ class Subject:
         """The objective with the classic signature: all of W is regularized."""
         return self.objective(W, X, y, reg, True)
 
-    def at(self, W: Array, regularize_bias: bool) -> tuple[float, Array]:
-        """(loss, dW) at W (D + 1, K)."""
-        return self.objective(W, self.X, self.y, self.regularization, regularize_bias)
-
 
 def make_subject(
     features: Array, y: Array, K: int, *, loss: str, seed: int, objective: BiasedLoss | None = None
@@ -114,11 +110,14 @@ def _numeric_checks(subject: Subject, how: str, lines: Callable[[Array, int], It
     bends = LOSSES.load(subject.loss).kinks
 
     def check(name: str, rows: slice, regularize_bias: bool) -> Check:
+        def objective(V: Array) -> tuple[float, Array]:
+            return subject.objective(V, X, y, subject.regularization, regularize_bias)
+
         part = np.zeros(W.shape, bool)
         part[rows] = True
         return check_gradient(
-            lambda V: subject.at(V, regularize_bias)[0],
-            subject.at(W, regularize_bias)[1],
+            lambda V: objective(V)[0],
+            objective(W)[1],
             W,
             lines(part, subject.seed),
             h=suitable_step(X[:, rows]),
