@@ -2,7 +2,8 @@
 
 The rule, in this order:
 
-1. The first frame of the file is turned upright by its EXIF orientation (unreadable EXIF counts as none).
+1. The first frame of the file is turned upright by the orientation in its EXIF, or else its XMP (none where that is
+   unreadable).
 2. It becomes 8 bits per channel: 16-bit grey is scaled by 255 / 65535 and rounded; palettes, one bit, CMYK and
    YCbCr are converted; what is transparent is laid over white. Colour profiles are not applied. Numbers whose
    range is not known (32-bit integers and floats, as in some TIFF) are refused. Transparency of 16-bit grey is
