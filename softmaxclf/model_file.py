@@ -267,8 +267,8 @@ class _Reading:
         owned = {f"stage.{stage.name}.{key}" for stage in stages for key in stage.arrays()}
         if stray := {key for key in self.arrays if key.startswith("stage.")} ^ owned:
             raise self._wrong("the arrays of its stages and no others", ascii(sorted(stray))[:60])
-        widths = [*(stage.width for stage in stages[1:]), columns]
-        for stage, width in zip(stages, widths, strict=True):
+        widths = [*(stage.width for stage in stages), columns]
+        for stage, width in zip(stages, widths[1:], strict=True):
             if stage.columns != width:
                 raise self._wrong(f"{stage.columns} columns after the stage {stage.name}", f"{width}")
         return tuple(stages)
