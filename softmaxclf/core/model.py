@@ -98,7 +98,7 @@ class LinearModel:
         if X.ndim != 2:
             X, _ = as_rows(X, self.image_shape)
         if X.shape[1] != self.features:
-            raise ValueError(f"expected rows of {self.features} columns, got an array of shape {X.shape}")
+            raise ValueError(f"expected rows of {self.features} columns, found {X.shape[1]} features")
         return X
 
     @cached_property
