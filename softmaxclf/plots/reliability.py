@@ -17,13 +17,13 @@ def draw_reliability(
     *,
     after: ReliabilityBins | None = None,
     temperature: float | None = None,
-    heading: str | None = None,
+    heading: str = "",
 ) -> Figure:
     """Return a figure: accuracy against confidence, and beneath it which share of the rows each bin has.
 
     `after` (the same rows after temperature scaling) is laid over it as a line.
     """
-    figure = new_figure(5.4, 5.6)
+    figure = new_figure(5, 5.4)
     error = f"expected calibration error {100 * bins.expected_error():.1f} %"
     title(figure, f"{heading}: {error}" if heading else error.capitalize())
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))

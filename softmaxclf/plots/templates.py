@@ -16,24 +16,18 @@ from softmaxclf.plots.figure import (
     DIVERGING,
     DPI,
     FAINT,
+    MARGIN,
     MEDIUM,
     SMALL,
     WIDTH,
     fit_text,
+    left_out,
     new_figure,
     number,
     styled,
+    title,
 )
-from softmaxclf.plots.images import (
-    MARGIN,
-    Tiling,
-    page_heading,
-    pixels,
-    planes_last,
-    show,
-    stretched,
-    tile_size,
-)
+from softmaxclf.plots.images import Tiling, pixels, planes_last, show, stretched, tile_size
 
 View = Literal["shared", "per-class", "signed", "difference"]
 VIEWS: tuple[View, ...] = get_args(View)
@@ -112,7 +106,6 @@ def draw_templates(
     columns: int | None = None,
     classes: Sequence[int] | None = None,
     examples: Mapping[int, tuple[NDArray[Any], NDArray[Any]]] | None = None,
-    heading: str | None = None,
 ) -> Figure:
     """Return a figure of the templates `images` (K, H, W, C) from `template_images`, named above each.
 
@@ -120,19 +113,19 @@ def draw_templates(
     and least template-like images, two arrays (n, H, W, C) of uint8; the figure then has one block per class.
     Of more than 100 classes (20 with examples) the first are shown, and the heading says so.
     """
-    selected = list(range(len(images))) if classes is None else list(classes)
-    limit = MOST_TEMPLATES if examples is None else MOST_WITH_EXAMPLES
+    selected = range(len(images)) if classes is None else classes
+    shown = selected[: MOST_TEMPLATES if examples is None else MOST_WITH_EXAMPLES]
     sheet = _Sheet(
         images=images,
         class_names=class_names,
-        shown=selected[:limit],
+        shown=shown,
         colours=signed_colours(images) if view == "signed" else {},
-        heading=heading or f"Learned templates: {DESCRIPTIONS[view]}",
-        note=f" (first {limit} of {len(selected):,} classes)" if len(selected) > limit else "",
+        heading=f"Learned templates: {DESCRIPTIONS[view]}",
+        note=left_out(len(shown), len(selected)),
     )
     if examples is not None:
         return _draw_with_examples(sheet, examples)
-    return _draw_tiles(sheet, min(columns or rectangle(len(sheet.shown)), max(1, len(sheet.shown))))
+    return _draw_tiles(sheet, min(columns or rectangle(len(shown)), max(1, len(shown))))
 
 
 @dataclass(frozen=True)
@@ -146,15 +139,21 @@ class _Sheet:
     heading: str
     note: str
 
-    @property
-    def bar_height(self) -> int:
-        return pixels(0.65) if self.colours else 0
-
     def page(self, height: int) -> Figure:
-        """Return a page of `height` pixels with the heading on it."""
-        figure = new_figure(WIDTH, height / DPI, automatic_layout=False)
-        page_heading(figure, self.heading, self.note)
+        """Return a page with the heading, `height` pixels for the tiles, and the scale of signed values below."""
+        below = pixels(0.65) if self.colours else 0
+        figure = new_figure(WIDTH, (height + below) / DPI, automatic_layout=False)
+        title(figure, self.heading, self.note)
+        if self.colours:
+            _colour_bar(figure, self.colours)
         return figure
+
+    def show(self, figure: Figure, tiling: Tiling, place: int, k: int, size: float) -> None:
+        """Draw the template of class k with its name above, as wide as the way to the next tile."""
+        axes = tiling.axes(figure, place)
+        show(axes, self.images[k], **self.colours)
+        name = fit_text(self.class_names[k], tiling.step_x - 6, size)
+        axes.set_title(name, fontsize=size, loc="center" if tiling.step_y else "left", pad=4)
 
 
 def signed_colours(values: NDArray[Any]) -> dict[str, Any]:
@@ -166,7 +165,6 @@ def signed_colours(values: NDArray[Any]) -> dict[str, Any]:
 def _draw_tiles(sheet: _Sheet, columns: int) -> Figure:
     room = min((pixels(WIDTH) - 2 * MARGIN - (columns - 1) * GAP) // columns, pixels(1.9))
     tile_width, tile_height = tile_size(sheet.images.shape[1:3], room)
-    size = MEDIUM if columns <= 5 else SMALL
     tiling = Tiling(
         columns=columns,
         tile_width=tile_width,
@@ -177,13 +175,9 @@ def _draw_tiles(sheet: _Sheet, columns: int) -> Figure:
         step_y=tile_height + NAME_HEIGHT + GAP // 2,
     )
     rows = ceil(len(sheet.shown) / columns)
-    figure = sheet.page(HEADING_HEIGHT + rows * tiling.step_y + MARGIN + sheet.bar_height)
-    for position, k in enumerate(sheet.shown):
-        axes = tiling.axes(figure, position)
-        show(axes, sheet.images[k], **sheet.colours)
-        name = fit_text(figure, sheet.class_names[k], tiling.step_x - 6, size)
-        axes.set_title(name, fontsize=size, loc="center", pad=4)
-    _colour_bar(figure, sheet.colours)
+    figure = sheet.page(HEADING_HEIGHT + rows * tiling.step_y + MARGIN)
+    for place, k in enumerate(sheet.shown):
+        sheet.show(figure, tiling, place, k, MEDIUM if columns <= 5 else SMALL)
     return figure
 
 
@@ -199,28 +193,23 @@ def _draw_with_examples(sheet: _Sheet, examples: Mapping[int, tuple[NDArray[Any]
     block_width = (room + 2 * GAP) // blocks
     block_height = NAME_HEIGHT + 2 * (tile_height + EXAMPLE_GAP) + GAP // 2
     top = HEADING_HEIGHT + pixels(0.26)
-    figure = sheet.page(top + ceil(len(sheet.shown) / blocks) * block_height + MARGIN + sheet.bar_height)
+    figure = sheet.page(top + ceil(len(sheet.shown) / blocks) * block_height + MARGIN)
     y = 1 - HEADING_HEIGHT / figure.bbox.height
     figure.text(MARGIN / figure.bbox.width, y, EXAMPLES_NOTE, fontsize=SMALL, color=FAINT, va="top")
     for position, k in enumerate(sheet.shown):
         line, block = divmod(position, blocks)
         left, below = MARGIN + block * block_width, top + line * block_height + NAME_HEIGHT
-        axes = Tiling(1, *large, left, below, 0, 0).axes(figure, 0)
-        show(axes, sheet.images[k], **sheet.colours)
-        axes.set_title(fit_text(figure, sheet.class_names[k], block_width - GAP), fontsize=MEDIUM, pad=4)
+        sheet.show(figure, Tiling(1, *large, left, below, block_width - GAP, 0), 0, k, MEDIUM)
         beside = left + large[0] + EXAMPLE_GAP
         tiling = Tiling(count, tile_width, tile_height, beside, below, step, tile_height + EXAMPLE_GAP)
         for row, strip in enumerate(examples.get(k, ())):
             for place, image in enumerate(strip[:count]):
                 show(tiling.axes(figure, row * count + place), image)
-    _colour_bar(figure, sheet.colours)
     return figure
 
 
 def _colour_bar(figure: Figure, colours: dict[str, Any]) -> None:
-    """Draw the scale of signed values at the foot of the page; nothing without one."""
-    if not colours:
-        return
+    """Draw the scale of signed values at the foot of the page."""
     height = figure.bbox.height
     axes = figure.add_axes((0.3, pixels(0.42) / height, 0.4, pixels(0.12) / height))
     scale = ScalarMappable(Normalize(colours["vmin"], colours["vmax"]), cmap=colours["cmap"])

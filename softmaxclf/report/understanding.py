@@ -6,18 +6,19 @@ import numpy as np
 
 from softmaxclf.core.images import has_colours
 from softmaxclf.core.metrics import confused_pairs
-from softmaxclf.plots.confusion import confusion_view, row_shares
+from softmaxclf.plots.confusion import draw_confusion
 from softmaxclf.plots.features import top_features
+from softmaxclf.plots.reliability import draw_reliability
 from softmaxclf.plots.templates import template_images
-from softmaxclf.report.charts import reliability_chart
+from softmaxclf.report.drawing import drawing
 from softmaxclf.report.facts import Facts, Mistakes, Scored
 from softmaxclf.report.figures import count, decimal, percent
 from softmaxclf.report.images import picture, strip
 from softmaxclf.report.markup import Markup, element, join
-from softmaxclf.report.page import figure, paragraphs, section, shade
-from softmaxclf.report.tables import Cell, Column, matrix, table, terms
+from softmaxclf.report.page import figure, paragraphs, section
+from softmaxclf.report.tables import Column, captioned, table, terms
 
-MOST_TEMPLATES, MOST_SHEET, MOST_MATRIX, MOST_LISTED, MOST_PAIRS, TOP_FEATURES = 100, 40, 20, 20, 5, 6
+MOST_TEMPLATES, MOST_SHEET, MOST_LISTED, MOST_PAIRS, TOP_FEATURES = 100, 40, 20, 5, 6
 CLASSES = (Column("class", False), Column("precision"), Column("recall"), Column("F1"), Column("rows"))
 BINS = (Column("confidence"), Column("rows"), Column("mean confidence"), Column("accuracy"))
 MISTAKES = (Column("row"), Column("true", False), Column("predicted", False), Column("probability"))
@@ -84,11 +85,10 @@ def templates(facts: Facts) -> Markup:
 
 
 def _largest_weights(facts: Facts) -> Markup:
-    top = top_features(facts.model.pixel_weights(), TOP_FEATURES)
-    rows = []
+    W = facts.model.pixel_weights()
+    top, rows = top_features(W, TOP_FEATURES), []
     for k, name in enumerate(facts.class_names[:MOST_LISTED]):
-        pairs = zip(top.indices[k], top.weights[k], strict=True)
-        rows.append([name, ", ".join(f"{column} ({weight:+.3g})" for column, weight in pairs)])
+        rows.append([name, ", ".join(f"{column} ({W[column, k]:+.3g})" for column in top[k])])
     columns = (Column("class", False), Column("column (weight)", False))
     caption = "The columns of largest weight for each class, the largest first; columns are counted from 0."
     return table(caption + _first(MOST_LISTED, facts), columns, rows)
@@ -102,12 +102,10 @@ def _first(count: int, facts: Facts) -> str:
 
 def confusion(facts: Facts, scored: Scored) -> Markup:
     """The confusion matrix with the figures of each class."""
-    names = facts.class_names
     rows = count(int(scored.confusion.sum()), f"splits.{scored.split}.rows")
-    drawn = _matrix(facts, scored) if len(names) <= MOST_MATRIX else _matrix_picture(facts, scored)
     heading = join(["Confusion on the ", rows, f" {scored.split} {facts.noun}"])
     return section(
-        "confusion", heading, _extremes(facts, scored), drawn,
+        "confusion", heading, _extremes(facts, scored), _matrix(facts, scored),
         element("h3", "Most frequent confusions"), _pairs(facts, scored),
         element("h3", "Per class"), _class_table(facts, scored),
     )  # fmt: skip
@@ -126,45 +124,10 @@ def _extremes(facts: Facts, scored: Scored) -> Markup | None:
 
 
 def _matrix(facts: Facts, scored: Scored) -> Markup:
-    shares = row_shares(scored.confusion)
-    cells = [
-        [
-            Cell(f"{total:,}", class_=shade("share", float(shares[k, j])) + (" right" if k == j else ""))
-            for j, total in enumerate(line)
-        ]
-        for k, line in enumerate(scored.confusion.tolist())
-    ]
-    caption = (
-        "Rows of each true class (down) by predicted class (across); the colour is the share of the class."
-    )
-    return matrix(
-        caption,
-        "true ↓",
-        facts.class_names,
-        facts.class_names,
-        cells,
-        over="predicted →",
-        class_="matrix wide",
-    )
-
-
-def _matrix_picture(facts: Facts, scored: Scored) -> Markup:
-    """The matrix of many classes: one pixel per cell."""
-    view = confusion_view(scored.confusion)
-    highest = max(float(view.shares.max(initial=0)), 1e-9)
-    levels = (255 - np.rint(255 * np.sqrt(view.shares / highest))).astype(np.uint8)[:, :, None]
-    which = (
-        f"the {len(view.classes)} most confused of {view.total_classes:,} classes"
-        if len(view.classes) < view.total_classes
-        else f"all {view.total_classes:,} classes"
-    )
-    caption = (
-        f"One point per pair of classes, {which}: true down, predicted across, darker is a larger share."
-    )
-    return figure(
-        element("div", picture(levels, f"Confusion matrix of {which}", most=len(levels)), class_="square"),
-        caption,
-    )
+    heading = "Rows of each true class by predicted class"
+    told = "True classes down, predicted classes across; the colour is the share of the true class."
+    matrix = draw_confusion(scored.confusion, facts.class_names, heading=heading)
+    return captioned(drawing(matrix, "matrix", f"Confusion matrix. {told}"), told, label="Confusion matrix")
 
 
 def _pairs(facts: Facts, scored: Scored) -> Markup:
@@ -226,7 +189,8 @@ def calibration(facts: Facts, scored: Scored) -> Markup:
     caution = facts.model.loss_function.caution
     told = f"{caution[:1].upper()}{caution[1:]}." if caution else None
     diagram = figure(
-        reliability_chart(bins, alt), "On the diagonal, probabilities come true as often as they say."
+        drawing(draw_reliability(bins), "reliability", alt),
+        "On the diagonal, probabilities come true as often as they say.",
     )
     details = element("details", element("summary", "The bins as a table"), _bin_table(scored))
     beside = element("div", diagram, element("div", figures, details), class_="pair")

@@ -246,10 +246,10 @@ def _check_numbers(request: ExplainRequest) -> None:
 
 def _draw(out: Path, scores: Scores, label: int | None) -> None:
     """Write the bar chart of scores beside probabilities to `out`."""
-    from softmaxclf.plots.explain import draw_explain, score_bars
+    from softmaxclf.plots.explain import draw_explain
     from softmaxclf.plots.figure import save
 
-    bars = score_bars(scores.values, softmax(scores.values), label=label)
     numbered = scores.names == parse_names(None, len(scores.names))
-    drawn = draw_explain(bars, class_names=None if numbered else scores.names)
+    names = [f"class {name}" for name in scores.names] if numbered else scores.names
+    drawn = draw_explain(scores.values, softmax(scores.values), names, label=label)
     save(drawn, out, made_by="softmaxclf explain " + " ".join(f"{value:g}" for value in scores.values))
