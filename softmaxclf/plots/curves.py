@@ -53,28 +53,21 @@ def learning_curves(history: ArrayLike, *, name: str = "") -> LearningCurves:
     Values that are not finite (not measured, or after divergence) are left out, so that a line joins the
     measured points.
     """
-    iteration, loss, train_accuracy, validation_accuracy = np.reshape(history, (-1, 4)).T
-    losses = finite_points(iteration, loss)
-    width = len(losses[0]) // 25 if len(losses[0]) >= SMOOTH_FROM else 0
+    iteration, loss, train, validation = np.reshape(history, (-1, 4)).astype(np.float64).T
+    places, losses = _measured(iteration, loss)
+    width = len(losses) // 25 if len(losses) >= SMOOTH_FROM else 0
     return LearningCurves(
         name=name,
-        loss=losses,
-        smooth_loss=(losses[0], running_mean(losses[1], width)),
-        train=percent(finite_points(iteration, train_accuracy)),
-        validation=percent(finite_points(iteration, validation_accuracy)),
+        loss=(places, losses),
+        smooth_loss=(places, running_mean(losses, width)),
+        train=_measured(iteration, 100 * train),
+        validation=_measured(iteration, 100 * validation),
     )
 
 
-def finite_points(x: ArrayLike, y: ArrayLike) -> Series:
-    """Return x and y as float64 without the places where y is not finite."""
-    positions, values = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    keep = np.isfinite(values)
-    return positions[keep], values[keep]
-
-
-def percent(series: Series) -> Series:
-    """Return the series with its values times 100."""
-    return series[0], series[1] * 100
+def _measured(x: NDArray[np.float64], y: NDArray[np.float64]) -> Series:
+    known = np.isfinite(y)
+    return x[known], y[known]
 
 
 def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

@@ -84,7 +84,7 @@ def draw_evidence(sheet: Evidence, class_names: Sequence[str], *, heading: str) 
     bar_top = TOP + height + pixels(0.75)
     page_height = bar_top + bars * BAR_STEP + 3 * MARGIN
     figure = new_figure(WIDTH, page_height / DPI, automatic_layout=False)
-    title(figure, heading)
+    title(figure, heading, " (red speaks for the class, blue against it)")
     tiling = Tiling(3, width, height, MARGIN, TOP, max(width, TILE) + GAP, 0)
     image_axes = tiling.axes(figure, 0)
     show(image_axes, sheet.image)
@@ -92,10 +92,9 @@ def draw_evidence(sheet: Evidence, class_names: Sequence[str], *, heading: str) 
     colours = signed_colours(sheet.maps)
     for place, name in enumerate(names):
         axes = tiling.axes(figure, place + 1)
-        drawn = show(axes, sheet.maps[place], **colours)
+        show(axes, sheet.maps[place], **colours)
         axes.set_title(fit_text(f"evidence for {name}", tiling.step_x - 8, MEDIUM))
         axes.set_xlabel(sum_text(sheet, place), loc="left", linespacing=1.3)
-    _colour_bar(figure, drawn, tiling, len(names))
     box = (0.2, 2 * MARGIN / page_height, 0.78, bars * BAR_STEP / page_height)
     _draw_probabilities(figure.add_axes(box), sheet, class_names)
     return figure
@@ -107,18 +106,6 @@ def sum_text(sheet: Evidence, place: int) -> str:
     mapped, bias, score = (f"{round(value, 4) + 0.0:.4f}" for value in (total, constant, total + constant))
     sign, size = ("−", bias[1:]) if bias.startswith("-") else ("+", bias)
     return f"sum of the map {mapped}\n{sign} bias {size} = score {score}"
-
-
-def _colour_bar(figure: Figure, drawn: Any, tiling: Tiling, maps: int) -> None:
-    left = tiling.left + (1 + maps) * tiling.step_x - GAP + 12
-    page_width, page_height = figure.bbox.width, figure.bbox.height
-    bottom = (page_height - tiling.top - tiling.tile_height) / page_height
-    axes = figure.add_axes((left / page_width, bottom, 16 / page_width, tiling.tile_height / page_height))
-    bar = figure.colorbar(drawn, cax=axes)
-    limit = drawn.norm.vmax
-    bar.set_ticks([-limit, 0, limit], labels=["against", "0", "for"])
-    bar.ax.tick_params(length=0)
-    bar.outline.set_visible(False)
 
 
 def _draw_probabilities(axes: Axes, sheet: Evidence, class_names: Sequence[str]) -> None:

@@ -38,6 +38,7 @@ INK, FAINT, GRID_LINE, PAPER, MISSING = "#222222", "#666666", "#dddddd", "#fffff
 # Okabe and Ito's eight colours, which remain apart under every common colour blindness; yellow, too pale
 # for lines on white, is left out. https://jfly.uni-koeln.de/color/
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+BAR = "#9cc9e8"  # pale, so that lines on it can be seen
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 # From nothing at all to blue, so that no share is the colour of the page, be it light or dark.
 SHARES = LinearSegmentedColormap.from_list("shares", [f"{COLOURS[0]}00", COLOURS[0]])

@@ -35,20 +35,8 @@ from softmaxclf.plots.figure import (
 MOST_ANNOTATED = 150
 SIDE_BY_SIDE_COLUMNS = 8
 BEST_COLOUR = COLOURS[1]
-DIVERGED_STYLE: dict[str, Any] = {
-    "facecolor": PAPER,
-    "edgecolor": "#8a8a8a",
-    "hatch": "////",
-    "linewidth": 0.6,
-}
-STOPPED_STYLE: dict[str, Any] = {
-    "linestyle": "none",
-    "marker": "o",
-    "markersize": 4,
-    "markerfacecolor": PAPER,
-    "markeredgecolor": INK,
-    "markeredgewidth": 0.6,
-}
+DIVERGED_STYLE: dict[str, Any] = {"fc": PAPER, "ec": "#8a8a8a", "hatch": "////", "lw": 0.6}
+STOPPED_STYLE: dict[str, Any] = {"ls": "none", "marker": "o", "ms": 4, "mfc": PAPER, "mec": INK, "mew": 0.6}
 
 
 @dataclass(frozen=True)
@@ -70,12 +58,11 @@ class GridTable:
     best: tuple[int, int] | None
 
 
-def grid_table(cells: Sequence[Outcome], *, best: Mapping[str, float] | None = None) -> GridTable:
+def grid_table(cells: Sequence[Outcome], *, best: Mapping[str, float] | None) -> GridTable:
     """Return the cells of a grid with one or two axes as tables.
 
-    The axis with more values becomes the rows, so that tiles stay wide enough. `best` names the winner by its
-    settings. Without it, the winner is the cell of highest validation accuracy among those that ended well, the
-    first of several equal ones.
+    The axis with more values becomes the rows, so that tiles stay wide enough. `best` names the winner, if there
+    is one, by its settings.
     """
     names = sorted(cells[0].values, key=lambda name: len({cell.values[name] for cell in cells}))
     row_name, column_name = (names[1], names[0]) if len(names) > 1 else ("", names[0])
@@ -83,21 +70,16 @@ def grid_table(cells: Sequence[Outcome], *, best: Mapping[str, float] | None = N
     columns = sorted({cell.values[column_name] for cell in cells})
     train = np.full((len(rows), len(columns)), np.nan)
     validation, state = train.copy(), np.full(train.shape, "missing", dtype="<U8")
-    winner, found = best or _highest(cells), None
+    found = None
     for cell in cells:
         place = rows.index(cell.values.get(row_name, 0.0)), columns.index(cell.values[column_name])
         state[place] = cell.state
         if cell.state != "diverged":
             train[place], validation[place] = 100 * cell.train_accuracy, 100 * cell.validation_accuracy
-        if cell.values == winner:
+        if cell.values == best:
             found = place
     row_name, column_name = (name.replace("_", " ") for name in (row_name, column_name))
     return GridTable(row_name, column_name, rows, columns, train, validation, state, found)
-
-
-def _highest(cells: Sequence[Outcome]) -> Mapping[str, float] | None:
-    finished = [cell for cell in cells if cell.status == "ok" and np.isfinite(cell.validation_accuracy)]
-    return max(finished, key=lambda cell: cell.validation_accuracy).values if finished else None
 
 
 @styled

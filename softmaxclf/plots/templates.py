@@ -1,7 +1,6 @@
 """The learned weights of each class as a picture, its template: what the model looks for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Any, Literal, get_args
 
@@ -34,7 +33,7 @@ VIEWS: tuple[View, ...] = get_args(View)
 MOST_TEMPLATES = 100
 MOST_WITH_EXAMPLES = 20
 GAP, EXAMPLE_GAP, EXAMPLE_ROOM = 14, 4, 70  # pixels of the page
-HEADING_HEIGHT, NAME_HEIGHT = pixels(0.36), pixels(0.25)
+HEADING_HEIGHT, NOTE_HEIGHT, NAME_HEIGHT, BAR_HEIGHT = map(pixels, (0.36, 0.26, 0.25, 0.65))
 EXAMPLES_NOTE = "Beside each: the images with its highest scores (upper row) and its lowest (lower row)."
 DESCRIPTIONS: dict[View, str] = {
     "shared": "one brightness scale for all classes",
@@ -115,97 +114,66 @@ def draw_templates(
     """
     selected = range(len(images)) if classes is None else classes
     shown = selected[: MOST_TEMPLATES if examples is None else MOST_WITH_EXAMPLES]
-    sheet = _Sheet(
-        images=images,
-        class_names=class_names,
-        shown=shown,
-        colours=signed_colours(images) if view == "signed" else {},
-        heading=f"Learned templates: {DESCRIPTIONS[view]}",
-        note=left_out(len(shown), len(selected)),
-    )
-    if examples is not None:
-        return _draw_with_examples(sheet, examples)
-    return _draw_tiles(sheet, min(columns or rectangle(len(shown)), max(1, len(shown))))
-
-
-@dataclass(frozen=True)
-class _Sheet:
-    """What both layouts draw: `shown` are the classes, `colours` the scale of signed values, else empty."""
-
-    images: NDArray[Any]
-    class_names: Sequence[str]
-    shown: Sequence[int]
-    colours: dict[str, Any]
-    heading: str
-    note: str
-
-    def page(self, height: int) -> Figure:
-        """Return a page with the heading, `height` pixels for the tiles, and the scale of signed values below."""
-        below = pixels(0.65) if self.colours else 0
-        figure = new_figure(WIDTH, (height + below) / DPI, automatic_layout=False)
-        title(figure, self.heading, self.note)
-        if self.colours:
-            _colour_bar(figure, self.colours)
-        return figure
-
-    def show(self, figure: Figure, tiling: Tiling, place: int, k: int, size: float) -> None:
-        """Draw the template of class k with its name above, as wide as the way to the next tile."""
+    colours = signed_colours(images) if view == "signed" else {}
+    if examples is None:
+        tiling = _tiles(images.shape[1:3], min(columns or rectangle(len(shown)), max(1, len(shown))))
+    else:
+        longest = max((len(row) for pair in examples.values() for row in pair), default=0)
+        tiling = _blocks(images.shape[1:3], longest)
+    height = tiling.top + ceil(len(shown) / tiling.columns) * tiling.step_y + (BAR_HEIGHT if colours else 0)
+    figure = new_figure(WIDTH, height / DPI, automatic_layout=False)
+    title(figure, f"Learned templates: {DESCRIPTIONS[view]}", left_out(len(shown), len(selected)))
+    size = MEDIUM if tiling.columns <= 5 else SMALL
+    for place, k in enumerate(shown):
         axes = tiling.axes(figure, place)
-        show(axes, self.images[k], **self.colours)
-        name = fit_text(self.class_names[k], tiling.step_x - 6, size)
-        axes.set_title(name, fontsize=size, loc="center" if tiling.step_y else "left", pad=4)
+        show(axes, images[k], **colours)
+        axes.set_title(fit_text(class_names[k], tiling.step_x - GAP, size), fontsize=size, pad=4)
+        if examples is not None and k in examples:
+            _draw_examples(figure, tiling, place, examples[k])
+    if examples is not None:
+        x, y = MARGIN / figure.bbox.width, 1 - HEADING_HEIGHT / figure.bbox.height
+        figure.text(x, y, EXAMPLES_NOTE, fontsize=SMALL, color=FAINT, va="top")
+    if colours:
+        _colour_bar(figure, colours)
+    return figure
+
+
+def _tiles(size: tuple[int, int], columns: int) -> Tiling:
+    """Places of templates of (H, W) alone."""
+    step = (pixels(WIDTH) - 2 * MARGIN + GAP) // columns
+    width, height = tile_size(size, min(step - GAP, pixels(1.9)))
+    top = HEADING_HEIGHT + NAME_HEIGHT
+    return Tiling(columns, width, height, MARGIN, top, step, height + NAME_HEIGHT + GAP // 2)
+
+
+def _blocks(size: tuple[int, int], count: int) -> Tiling:
+    """Places of templates of (H, W), two tiles high, each with room for two rows of `count` images beside it."""
+    small_width, small_height = tile_size(size, EXAMPLE_ROOM)
+    width, height = tile_size(size, 2 * small_width + EXAMPLE_GAP)
+    room = pixels(WIDTH) - 2 * MARGIN + 2 * GAP
+    columns = max(1, room // (width + count * (small_width + EXAMPLE_GAP) + 2 * GAP))
+    step_y = NAME_HEIGHT + 2 * (small_height + EXAMPLE_GAP) + GAP // 2
+    top = HEADING_HEIGHT + NOTE_HEIGHT + NAME_HEIGHT
+    return Tiling(columns, width, height, MARGIN, top, room // columns, step_y)
+
+
+def _draw_examples(figure: Figure, blocks: Tiling, place: int, rows: Sequence[NDArray[Any]]) -> None:
+    """Draw the images (n, H, W, C) of each row beside the template at `place`."""
+    line, column = divmod(place, blocks.columns)
+    left = blocks.left + column * blocks.step_x + blocks.tile_width + EXAMPLE_GAP
+    width, height = tile_size(rows[0].shape[1:3], EXAMPLE_ROOM)
+    top, step = blocks.top + line * blocks.step_y, width + EXAMPLE_GAP
+    for row in rows:
+        tiling = Tiling(len(row), width, height, left, top, step, 0)
+        for position, image in enumerate(row):
+            show(tiling.axes(figure, position), image)
+        top += height + EXAMPLE_GAP
 
 
 def signed_colours(values: NDArray[Any]) -> dict[str, Any]:
     """Arguments of imshow for signed values: blue, white at zero, red, with one symmetric range for all."""
     limit = float(np.abs(values).max(initial=0.0)) or 1.0
     return {"cmap": DIVERGING, "vmin": -limit, "vmax": limit}
-
-
-def _draw_tiles(sheet: _Sheet, columns: int) -> Figure:
-    room = min((pixels(WIDTH) - 2 * MARGIN - (columns - 1) * GAP) // columns, pixels(1.9))
-    tile_width, tile_height = tile_size(sheet.images.shape[1:3], room)
-    tiling = Tiling(
-        columns=columns,
-        tile_width=tile_width,
-        tile_height=tile_height,
-        left=MARGIN + (room - tile_width) // 2,
-        top=HEADING_HEIGHT + NAME_HEIGHT,
-        step_x=room + GAP,
-        step_y=tile_height + NAME_HEIGHT + GAP // 2,
-    )
-    rows = ceil(len(sheet.shown) / columns)
-    figure = sheet.page(HEADING_HEIGHT + rows * tiling.step_y + MARGIN)
-    for place, k in enumerate(sheet.shown):
-        sheet.show(figure, tiling, place, k, MEDIUM if columns <= 5 else SMALL)
-    return figure
-
-
-def _draw_with_examples(sheet: _Sheet, examples: Mapping[int, tuple[NDArray[Any], NDArray[Any]]]) -> Figure:
-    """One block per class: its name, the template two tiles high, and two rows of images beside it."""
-    tile_width, tile_height = tile_size(sheet.images.shape[1:3], EXAMPLE_ROOM)
-    step = tile_width + EXAMPLE_GAP
-    large = tile_size(sheet.images.shape[1:3], step + tile_width)
-    room = pixels(WIDTH) - 2 * MARGIN
-    longest = max((len(row) for pair in examples.values() for row in pair), default=0)
-    count = min((room - large[0]) // step, longest)
-    blocks = max(1, (room + 2 * GAP) // (large[0] + count * step + 2 * GAP))
-    block_width = (room + 2 * GAP) // blocks
-    block_height = NAME_HEIGHT + 2 * (tile_height + EXAMPLE_GAP) + GAP // 2
-    top = HEADING_HEIGHT + pixels(0.26)
-    figure = sheet.page(top + ceil(len(sheet.shown) / blocks) * block_height + MARGIN)
-    y = 1 - HEADING_HEIGHT / figure.bbox.height
-    figure.text(MARGIN / figure.bbox.width, y, EXAMPLES_NOTE, fontsize=SMALL, color=FAINT, va="top")
-    for position, k in enumerate(sheet.shown):
-        line, block = divmod(position, blocks)
-        left, below = MARGIN + block * block_width, top + line * block_height + NAME_HEIGHT
-        sheet.show(figure, Tiling(1, *large, left, below, block_width - GAP, 0), 0, k, MEDIUM)
-        beside = left + large[0] + EXAMPLE_GAP
-        tiling = Tiling(count, tile_width, tile_height, beside, below, step, tile_height + EXAMPLE_GAP)
-        for row, strip in enumerate(examples.get(k, ())):
-            for place, image in enumerate(strip[:count]):
-                show(tiling.axes(figure, row * count + place), image)
-    return figure
 
 
 def _colour_bar(figure: Figure, colours: dict[str, Any]) -> None:

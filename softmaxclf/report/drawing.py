@@ -4,7 +4,7 @@ import re
 
 from matplotlib.figure import Figure
 
-from softmaxclf.plots.figure import COLOURS, FAINT, GRID_LINE, INK, PAPER, encoded
+from softmaxclf.plots.figure import BAR, COLOURS, FAINT, GRID_LINE, INK, PAPER, encoded
 from softmaxclf.report.markup import Markup, element
 
 # Colours that the style sheet sets instead, so that a picture is light and dark as the page is. White letters on
@@ -15,6 +15,7 @@ INKS = {
     GRID_LINE: "var(--line)",
     COLOURS[0]: "var(--series-a)",
     COLOURS[1]: "var(--series-b)",
+    BAR: "var(--bar)",
 }
 LINES = {**INKS, PAPER: "var(--card)"}
 

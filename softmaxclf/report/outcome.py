@@ -92,8 +92,8 @@ def results(facts: Facts) -> Markup:
     loss = facts.model.loss_function.title
     notes = [f"{name}: {split['note']}." for name, split in facts.splits.items() if split.get("note")]
     caption = f"Intervals are Wilson's. The loss is the mean {loss}, without the penalty on the weights."
-    guess = percent(1 / len(facts.class_names), "chance", 1)
-    classes = f"{len(facts.class_names):,} classes"
+    guess = percent(1 / len(facts.model.class_names), "chance", 1)
+    classes = f"{len(facts.model.class_names):,} classes"
     chance = join(
         [f"Guessing one of {classes} would be right for ", guess, " of the rows, were they equally frequent."]
     )

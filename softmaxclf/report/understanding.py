@@ -8,6 +8,7 @@ from softmaxclf.core.images import has_colours
 from softmaxclf.core.metrics import confused_pairs
 from softmaxclf.plots.confusion import draw_confusion
 from softmaxclf.plots.features import top_features
+from softmaxclf.plots.figure import left_out
 from softmaxclf.plots.reliability import draw_reliability
 from softmaxclf.plots.templates import template_images
 from softmaxclf.report.drawing import drawing
@@ -27,14 +28,14 @@ MISTAKES = (Column("row"), Column("true", False), Column("predicted", False), Co
 def data(facts: Facts) -> Markup:
     """Where the rows come from, how many there are, and examples of each class."""
     told = facts.manifest["data"]
-    shape = facts.image_shape
+    shape = facts.model.image_shape
     what = f"{shape[2]} × {shape[1]} pixels, {_channels(shape[0])}" if shape else "features"
     rows = terms([
         ("Data set", told["name"]),
         ("Read from", element("code", told["path"])),
         ("Rows", _row_counts(facts)),
         ("Columns", f"{told['features']:,} ({what})"),
-        ("Classes", f"{len(facts.class_names):,}"),
+        ("Classes", f"{len(facts.model.class_names):,}"),
     ])  # fmt: skip
     return section("data", "Data", rows, _contact_sheet(facts))
 
@@ -53,51 +54,48 @@ def _row_counts(facts: Facts) -> Markup:
 
 def _contact_sheet(facts: Facts) -> Markup | None:
     scored = facts.scored
-    if facts.image_shape is None:
+    if facts.model.image_shape is None:
         return None
     if scored is None or scored.examples is None:
         return paragraphs(f"There is no contact sheet: {facts.unscored}.")
     lines: list[Markup] = []
-    for name, images in list(zip(facts.class_names, scored.examples, strict=True))[:MOST_SHEET]:
+    for name, images in list(zip(facts.model.class_names, scored.examples, strict=True))[:MOST_SHEET]:
         if len(images):
             alt = f"{len(images)} {scored.split} images of class {name}"
             lines += [element("dt", name), element("dd", strip(images, alt))]
-    caption = f"The first {scored.split} images of each class, as they are stored."
-    return figure(element("dl", *lines, class_="sheet"), caption + _first(MOST_SHEET, facts))
+    caption = f"The first {scored.split} images of each class, as they are stored"
+    note = left_out(MOST_SHEET, len(facts.model.class_names))
+    return figure(element("dl", *lines, class_="sheet"), f"{caption}{note}.")
 
 
 def templates(facts: Facts) -> Markup:
     """The weights of each class, as an image or as its largest ones."""
-    shape = facts.image_shape
+    shape = facts.model.image_shape
     if shape is None or not has_colours(shape):
         return section("templates", "Weights", _largest_weights(facts))
     images = template_images(facts.model.pixel_weights(), shape, "per-class")[:MOST_TEMPLATES]
     tiles = [
         element("li", figure(picture(image, f"Template of {name}: its weights as an image"), name))
-        for name, image in zip(facts.class_names, images, strict=False)
+        for name, image in zip(facts.model.class_names, images, strict=False)
     ]
     told = (
         "What each class looks for: the brighter a colour is at a place, the more that colour there raises the class's "
-        "score. Each class has its own brightness scale."
+        "score. Each class has its own brightness scale"
     )
+    told += left_out(MOST_TEMPLATES, len(facts.model.class_names)) + "."
     content = element("ul", *tiles, class_="tiles")
-    return section("templates", "Templates", paragraphs(told + _first(MOST_TEMPLATES, facts)), content)
+    return section("templates", "Templates", paragraphs(told), content)
 
 
 def _largest_weights(facts: Facts) -> Markup:
     W = facts.model.pixel_weights()
     top, rows = top_features(W, TOP_FEATURES), []
-    for k, name in enumerate(facts.class_names[:MOST_LISTED]):
+    for k, name in enumerate(facts.model.class_names[:MOST_LISTED]):
         rows.append([name, ", ".join(f"{column} ({W[column, k]:+.3g})" for column in top[k])])
     columns = (Column("class", False), Column("column (weight)", False))
-    caption = "The columns of largest weight for each class, the largest first; columns are counted from 0."
-    return table(caption + _first(MOST_LISTED, facts), columns, rows)
-
-
-def _first(count: int, facts: Facts) -> str:
-    """A sentence for captions that says when not all classes are shown."""
-    total = len(facts.class_names)
-    return f" The first {count} of {total:,} classes are shown." if total > count else ""
+    caption = "The columns of largest weight for each class, the largest first; columns are counted from 0"
+    note = left_out(MOST_LISTED, len(facts.model.class_names))
+    return table(f"{caption}{note}.", columns, rows)
 
 
 def confusion(facts: Facts, scored: Scored) -> Markup:
@@ -117,16 +115,16 @@ def _extremes(facts: Facts, scored: Scored) -> Markup | None:
         return None
     (high, best), (low, worst) = max(known), min(known)
     return paragraphs(join([
-        "Best recognized is ", element("strong", facts.class_names[best]), " (",
+        "Best recognized is ", element("strong", facts.model.class_names[best]), " (",
         percent(high, f"per_class.{best}.recall", 1), " of its rows), worst ",
-        element("strong", facts.class_names[worst]), " (", percent(low, f"per_class.{worst}.recall", 1), ").",
+        element("strong", facts.model.class_names[worst]), " (", percent(low, f"per_class.{worst}.recall", 1), ").",
     ]))  # fmt: skip
 
 
 def _matrix(facts: Facts, scored: Scored) -> Markup:
     heading = "Rows of each true class by predicted class"
     told = "True classes down, predicted classes across; the colour is the share of the true class."
-    matrix = draw_confusion(scored.confusion, facts.class_names, heading=heading)
+    matrix = draw_confusion(scored.confusion, facts.model.class_names, heading=heading)
     return captioned(drawing(matrix, "matrix", f"Confusion matrix. {told}"), told, label="Confusion matrix")
 
 
@@ -138,7 +136,7 @@ def _pairs(facts: Facts, scored: Scored) -> Markup:
 
 
 def _pair(facts: Facts, scored: Scored, true: int, predicted: int) -> Markup:
-    names, errors = facts.class_names, int(scored.confusion[true, predicted])
+    names, errors = facts.model.class_names, int(scored.confusion[true, predicted])
     share = errors / int(scored.confusion[true].sum())
     return join([
         element("strong", names[true]), " taken for ", element("strong", names[predicted]), f": {errors:,} rows, ",
@@ -156,7 +154,7 @@ def _class_table(facts: Facts, scored: Scored) -> Markup:
             ),
             count(each.support, f"per_class.{k}.support"),
         ]
-        for k, (name, each) in enumerate(zip(facts.class_names, scored.classes, strict=True))
+        for k, (name, each) in enumerate(zip(facts.model.class_names, scored.classes, strict=True))
     ]
     caption = (
         "Precision: of the rows given this label, the share that has it. Recall: of the rows of this class, the share "
@@ -220,7 +218,11 @@ def mistakes(facts: Facts, scored: Scored) -> Markup:
         f"The {len(wrong.rows)} wrong answers of which the model is surest, among the {scored.split} {facts.noun}: "
         "the answer and its probability, and what it should have been."
     )
-    shown = _mistake_table(facts, wrong) if wrong.images is None else _mistake_tiles(facts.class_names, wrong)
+    shown = (
+        _mistake_table(facts, wrong)
+        if wrong.images is None
+        else _mistake_tiles(facts.model.class_names, wrong)
+    )
     return section("mistakes", "Most wrong", paragraphs(told), shown)
 
 
@@ -245,7 +247,7 @@ def _mistake_caption(wrong: Mistakes, place: int, true: str, called: str) -> Mar
 
 
 def _mistake_table(facts: Facts, wrong: Mistakes) -> Markup:
-    names = facts.class_names
+    names = facts.model.class_names
     rows = [
         [f"{int(row):,}", names[wrong.truth[place]], names[wrong.predicted[place]],
          percent(float(wrong.probability[place]), f"mistakes.{place}.probability", 1)]
