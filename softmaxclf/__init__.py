@@ -16,6 +16,7 @@ _HOMES = {
     "softmax_loss_vectorized": "softmaxclf.core.losses.softmax",
     "hinge_loss_naive": "softmaxclf.core.checks.reference",
     "hinge_loss_vectorized": "softmaxclf.core.losses.hinge",
+    "fit": "softmaxclf.workflows.fit",
     "load_model": "softmaxclf.model_file",
 }
 __all__ = ["__version__", *_HOMES]

@@ -64,12 +64,6 @@ def read_arrays(
         return {name: arrays.read(name) for name in arrays.names}
 
 
-def map_arrays(path: Path, *, error: type[SoftmaxclfError]) -> dict[str, NDArray[Any]]:
-    """As `read_arrays`, but arrays that lie uncompressed in the file are mapped read-only instead of read."""
-    with open_arrays(path, error=error) as arrays:
-        return {name: arrays.map(name) for name in arrays.names}
-
-
 @contextmanager
 def open_arrays(
     path: Path, *, error: type[SoftmaxclfError], limit_bytes: int | None = None

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softmaxclf.arrays import map_arrays, open_arrays, read_arrays
-from softmaxclf.errors import DataError, ModelError
+from softmaxclf.arrays import open_arrays, read_arrays
+from softmaxclf.errors import DataError, ModelError, SoftmaxclfError
 
 ARRAYS: dict[str, Any] = {
     "double": np.arange(12.0).reshape(3, 4),
@@ -37,8 +37,14 @@ def packed(save: Callable[..., None] = np.savez, **arrays: Any) -> bytes:
     return content.getvalue()
 
 
+def mapped(path: Path, *, error: type[SoftmaxclfError]) -> dict[str, Any]:
+    """As `read_arrays`, but each array is mapped."""
+    with open_arrays(path, error=error) as arrays:
+        return {name: arrays.map(name) for name in arrays.names}
+
+
 @pytest.mark.parametrize("save", SAVERS, ids=["stored", "deflated"])
-@pytest.mark.parametrize("read", [read_arrays, map_arrays])
+@pytest.mark.parametrize("read", [read_arrays, mapped])
 @pytest.mark.parametrize("name", ARRAYS)
 def test_what_numpy_saves_is_read_back(save: Any, read: Any, name: str, tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
@@ -57,7 +63,7 @@ def test_each_version_of_a_plain_npy_is_read_under_its_stem(version: Any, tmp_pa
     path = tmp_path / "X_train.npy"
     with path.open("wb") as file:
         np.lib.format.write_array(file, ARRAYS["single"], version=version)
-    for read in (read_arrays, map_arrays):
+    for read in (read_arrays, mapped):
         np.testing.assert_array_equal(read(path, error=DataError)["X_train"], ARRAYS["single"])  # type: ignore[operator]
 
 
@@ -65,7 +71,7 @@ def test_stored_arrays_are_mapped_and_deflated_ones_read(tmp_path: Path) -> None
     path = tmp_path / "data.npz"
     for save, is_mapped in ((np.savez, True), (np.savez_compressed, False)):
         path.write_bytes(packed(save, bytes=ARRAYS["bytes"]))
-        found = map_arrays(path, error=DataError)["bytes"]
+        found = mapped(path, error=DataError)["bytes"]
         assert isinstance(found.base, np.memmap) == is_mapped
         assert found.flags.writeable != is_mapped
 
@@ -116,14 +122,14 @@ def test_a_mapped_array_is_not_read(tmp_path: Path) -> None:
     content = bytearray(packed(bytes=ARRAYS["bytes"]))
     content[-1000] ^= 1  # reading finds that the checksum is wrong
     path.write_bytes(content)
-    assert (map_arrays(path, error=DataError)["bytes"] != ARRAYS["bytes"]).sum() == 1
+    assert (mapped(path, error=DataError)["bytes"] != ARRAYS["bytes"]).sum() == 1
 
 
 def test_members_of_an_archive_behind_other_bytes_are_mapped_where_they_are(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     first = packed(other=ARRAYS["long"])  # a whole archive, before the one that counts
     path.write_bytes(first + packed(double=ARRAYS["double"]))
-    np.testing.assert_array_equal(map_arrays(path, error=DataError)["double"], ARRAYS["double"])
+    np.testing.assert_array_equal(mapped(path, error=DataError)["double"], ARRAYS["double"])
 
 
 @pytest.mark.parametrize(
@@ -193,7 +199,7 @@ def test_any_header_gives_an_array_or_the_error(tmp_path_factory: Any, header: s
 
 def _arrays_or_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    for read in (read_arrays, map_arrays):
+    for read in (read_arrays, mapped):
         try:
             assert isinstance(read(path, error=ModelError), dict)  # type: ignore[operator]
         except ModelError as error:

@@ -61,7 +61,7 @@ def workplace(tmp_path_factory, sample_folder):
     """A folder as a user has it after the first steps: the shipped configs, some runs, an image, data in data/."""
     folder = tmp_path_factory.mktemp("workplace")
     shutil.copytree(ROOT / "configs", folder / "configs")
-    (folder / "data").mkdir()
+    shutil.copytree(sample_folder, folder / "data" / "cifar-10-batches-py")
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(folder / "photo.jpg")
     quick = ("train", "--data", sample_folder, "--iterations", 40, "--learning-rate", "3e-7")
@@ -105,12 +105,18 @@ def test_the_readme_names_the_commands_of_data(readme):
         assert re.search(rf"\b{name}\b", readme), name
 
 
-@pytest.mark.parametrize("key", [each.key for each in describe()])
-def test_the_readme_has_every_setting(key, readme):
-    section, name = key.split(".")
-    table = re.search(rf"{re.escape(key)}\b", readme)
-    block = re.search(rf"^ *{section}:.*?^ *{name}:", readme, re.MULTILINE | re.DOTALL)
-    assert table or block, f"{key} is neither written out nor in a block of {section}:"
+def settings_table() -> str:
+    """The table of configs/README.md, made from the schema."""
+    lines = ["| key | default | expected | meaning |", "|---|---|---|---|"]
+    for each in describe():
+        cells = (f"`{each.key}`", f"`{each.default}`", each.expected, each.help.replace("|", "\\|"))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def test_the_reference_has_every_setting_as_the_schema_declares_it():
+    text = (ROOT / "configs" / "README.md").read_text()
+    assert settings_table() in text, f"the table of configs/README.md should be:\n{settings_table()}"
 
 
 def test_every_configuration_that_the_readme_names_exists_and_every_one_is_named(readme):
@@ -118,12 +124,37 @@ def test_every_configuration_that_the_readme_names_exists_and_every_one_is_named
     assert named == {f"configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
 
 
-def test_every_relative_link_and_image_of_the_readme_exists(readme):
-    links = re.findall(r"\]\(([^)\s]+)\)", readme) + re.findall(r'(?:src|href)="([^"]+)"', readme)
+PAGES = sorted(path.relative_to(ROOT) for path in ROOT.glob("*.md")) + [
+    Path(folder) / "README.md" for folder in ("softmaxclf", "configs", "scripts", "tests", "data")
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_relative_link_and_image_of_a_page_exists(page):
+    text = (ROOT / page).read_text()
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
     relative = [link.split("#")[0] for link in links if not re.match(r"[a-z]+:|#", link)]
-    assert relative, "the README shows pictures of a real run"
-    missing = [link for link in relative if not (ROOT / link).exists()]
+    missing = [link for link in relative if not (ROOT / page.parent / link).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_a_page_is_finished(page):
+    text = (ROOT / page).read_text()
+    assert "@@" not in text and "TODO" not in text and "<!--" not in text
+
+
+def test_the_front_door_is_short_and_links_to_the_other_pages(readme):
+    assert len(readme.splitlines()) <= 140
+    for page in PAGES:
+        assert page == Path("README.md") or f"]({page})" in readme
+
+
+def test_the_python_of_the_readme_runs(readme, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL):
+        exec(compile(block, "README.md", "exec"), {})
+    assert "0.839" in capsys.readouterr().out
 
 
 def test_the_readme_links_to_headings_that_it_has(readme):
@@ -164,5 +195,5 @@ def test_every_command_line_of_the_readme_uses_options_that_exist(readme):
     assert not unknown
 
 
-def test_the_readme_is_finished(readme):
-    assert "@@" not in readme and "TODO" not in readme
+if __name__ == "__main__":
+    print(settings_table())

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from softmaxclf.core.stages.preprocessing import Preprocessing
 
 from softmaxclf import model_file
 from softmaxclf.core.model import LinearModel
+from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.errors import DataError, ModelError
 
 MOST_EXTRA_MEMORY = 200 << 20  # bytes
@@ -151,6 +151,7 @@ def place_of(key: str) -> int:
 
 ONES = np.ones(COLUMNS)
 NO_NAMES = np.array([], "U1")
+FOLDED = {"W": W[:6], "offset": ONES[:6], "scale": ONES[:6], "mirror": np.bool_(True)}
 DEEP = '{"a": ' + "[" * 30 + "]" * 30 + "}"
 
 CASES: list[tuple[str, str, Callable[[], bytes]]] = [
@@ -257,6 +258,18 @@ CASES: list[tuple[str, str, Callable[[], bytes]]] = [
     ("image_shape", "that wraps around 2**64", lambda: model(image_shape=np.array([2**62, 4, 12]))),
     ("image_shape", "none in a folded model", lambda: model(mirror=np.bool_(True), image_shape=np.zeros(0, np.int64))),
     ("image_shape", "of an unfolded model called folded", lambda: model(mirror=np.bool_(True))),
+    ("stages", "an unknown one", lambda: model(stages=np.array(["os.system"]))),
+    ("stages", "one that moves the cursor", lambda: model(stages=np.array(["\x1b[2J"]))),
+    ("stages", "one that does not change rows as they are read", lambda: model(stages=np.array(["center"]))),
+    ("stages", "the last one of all", lambda: model(stages=np.array(["unit-norm"]))),
+    ("stages", "the mirror twice", lambda: model(stages=np.array(["mirror"] * 2), **FOLDED)),
+    ("stages", "the mirror 100,000 times", lambda: model(stages=np.array(["mirror"] * 100_000), **FOLDED)),
+    ("stages", "the mirror with weights of an unfolded model", lambda: model(stages=np.array(["mirror"]))),
+    ("stages", "as numbers", lambda: model(stages=np.arange(2))),
+    ("stages", "of two axes", lambda: model(stages=np.array([["mirror"]]))),
+    ("stages", "without axes", lambda: model(stages=np.array("mirror"))),
+    ("stages", "an array of a stage that is not there", lambda: model(**{"stage.mirror.shape": np.ones(3)})),
+    ("stages", "an array that its stage has not", lambda: model(**{"stage.mirror.x": np.ones(3)}, **FOLDED)),
     ("provenance", "no JSON", lambda: model(provenance="{'seed': 0}")),
     ("provenance", "empty", lambda: model(provenance="")),
     ("provenance", "a list", lambda: model(provenance="[1]")),
@@ -308,7 +321,7 @@ def test_a_hostile_model_file_is_refused(
     path = tmp_path / "weights.npz"
     path.write_bytes(build())
     message = refusal(path)
-    if kind in ("value", "type", "shape", "image_shape", "provenance"):
+    if kind in ("value", "type", "shape", "image_shape", "stages", "provenance"):
         assert "checksum" not in message  # it is right: the content itself was refused
 
 

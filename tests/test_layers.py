@@ -4,6 +4,7 @@ cli > workflows > report > config | runs | model_file > datasets | plots > core 
 """
 
 import ast
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -38,6 +39,12 @@ THIRD_PARTY = {
     "report": {"numpy", "matplotlib", "PIL"},
     "arrays": {"numpy"},
 }
+# What it may import for type checkers only, under `if TYPE_CHECKING`.
+FOR_TYPES = {"workflows": {"matplotlib"}}
+# The one module that imports by name; who holds a registry's names is taken to import what they stand for.
+BY_NAME = {"softmaxclf.core.registry"}
+HOME = re.compile(r"softmaxclf(\.\w+)+:\w+")
+TYPES = " (for types)"
 # Groups that may use less of what lies below than their place allows.
 ONLY = {
     "core": {"files", "errors"},
@@ -59,25 +66,50 @@ NAMES = {name_of(path): path for path in MODULES}
 
 
 def imports_of(source: str, module: str, names=NAMES) -> set[str]:
-    """The full names of all modules that `source` imports anywhere in it; `from package import module` too."""
+    """The full names of all modules that `source` imports anywhere in it; `from package import module` too.
+
+    Modules of others that only type checkers import end in TYPES. A name in a registry counts as an import.
+    """
     found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                base = ".".join([*module.split(".")[: -node.level], *([base] if base else [])])
-            inside = {f"{base}.{alias.name}" for alias in node.names}
-            found |= {each for each in inside if each in names} or {base}
-            if len([each for each in inside if each in names]) < len(inside):
-                found.add(base)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in (
-            "import_module",
-            "__import__",
-        ):
-            found.add(f"dynamic import in {module}")
+    tree = ast.parse(source)
+    unrun = {inner for node in ast.walk(tree) if _is_for_types(node) for inner in _nodes_within(node.body)}
+    for node in ast.walk(tree):
+        inside = _imported(node, module, names)
+        found |= {each + TYPES if node in unrun and not _is_ours(each) else each for each in inside}
     return found
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def _nodes_within(body: list[ast.stmt]) -> list[ast.AST]:
+    return [inner for statement in body for inner in ast.walk(statement)]
+
+
+def _is_ours(name: str) -> bool:
+    return name.split(".")[0] == "softmaxclf"
+
+
+def _imported(node: ast.AST, module: str, names) -> set[str]:
+    """What this one node imports."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            base = ".".join([*module.split(".")[: -node.level], *([base] if base else [])])
+        inside = {f"{base}.{alias.name}" for alias in node.names}
+        modules = {each for each in inside if each in names}
+        return modules if modules == inside else modules | {base}
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and HOME.fullmatch(node.value):
+        return {node.value.partition(":")[0]}
+    if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in (
+        "import_module",
+        "__import__",
+    ):
+        return set() if module in BY_NAME else {f"dynamic import in {module}"}
+    return set()
 
 
 @cache
@@ -96,9 +128,12 @@ def wrong_imports(module: str, imported: set[str]) -> list[str]:
     group, wrong = group_of(module), []
     for other in sorted(imported):
         target = group_of(other)
-        if not other.startswith("softmaxclf"):
-            top = other.split(".")[0]
-            if top not in sys.stdlib_module_names and top not in THIRD_PARTY.get(group, set()):
+        if not _is_ours(other):
+            top = other.removesuffix(TYPES).split(".")[0]
+            allowed = THIRD_PARTY.get(group, set()) | (
+                FOR_TYPES.get(group, set()) if other.endswith(TYPES) else set()
+            )
+            if top not in sys.stdlib_module_names and top not in allowed:
                 wrong.append(f"{module} imports {other}, which {group} may not")
         elif target and target != group:
             if target not in RANKS:
@@ -128,19 +163,42 @@ def test_the_root_package_imports_nothing_of_ours_before_it_is_asked():
 
 
 def reachable(start: str) -> set[str]:
-    """All modules of ours that importing `start` may load."""
+    """All modules of ours that importing `start`, or using the registries that it knows, may load."""
     found, pending = set(), [start]
     while pending:
         module = pending.pop()
         if module in NAMES and module not in found:
             found.add(module)
-            pending += imports(module)
+            pending += [
+                *imports(module),
+                module.rpartition(".")[0],
+            ]  # a package is loaded before what is in it
     return found
 
 
-def test_the_engine_never_reaches_the_reference_that_it_is_tested_against():
+SOLVER_MODULES = sorted(name for name in NAMES if name.startswith("softmaxclf.core.solvers"))
+
+
+@pytest.mark.parametrize("module", SOLVER_MODULES)
+def test_the_engine_never_reaches_the_reference_that_it_is_tested_against(module):
     assert "softmaxclf.core.checks.reference" in NAMES
-    assert "softmaxclf.core.checks.reference" not in reachable("softmaxclf.core.solvers.sgd.solver")
+    assert "softmaxclf.core.checks.reference" not in reachable(module)
+
+
+def test_what_a_registry_names_is_reached():
+    assert "softmaxclf.core.solvers.sgd.descent" in reachable("softmaxclf.core.solvers")
+    assert "softmaxclf.core.losses.hinge" in reachable("softmaxclf.core.solvers.sgd.descent")
+    assert "softmaxclf.core.checks.reference" in reachable("softmaxclf.core.checks.stepcheck")
+
+
+def users_of(library: str, ending: str = "") -> set[str]:
+    """The groups with a module that imports the library, or with TYPES, that imports it for type checkers."""
+    return {
+        group_of(module)
+        for module in NAMES
+        for each in imports(module)
+        if each.split(".")[0].removesuffix(TYPES) == library and each.endswith(TYPES) == bool(ending)
+    }
 
 
 @pytest.mark.parametrize(
@@ -148,10 +206,14 @@ def test_the_engine_never_reaches_the_reference_that_it_is_tested_against():
     [("click", {"cli"}), ("tqdm", {"cli"}), ("yaml", {"config"}), ("matplotlib", {"plots", "report"})],
 )
 def test_a_library_is_used_in_its_own_layer_only(library, groups):
-    users = {
-        group_of(module) for module in NAMES if any(each.split(".")[0] == library for each in imports(module))
-    }
-    assert users == groups
+    assert users_of(library) == groups
+    for_types = {group for group, libraries in FOR_TYPES.items() if library in libraries}
+    assert users_of(library, TYPES) - groups == for_types
+
+
+def test_no_list_allows_what_nobody_uses():
+    for group, libraries in THIRD_PARTY.items():
+        assert {library for library in libraries if group not in users_of(library)} == set(), group
 
 
 # The checker is checked.
@@ -172,7 +234,7 @@ def test_a_library_is_used_in_its_own_layer_only(library, groups):
         ),
         (
             "softmaxclf.core.solvers.sgd.solver",
-            "if TYPE_CHECKING:\n    from ..cli.main import cli",
+            "if TYPE_CHECKING:\n    from ....cli.main import cli",
             "does not stand below",
         ),
         ("softmaxclf.runs", "from softmaxclf.config import Config", "does not stand below"),
@@ -189,6 +251,27 @@ def test_a_library_is_used_in_its_own_layer_only(library, groups):
         ),
         ("softmaxclf.workflows.runs.train", "from tqdm import tqdm", "which workflows may not"),
         ("softmaxclf.workflows.runs.train", "import softmaxclf.novelty.thing", "has no place"),
+        (
+            "softmaxclf.workflows.runs.result",
+            "from matplotlib.figure import Figure",
+            "which workflows may not",
+        ),
+        (
+            "softmaxclf.workflows.runs.result",
+            "if TYPE_CHECKING:\n    pass\nelse:\n    import matplotlib",
+            "which workflows may not",
+        ),
+        ("softmaxclf.datasets.cifar", "if TYPE_CHECKING:\n    import matplotlib", "which datasets may not"),
+        (
+            "softmaxclf.core.losses",
+            'LOSSES = {"novel": "softmaxclf.workflows.novel:NOVEL"}',
+            "does not stand below",
+        ),
+        (
+            "softmaxclf.core.losses",
+            "from importlib import import_module\nimport_module(name)",
+            "dynamic import",
+        ),
     ],
 )
 def test_a_forbidden_import_is_found(module, source, said):
@@ -204,6 +287,10 @@ def test_a_forbidden_import_is_found(module, source, said):
             "from softmaxclf.core.solvers.sgd.solver import SGD\nimport numpy as np\nimport os",
         ),
         ("softmaxclf.core.solvers.sgd.solver", "from . import rows\nfrom .softmax import softmax"),
+        (
+            "softmaxclf.workflows.runs.result",
+            "if TYPE_CHECKING:\n    from matplotlib.figure import Figure",
+        ),
         ("softmaxclf.runs", "from softmaxclf import __version__\nfrom softmaxclf.arrays import read_arrays"),
     ],
 )

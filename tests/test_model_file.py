@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from softmaxclf.core.stages.preprocessing import Preprocessing
 
 from softmaxclf import model_file
 from softmaxclf.core.model import LinearModel
-from softmaxclf.core.rows import fold_scale
+from softmaxclf.core.stages.mirror import Mirror
+from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.errors import ModelError, OutputError
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=20)
@@ -44,7 +44,7 @@ def models(draw: st.DrawFn) -> LinearModel:
         draw(st.none() | numbers(np.float64, columns)),
         None if scale == "none" else draw(numbers(np.float64, 1 if scale == "one" else columns, 0.015625)),
         draw(st.booleans()),
-        mirror,
+        () if mirror is None else (Mirror(mirror),),
     )
     return LinearModel(
         draw(numbers(np.float32, (columns, classes))),
@@ -69,7 +69,7 @@ def assert_equal(one: LinearModel, other: LinearModel) -> None:
         assert getattr(one, part).tobytes() == getattr(other, part).tobytes()
     for part in ("offset", "scale"):
         np.testing.assert_array_equal(getattr(one.preprocessing, part), getattr(other.preprocessing, part))
-    for part in ("unit_norm", "mirror"):
+    for part in ("unit_norm", "reading"):
         assert getattr(one.preprocessing, part) == getattr(other.preprocessing, part)
     for part in ("class_names", "image_shape", "loss", "temperature", "provenance"):
         assert getattr(one, part) == getattr(other, part)
@@ -118,7 +118,7 @@ def test_models_that_differ_in_one_weight_differ_in_bytes(model: LinearModel, da
 def test_a_mirror_folded_model_keeps_its_folding(tmp_path: Path, mirror: tuple[int, int, int]) -> None:
     columns = mirror[0] * mirror[1] * ((mirror[2] + 1) // 2)
     W = np.random.default_rng(0).normal(size=(columns, 2)).astype(np.float32)
-    preprocessing = Preprocessing(np.ones(columns), fold_scale(mirror), False, mirror)
+    preprocessing = Preprocessing(np.ones(columns), Mirror(mirror).scale, False, (Mirror(mirror),))
     model_file.save_model(tmp_path / "m.npz", small(W=W, preprocessing=preprocessing, image_shape=mirror))
     loaded = model_file.load_model(tmp_path / "m.npz")
     assert loaded.features == mirror[0] * mirror[1] * mirror[2]

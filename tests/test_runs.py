@@ -140,6 +140,19 @@ def test_a_checkpoint_of_another_state_costs_time_but_not_the_result(
     assert started_again > 0.7 * len(changes)
 
 
+def test_a_checkpoint_of_version_0_1_is_continued(
+    run: Callable[..., Result], unfinished: Callable[[str], Path]
+) -> None:
+    path = unfinished("train") / "checkpoint.npz"
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {key: file[key] for key in file.files}
+    facts = json.loads(str(arrays.pop("facts")))
+    facts |= {name: int(arrays.pop(name)) for name in ("iteration", "loss_count")}
+    np.savez(path, facts=np.array(json.dumps(facts)), **arrays)
+    result = run("train")
+    assert result.exit_code == 0 and "continuing run at iteration 12" in result.stderr
+
+
 def unfinished_manifest(tmp_path: Path) -> None:
     path = tmp_path / "run" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "status": "running"}))

@@ -27,4 +27,4 @@ YAML_WORDS = (b"!!python/object/apply:os.system ", b"&a ", b"*a", b"<<: ", b"---
               b"\xe2\x80\xa8", b"training:\n", b"tuning:\n", b"  folds: 3\n", b"  memory: 1 GB\n")  # fmt: skip
 IMAGE_WORDS = (b"IHDR", b"IDAT", b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"acTL", b"fcTL", b"zTXt", b"iTXt", b"\xff\xd8",
                b"\xff\xc2", b"\xff\xda", b"\xff\xc4", b"\xff\xe1", b"Exif\0\0", b"MPF\0", b"II*\0", b"MM\0*", b"GIF89a",
-               b"P6\n", b"P3\n", b"#", b"VP8X", b"ANIM", b"RIFF", b"BM", b"\x01\x01\x03\0")  # fmt: skip
+               b"VP8X", b"ANIM", b"RIFF", b"BM", b"\x01\x01\x03\0")  # fmt: skip

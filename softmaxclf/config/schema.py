@@ -1,6 +1,6 @@
 """Every setting, declared once: a field of a frozen dataclass with its default, kind and help text.
 
-Reading, checking, writing, comparing and describing (config.py) all follow these declarations.
+Reading, checking, writing, comparing and describing all follow these declarations.
 """
 
 # ruff: noqa: RUF009 - _setting() is dataclasses.field() with our metadata, not a shared default.

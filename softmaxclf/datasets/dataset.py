@@ -66,7 +66,8 @@ class Dataset:
 
     image_shape: (channels, height, width) in CIFAR's plane order when a row is an image, else None.
     read_class_names, read_train, read_test: what gives the class names and the splits, and raises DataError where
-    the source is broken; a source that is open anyway gives what it has.
+    the source is broken; a source that is open anyway gives what it has. compare_official: whether the files are
+    the official ones of that name, byte for byte; None where no hash is known; no function where there are none.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Dataset:
     read_train: Callable[[], Split] = field(repr=False)
     validation: Split | None = None
     read_test: Callable[[], Split] | None = field(default=None, repr=False)
+    compare_official: Callable[[], bool | None] | None = field(default=None, repr=False)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -91,6 +93,15 @@ class Dataset:
     def features(self) -> int:
         """D, the number of columns of a row."""
         return math.prod(self.image_shape) if self.image_shape else int(self.train.X.shape[1])
+
+    def remark(self) -> str:
+        """What a reader of results should know of the data's origin; empty where there is nothing to say.
+
+        Reads the files again to hash them.
+        """
+        if self.compare_official is None or self.compare_official() is not False:
+            return ""
+        return f"{self.name} layout, not the official files"
 
     @property
     def empty_classes(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Image files as rows of the pixels that a model was trained on.
+"""Image files as rows of the pixels that a model was trained on, read by Pillow.
 
 The rule, in this order:
 
@@ -10,38 +10,52 @@ The rule, in this order:
 3. It becomes RGB for a model of three channels, grey by ITU-R 601-2 luma for a model of one.
 4. An image that has the model's size is taken pixel for pixel. Of any other the largest centred part with the
    model's aspect ratio is taken and resized: averaged over areas (Pillow's BOX) where it is larger, by bicubic
-   interpolation where it is smaller. A large JPEG is averaged by its own decoder first, down to no less than
-   twice the model's longer side.
+   interpolation, which at the edges of the part also sees what lies beyond, where it is smaller. A large JPEG is
+   averaged by its own decoder first, down to no less than twice the model's longer side. What is transparent is
+   resized first, weighted by its opacity, and then laid over white: the same within a rounding.
 
-Which files are taken, and why no file can do harm, stands in `image_decoder`.
+A file may be hostile: Pillow is asked for six formats, none of which runs code, and decodes a regular file of at
+most MAX_BYTES to at most MAX_PIXELS. That takes up to 0.8 GB of memory, a WEBP 1 GB. What lies around the pixels
+(texts, profiles, tags, parts) is bounded by Pillow and by MAX_BYTES: 1.2 GB, and 4 GB for a TIFF that is nothing but a
+list of strips.
 """
 
-import math
+import logging
 import os
+import struct
+import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from softmaxclf.datasets.image_decoder import decoded, pillow
-from softmaxclf.datasets.image_file import wrong
 from softmaxclf.errors import DataError
-from softmaxclf.files import printable
+from softmaxclf.files import open_regular, printable
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-ENDINGS = "png jpg jpeg jpe jfif gif bmp webp tif tiff ppm pgm pbm pnm"
-SUFFIXES = tuple(f".{ending}" for ending in ENDINGS.split())
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+SUFFIXES = tuple(
+    f".{ending}" for ending in ["png", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp", "tif", "tiff"]
+)
+MAX_BYTES = 48 << 20
+MAX_PIXELS = 64_000_000
+MAX_SIDE = 65_535  # Pillow keeps a pointer for every line
 MODES = {1: "L", 3: "RGB"}
-MODES_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+MODES_16_BIT = ("I;16", "I;16B")
 READABLE_MODES = ("1", "L", "P", "LA", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", *MODES_16_BIT)
-BAND_PIXELS = 1 << 20  # of a large image that are converted together
+BYTES_OF_16_BITS = [round(value / 257) for value in range(1 << 16)]
+TILE_WIDTH, TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
+UNREADABLE_EXIF = (LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error)
+SMALLER = "make a smaller copy"
+REMEDY = "name another file, or save this image again as PNG"
 
 ImageShape = tuple[int, int, int]
-Box = tuple[float, float, float, float]
+
+# What Pillow logs about a file stands in the error too; without a handler Python would print it a second time.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def read_image(path: Path, image_shape: ImageShape) -> NDArray[np.uint8]:
@@ -53,13 +67,17 @@ def read_image(path: Path, image_shape: ImageShape) -> NDArray[np.uint8]:
     channels, height, width = image_shape
     if channels not in MODES:
         raise ValueError(f"expected images of 1 or 3 channels, got {channels}")
-    with decoded(path, 2 * max(height, width)) as (image, orientation):
-        if image.mode not in READABLE_MODES and (image.mode, image.format) != ("I", "PPM"):
-            raise wrong(path, "8 or 16 bits per channel", f"pixels of mode {image.mode}")
-        turned = orientation >= 5
-        size = (height, width) if turned else (width, height)
-        upright = _upright(_fitted(path, image, size, MODES[channels]), orientation)
-    pixels = np.asarray(upright, np.uint8).reshape(height, width, channels)
+    try:
+        with open_regular(path) as (file, size):
+            if not 0 < size <= MAX_BYTES:
+                found = f"{size:,} bytes" if size else "an empty file"
+                raise _wrong(path, f"an image file of 1 to {MAX_BYTES:,} bytes", found)
+            with _pillow(path, file):
+                picture = _picture(path, file, (width, height), MODES[channels])
+    except OSError as error:
+        found = printable(error.strerror or error)
+        raise _wrong(path, "a readable image file", found, "check the path and its permissions") from error
+    pixels = np.asarray(picture, np.uint8).reshape(height, width, channels)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)).reshape(-1)
 
 
@@ -94,61 +112,101 @@ def _images_in(folder: Path) -> Iterator[Path]:
     yield from unreadable
 
 
-def _upright(image: "Image", orientation: int) -> "Image":
-    """`image` turned and mirrored as its orientation tells (EXIF 2.32, table 6)."""
-    from PIL.Image import Transpose
-
-    turns = (
-        None, None, Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM,
-        Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90,
-    )  # fmt: skip
-    turn = turns[orientation]
-    return image if turn is None else image.transpose(turn)
-
-
-def _fitted(path: Path, image: "Image", size: tuple[int, int], mode: str) -> "Image":
-    """`image` in `mode` and of `size` (width, height), cropped and resized as the rule says.
-
-    An averaged output line depends on its own source lines alone. So a large image is averaged some lines at a
-    time, which gives the same as all at once, and no converted copy of it is ever made.
-    """
-    from PIL import Image
-
-    if image.size == size:
-        return _flat(path, image, mode)
-    scale = min(have / want for have, want in zip(image.size, size, strict=True))
-    left, top = ((have - scale * want) / 2 for have, want in zip(image.size, size, strict=True))
-    right = min(left + scale * size[0], float(image.width))
-    enlarging = scale < 1
-    step = size[1] if enlarging else max(1, int(BAND_PIXELS / (scale * scale * size[0])))
-    picture = Image.new(mode, size)
-    for line in range(0, size[1], step):
-        lines = min(step, size[1] - line)
-        upper, lower = (top + scale * each for each in (line, line + lines))
-        band, box = _cut(path, image, mode, (left, upper, right, min(lower, float(image.height))))
-        filter_ = Image.Resampling.BICUBIC if enlarging else Image.Resampling.BOX
-        picture.paste(band.resize((size[0], lines), filter_, box), (0, line))
-    return picture
+def _picture(path: Path, file: BinaryIO, size: tuple[int, int], mode: str) -> Image.Image:
+    """The image in `file` as the rule says, in `mode` (L or RGB) and of `size` (width, height)."""
+    with Image.open(file, formats=FORMATS) as image:
+        _check(path, image)
+        image.draft(None, (2 * max(size), 2 * max(size)))
+        with _libtiff_silenced(image):
+            image.load()
+        with suppress(*UNREADABLE_EXIF):
+            ImageOps.exif_transpose(image, in_place=True)
+        return _fitted(image, size, mode)
 
 
-def _cut(path: Path, image: "Image", mode: str, box: Box) -> tuple["Image", Box]:
-    """The pixels of `image` that `box` (left, upper, right, lower) touches, in `mode`, and where it lies in them."""
-    left, upper = math.floor(box[0]), math.floor(box[1])
-    part = image.crop((left, upper, math.ceil(box[2]), math.ceil(box[3])))
-    return _flat(path, part, mode), (box[0] - left, box[1] - upper, box[2] - left, box[3] - upper)
+def _check(path: Path, image: Image.Image) -> None:
+    """Raise DataError for an image that takes too much memory, or whose numbers have no known range."""
+    width, height = image.size
+    if not (0 < width * height <= MAX_PIXELS and max(image.size) <= MAX_SIDE):
+        raise _too_large(path, f"{width:,} x {height:,} pixels")
+    if image.mode not in READABLE_MODES:
+        raise _wrong(path, "8 or 16 bits per channel", f"pixels of mode {image.mode}")
+    if image.format == "TIFF":
+        # A whole tile is unpacked, whatever part of it the image needs.
+        width, height = (image.tag_v2.get(tag, 1) for tag in (TILE_WIDTH, TILE_LENGTH))  # type: ignore[attr-defined]
+        if width * height > MAX_PIXELS:
+            raise _too_large(path, f"a tile of {width:,} x {height:,} pixels")
 
 
-def _flat(path: Path, image: "Image", mode: str) -> "Image":
-    """`image` with 8 bits per channel, over white where it is transparent, in `mode` L or RGB."""
-    from PIL import Image
+def _fitted(image: Image.Image, size: tuple[int, int], mode: str) -> Image.Image:
+    """`image` with 8 bits per channel, cropped, resized and over white where it is transparent, in `mode`."""
+    if image.mode in MODES_16_BIT:
+        image.info.pop("transparency", None)
+        image = image.convert("I").point(BYTES_OF_16_BITS, "L")
+    wanted = "RGBA" if image.has_transparency_data else mode
+    if image.mode != wanted:
+        image = image.convert(wanted)
+    if image.size != size:
+        larger = image.width >= size[0] and image.height >= size[1]
+        image = ImageOps.fit(image, size, Image.Resampling.BOX if larger else Image.Resampling.BICUBIC)
+    if wanted == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", size, "white"), image)
+    return image.convert(mode)
 
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.float64)
-        return Image.fromarray(np.rint(np.clip(values, 0, 65535) * (255 / 65535)).astype(np.uint8)).convert(
-            mode
-        )
-    with pillow(path):
-        if image.mode.endswith("A") or "transparency" in image.info:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return image.convert(mode)
+
+@contextmanager
+def _pillow(path: Path, file: BinaryIO) -> Iterator[None]:
+    """Keep Pillow's warnings quiet, and turn all that broken bytes make it raise into a DataError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except DataError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(path, "more") from error
+    except Exception as error:  # its readers have raised nearly every kind there is
+        raise _wrong(path, "a whole image", _reason(error, file)) from error
+
+
+@contextmanager
+def _libtiff_silenced(image: Image.Image) -> Iterator[None]:
+    """Keep libtiff, which writes its complaints past Python, from the standard error while it decodes."""
+    try:
+        kept = os.dup(2) if image.format == "TIFF" else None
+    except OSError:  # there is no standard error to keep clean
+        kept = None
+    if kept is None:
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _reason(error: Exception, file: BinaryIO) -> str:
+    """What is wrong with a file that Pillow does not take, in a few words."""
+    if not isinstance(error, UnidentifiedImageError):
+        return f"a broken one ({printable(' '.join(str(error).split()))[:100] or type(error).__name__})"
+    file.seek(0)
+    start = file.read(16)
+    if start[4:8] == b"ftyp":
+        return "HEIC, AVIF or a video"
+    if start.isascii() and "".join(start.decode().split()).isprintable():
+        return f"text that begins with {start.decode()!r}"
+    return f"no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} that can be read"
+
+
+def _too_large(path: Path, found: str) -> DataError:
+    return _wrong(
+        path, f"at most {MAX_PIXELS / 1e6:g} megapixels and {MAX_SIDE:,} pixels a side", found, SMALLER
+    )
+
+
+def _wrong(path: Path, expected: str, found: str, remedy: str = REMEDY) -> DataError:
+    """The one message for an image file that is not taken."""
+    return DataError(f"{printable(path)}: expected {expected}, found {found}; {remedy}")

@@ -33,6 +33,7 @@ def data(facts: Facts) -> Markup:
     rows = terms([
         ("Data set", told["name"]),
         ("Read from", element("code", told["path"])),
+        *([("Origin", told["remark"])] if told.get("remark") else []),
         ("Rows", _row_counts(facts)),
         ("Columns", f"{told['features']:,} ({what})"),
         ("Classes", f"{len(facts.model.class_names):,}"),

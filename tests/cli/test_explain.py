@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from softmaxclf.cli.explanation import bar, figure, score_bar
 from softmaxclf.cli.main import cli
 
-# DESIGN.md, section 7: scores, probabilities, and how exact they are given.
+# Worked numbers that texts give: scores, probabilities, and how exact they are given.
 PROBABILITIES = [
     ("-3 2 -1 0", [0.0057, 0.8390, 0.0418, 0.1135], 5e-5),
     ("2 3 5", [0.04201007, 0.11419519, 0.8437947], 5e-8),

@@ -1,11 +1,11 @@
 """`softmaxclf gradcheck` as people type it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from softmaxclf.core.checks import selfcheck
-from softmaxclf.core.losses.softmax import softmax_loss_vectorized
+from softmaxclf.core.losses import softmax
 
 GROUPS = ["element by element", "random directions", "one step of the engine", "naive loops", "sanity"]
 
@@ -38,11 +38,13 @@ def test_the_hinge_has_its_kinks_named(run_cli, features_file):
 
 
 def test_a_failed_check_exits_1_with_the_table(run_cli, features_file, monkeypatch):
+    right = softmax.SOFTMAX
+
     def slightly_wrong(W, X, y, reg):
-        loss, dW = softmax_loss_vectorized(W, X, y, reg)
+        loss, dW = right.vectorized(W, X, y, reg)
         return loss, dW * 1.001
 
-    monkeypatch.setattr(selfcheck, "VECTORIZED", {**selfcheck.VECTORIZED, "softmax": slightly_wrong})
+    monkeypatch.setattr(softmax, "SOFTMAX", replace(right, vectorized=slightly_wrong))
     result = run_cli("gradcheck", "--data", features_file)
     assert result.exit_code == 1
     assert result.stderr == ""

@@ -234,7 +234,7 @@ def test_long_and_unprintable_values_are_cut_and_escaped():
         ),
         ("momentum=1", "it belongs to training"),
         ("training.momentun=1", "did you mean momentum?"),
-        ("training=1", "known: loss, learning_rate"),
+        ("training=1", "known: loss, solver, learning_rate"),
         ("trainig.momentum=1", "did you mean training?"),
         ("training.momentum=", "got nothing; leave it out to keep the default"),
         ("tuning.learning_rates=[1, &a 2]", "got the anchor &a; delete it"),

@@ -12,12 +12,14 @@ from softmaxclf.core.metrics import (
     ClassScores,
     accuracy_counts,
     brier_score,
+    confused_pairs,
     confusion_matrix,
     expected_calibration_error,
     log_loss,
     majority_baseline,
     mcnemar,
     mcnemar_p_value,
+    most_wrong,
     outcome_bins,
     precision_recall_f1,
     reliability_bins,
@@ -225,3 +227,20 @@ def test_float32_probabilities_serve_as_well(judged):
 def test_wrong_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# Which rows and classes go wrong
+
+
+def test_the_most_wrong_rows_are_the_surest_errors():
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]])
+    assert most_wrong(probabilities, [0, 0, 1, 0], 5).tolist() == [1, 3]
+    assert most_wrong(probabilities, [1, 0, 0, 0], 2).tolist() == [0, 1]
+    assert most_wrong(probabilities, [0, 1, 1, 1], 5).tolist() == []
+
+
+def test_the_most_confused_pairs_come_first_without_the_diagonal_or_empty_ones():
+    counts = np.array([[90, 1, 5], [7, 80, 0], [0, 0, 70]])
+    assert confused_pairs(counts, 9) == [(1, 0), (0, 2), (0, 1)]
+    assert confused_pairs(counts, 1) == [(1, 0)]
+    assert counts[0, 0] == 90

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from softmaxclf.core.model import LinearModel, chunked_scores
+from softmaxclf.core.model import CHUNK_ROWS, LinearModel, chunked_scores
 from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.core.solvers.sgd.state import Settings, initial_state
@@ -71,34 +71,32 @@ def test_scores_of_more_rows_than_a_chunk_are_those_of_each_row():
 
 
 @pytest.mark.parametrize(("center", "scale", "mirror"), VARIANTS)
-def test_a_models_scores_do_not_depend_on_which_others_are_scored_with_it(center, scale, mirror):
-    X = pixels(count=700)
-    models = [make_model(X, center=center, scale=scale, mirror=mirror, seed=seed) for seed in range(5)]
-    together = {place: [] for place in range(5)}
-    for _, scores in chunked_scores(models, X):
-        for place, each in enumerate(scores):
-            together[place].append(each.copy())
-    for place, model in enumerate(models):
-        assert np.concatenate(together[place]).tobytes() == model.scores(X).tobytes()
+def test_scores_in_chunks_are_the_same_bits_as_all_at_once(center, scale, mirror):
+    X = pixels(count=1100)
+    model = make_model(X, center=center, scale=scale, mirror=mirror)
+    chunks = [(part.copy(), scores.copy()) for part, scores in chunked_scores(model, X)]
+    np.testing.assert_array_equal(np.concatenate([part for part, _ in chunks]), np.arange(1100))
+    assert np.concatenate([scores for _, scores in chunks]).tobytes() == model.scores(X).tobytes()
+    assert max(len(part) for part, _ in chunks) == CHUNK_ROWS
 
 
 def test_models_of_different_folds_each_keep_their_own_centering():
     X = pixels(count=90)
-    fitted = fit_preprocessing(
-        RowReader(X), np.arange(90), np.arange(90) % 3, center=True, scale="standardize"
-    )
+    stages = stages_of(scale="standardize")
+    fitted = fit_stages(stages, FittingRows(X, np.arange(90), np.arange(90) % 3))
     base = make_model(X)
-    models = [LinearModel(base.W, base.b, base.class_names, each, EVEN) for each in fitted]
-    ((_, scores),) = chunked_scores(models, X)
-    for model, each in zip(models, scores, strict=True):
-        assert_close(each, plain_scores(model, X))
+    assert len(fitted) == 3
+    for each in fitted:
+        model = LinearModel(base.W, base.b, base.class_names, each, EVEN)
+        ((_, scores),) = chunked_scores(model, X)
+        assert_close(scores, plain_scores(model, X))
 
 
 def test_chosen_rows_are_scored_in_the_order_asked_for():
     X = pixels()
     model = make_model(X)
     rows = np.array([8, 3, 3, 59])
-    ((part, (scores,)),) = chunked_scores([model], X, rows)
+    ((part, scores),) = chunked_scores(model, X, rows)
     np.testing.assert_array_equal(part, rows)
     assert_close(scores, plain_scores(model, X[rows]))
 
@@ -164,11 +162,38 @@ def test_of_equal_scores_the_first_class_is_predicted():
 
 
 @pytest.mark.parametrize("mirror", [False, True])
-@pytest.mark.parametrize("shape", [(5, 71), (5, 36), (5, 73), (72,), (1, 72, 1)])
-def test_rows_of_another_width_are_refused(shape, mirror):
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((5, 71), "71 features"),
+        ((5, 36), "36 features"),
+        ((5, 73), "73 features"),
+        ((72,), r"shape \(72,\)"),
+        ((1, 72, 1), r"shape \(1, 72, 1\)"),
+        ((5, 6, 4, 3), r"shape \(5, 6, 4, 3\)"),
+    ],
+)
+def test_rows_of_another_width_are_refused(shape, said, mirror):
     model = make_model(pixels(), mirror=mirror)
-    with pytest.raises(ValueError, match="expected rows of 72 columns"):
+    with pytest.raises(ValueError, match=f"expected .*found {said}"):
         model.scores(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(5, 71), (5, 73), (5, 6, 4)])
+def test_a_model_of_features_that_are_no_images_says_how_many_it_expects(shape):
+    model = LinearModel(np.ones((72, 2), np.float32), np.zeros(2, np.float32), ("a", "b"))
+    with pytest.raises(ValueError, match="expected rows of 72 columns, got an array of shape"):
+        model.scores(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_images_are_scored_as_their_rows_in_plane_order(mirror):
+    X = pixels()
+    model = make_model(X, mirror=mirror)
+    planes = X.reshape(-1, *EVEN)
+    for images in (planes, planes.transpose(0, 2, 3, 1)):
+        np.testing.assert_array_equal(model.scores(images), model.scores(X))
+        np.testing.assert_array_equal(model.predict(images), model.predict(X))
 
 
 def test_lists_and_integers_are_scored_as_arrays_of_their_values():

@@ -1,5 +1,6 @@
 """The search over a grid: which cells, in which stacks, which go on, which wins."""
 
+import json
 import math
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from softmaxclf.core.search import (
     Outcome,
+    axes_of,
     choose,
     grid_cells,
     indistinguishable,
@@ -26,24 +28,50 @@ NAN = float("nan")
 def outcome(
     accuracy, *, penalty=1.0, rate=1.0, loss=1.0, error=0.01, iterations=10, status="ok", correct=None
 ):
+    values = {"learning_rate": rate, "regularization": penalty}
     interval = (accuracy, accuracy)
-    return Outcome(rate, penalty, accuracy, accuracy, loss, interval, error, iterations, status, correct)
+    return Outcome(
+        values,
+        accuracy,
+        accuracy,
+        loss,
+        interval,
+        error=error,
+        iterations=iterations,
+        status=status,
+        correct=correct,
+    )
+
+
+def axes(rates, penalties):
+    return {"learning_rate": list(rates), "regularization": list(penalties)}
 
 
 # The grid and its stacks
 
 
 def test_the_grid_goes_through_folds_fastest_and_learning_rates_slowest():
-    cells = grid_cells([1e-7, 1e-6], [3, 4, 5], folds=2)
+    cells = grid_cells(axes([1e-7, 1e-6], [3, 4, 5]), folds=2)
     expected = [(rate, penalty, fold) for rate in (1e-7, 1e-6) for penalty in (3, 4, 5) for fold in (0, 1)]
-    found = zip(cells.learning_rate.tolist(), cells.regularization.tolist(), cells.fold.tolist(), strict=True)
-    assert list(found) == expected
+    columns = [column.tolist() for column in cells.values.values()]
+    assert list(cells.values) == ["learning_rate", "regularization"]
+    assert list(zip(*columns, cells.fold.tolist(), strict=True)) == expected
+    assert cells.at(3) == {"learning_rate": 1e-7, "regularization": 4.0}
     assert cells.index.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
 
 
 def test_without_folds_each_cell_is_one_model():
-    cells = grid_cells([1, 2], [3])
+    cells = grid_cells(axes([1, 2], [3]))
     assert cells.fold.tolist() == [-1, -1] and cells.index.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("folds", [0, 2])
+def test_a_grid_may_have_one_axis_or_three(folds):
+    one = grid_cells({"regularization": [1, 2]}, folds)
+    assert one.values["regularization"].tolist() == ([1.0, 1.0, 2.0, 2.0] if folds else [1.0, 2.0])
+    three = grid_cells({"a": [1, 2], "b": [3], "c": [4, 5]}, folds)
+    settings = [three.at(place) for place in range(0, len(three), folds or 1)]
+    assert settings == [{"a": a, "b": 3, "c": c} for a in (1, 2) for c in (4, 5)]
 
 
 @given(
@@ -56,7 +84,7 @@ def test_without_folds_each_cell_is_one_model():
 def test_stacks_hold_every_cell_once_within_the_bound_and_of_equal_width(
     rates, penalties, folds, size, memory
 ):
-    cells = grid_cells(range(1, rates + 1), range(penalties), folds)
+    cells = grid_cells(axes(range(1, rates + 1), range(penalties)), folds)
     stacks = split_stacks(cells, size, memory)
     each = max(1, folds)
     members = [(index, fold) for stack in stacks for index, fold in zip(stack.index, stack.fold, strict=True)]
@@ -198,6 +226,45 @@ def test_cells_that_a_paired_test_cannot_tell_from_the_winner_are_counted():
     ]
     assert indistinguishable([*others[:3], winner, *others[3:]], 3) == 2
     assert indistinguishable([winner], 0) == 0
+
+
+# What metrics.json holds of a cell
+
+
+@pytest.mark.parametrize("values", [{"regularization": 3.0}, {"learning_rate": 1e-7, "regularization": 3.0}])
+@pytest.mark.parametrize("figures", [{}, {"steps": 7, "gap": 1e-9}])
+def test_an_outcome_is_read_back_from_its_document(values, figures):
+    told = Outcome(values, 0.5, 0.4, 1.2, (0.3, 0.5), 0.01, 10, "cut short at iteration 10", figures)
+    document = json.loads(json.dumps(told.document()))
+    assert list(document)[: len(values)] == list(values)
+    assert document["validation_accuracy"] == 0.4 and document["validation_interval"] == [0.3, 0.5]
+    found = Outcome.of_document(document, tuple(values))
+    kept = (
+        "values",
+        "train_accuracy",
+        "validation_accuracy",
+        "validation_loss",
+        "interval",
+        "status",
+        "figures",
+    )
+    assert all(getattr(found, name) == getattr(told, name) for name in kept)
+    assert found.state == "cut"
+
+
+def test_what_is_null_in_a_document_is_not_a_number():
+    document = {"regularization": 1.0, "train_accuracy": None, "validation_accuracy": None}
+    document |= {"validation_loss": None, "validation_interval": [None, None], "status": "not started"}
+    found = Outcome.of_document(document, ("regularization",))
+    numbers = (found.train_accuracy, found.validation_accuracy, found.validation_loss, *found.interval)
+    assert all(math.isnan(each) for each in numbers) and not found.finished
+
+
+def test_the_axes_are_the_settings_of_the_best_cell():
+    assert axes_of({"learning_rate": 1e-7, "regularization": 3.0, "refit": True}) == (
+        "learning_rate",
+        "regularization",
+    )
 
 
 # Wider grids

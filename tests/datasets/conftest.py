@@ -35,9 +35,9 @@ def batches(tmp_path: Path, small_splits: tuple[Split, Split]) -> Path:
 
 def read_all(dataset: Dataset) -> None:
     """Read everything that a data set has."""
-    dataset.train.fingerprint()
+    dataset.train.examine()
     assert dataset.class_names
-    dataset.test().fingerprint()
+    dataset.test().examine()
 
 
 @pytest.fixture

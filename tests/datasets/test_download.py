@@ -30,7 +30,6 @@ ENTRY = OfficialFile(
     "data.tar.gz",
     len(CONTENT),
     hashlib.sha256(CONTENT).hexdigest(),
-    hashlib.md5(CONTENT, usedforsecurity=False).hexdigest(),
 )
 
 Reply = Callable[[BaseHTTPRequestHandler], None]
@@ -634,7 +633,7 @@ def test_a_mirror_that_is_no_folder_on_the_web_is_refused_before_any_work(
 def test_a_source_is_fetched_by_its_name_and_asks_for_citation(
     serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = OfficialFile("cifar-100-binary.tar.gz", len(CONTENT), ENTRY.sha256, ENTRY.md5)
+    small = OfficialFile("cifar-100-binary.tar.gz", len(CONTENT), ENTRY.sha256)
     monkeypatch.setattr(official, "OFFICIAL_FILES", (small,))
     server, lines = serve(), list[str]()
     path = download_source("cifar100", tmp_path, form="binary", log=lines.append, mirrors=[server.address])

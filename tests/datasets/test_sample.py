@@ -83,8 +83,8 @@ def test_same_seed_gives_the_same_bytes_on_every_machine() -> None:
 
 
 def test_drawing_again_gives_equal_splits(sample: Dataset, test_split: Split) -> None:
-    assert draw_sample().train.fingerprint() == sample.train.fingerprint()
-    assert sample.test().fingerprint() == test_split.fingerprint()
+    assert draw_sample().train.examine() == sample.train.examine()
+    assert sample.test().examine() == test_split.examine()
 
 
 def test_another_seed_gives_other_images_and_another_order() -> None:
@@ -94,7 +94,7 @@ def test_another_seed_gives_other_images_and_another_order() -> None:
 
 
 def test_number_of_test_rows_leaves_the_training_rows_alone() -> None:
-    assert draw_sample(0, 50, 10).train.fingerprint() == draw_sample(0, 50, 20).train.fingerprint()
+    assert draw_sample(0, 50, 10).train.examine() == draw_sample(0, 50, 20).train.examine()
 
 
 def test_no_image_appears_twice_in_or_across_the_splits(sample: Dataset, test_split: Split) -> None:

@@ -17,7 +17,7 @@ FEATURES = {"X_train": np.eye(3), "y_train": np.arange(3)}
 
 def test_sample_is_drawn_from_its_seed(tmp_path: Path) -> None:
     found = open_source("sample", tmp_path, seed=3)
-    assert found.train.fingerprint() == draw_sample(3).train.fingerprint()
+    assert found.train.examine() == draw_sample(3).train.examine()
     assert list(tmp_path.iterdir()) == []
 
 

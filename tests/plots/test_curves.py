@@ -1,6 +1,6 @@
 """Learning curves: gaps, percent, smoothing, one run and several."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,11 @@ NAN = float("nan")
 
 
 def short_run(name: str = "") -> LearningCurves:
-    return learning_curves([0, 5, 10], [2.3, NAN, 1.9], [NAN, 0.2, 0.4], [0.1, NAN, 0.25], name=name)
+    return learning_curves([(0, 2.3, NAN, 0.1), (5, NAN, 0.2, NAN), (10, 1.9, 0.4, 0.25)], name=name)
+
+
+def losses_only(losses: Sequence[float]) -> LearningCurves:
+    return learning_curves([(place, loss, NAN, NAN) for place, loss in enumerate(losses)])
 
 
 def test_missing_values_are_left_out_and_accuracies_are_percent() -> None:
@@ -24,7 +28,7 @@ def test_missing_values_are_left_out_and_accuracies_are_percent() -> None:
 
 
 def test_infinite_losses_of_a_diverged_run_are_left_out() -> None:
-    run = learning_curves([0, 1, 2], [2.3, np.inf, NAN], [NAN] * 3, [NAN] * 3)
+    run = losses_only([2.3, np.inf, NAN])
     assert run.loss[0].tolist() == [0] and run.train[0].size == 0
 
 
@@ -39,7 +43,7 @@ def test_a_running_mean_is_centred_and_looks_back_at_the_end() -> None:
 
 def test_a_long_noisy_loss_is_smoothed() -> None:
     noise = np.where(np.arange(200) % 2 == 0, 1.0, 3.0)
-    run = learning_curves(range(200), noise, [NAN] * 200, [NAN] * 200)
+    run = losses_only(noise.tolist())
     assert np.ptp(run.smooth_loss[1][20:-20]) < 0.3 and np.ptp(run.loss[1]) == 2
 
 
@@ -64,13 +68,14 @@ def test_several_runs_are_named_and_coloured_alike_in_both_panels(
 
 
 def test_a_loss_over_many_orders_gets_a_logarithmic_axis() -> None:
-    exploding = learning_curves([0, 1], [2.3, 1e9], [NAN] * 2, [NAN] * 2)
+    exploding = losses_only([2.3, 1e9])
     assert draw_curves([exploding]).axes[0].get_yscale() == "log"
     assert draw_curves([short_run()]).axes[0].get_yscale() == "linear"
 
 
 def test_histories_of_no_point_are_drawn() -> None:
-    assert len(draw_curves([learning_curves([], [], [], [])]).axes) == 2
+    for nothing in ([], np.empty((0, 4))):
+        assert len(draw_curves([learning_curves(nothing)]).axes) == 2
     assert len(draw_curves([]).axes) == 2
 
 

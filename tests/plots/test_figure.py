@@ -39,9 +39,9 @@ MODULES = [
     "figure",
     "grid",
     "images",
-    "pairs",
     "reliability",
     "templates",
+    "weights",
 ]
 
 

@@ -7,21 +7,28 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from softmaxclf.plots.grid import GridCell, accuracy_scale, draw_grid, grid_table
+from softmaxclf.core.search import Outcome
+from softmaxclf.plots.grid import accuracy_scale, draw_grid, grid_table
 
 NAN = float("nan")
+
+
+def cell(rate: float, penalty: float, train: float, validation: float, status: str = "ok") -> Outcome:
+    return Outcome({"learning_rate": rate, "regularization": penalty}, train, validation, status=status)
+
+
 CELLS = [
-    GridCell(1e-7, 9000.0, 0.40, 0.38),
-    GridCell(2e-7, 9000.0, 0.42, 0.39),
-    GridCell(1e-7, 1.0, 0.50, 0.41, "stopped at rung 1"),
-    GridCell(2e-7, 1.0, NAN, 0.1, "diverged at iteration 7"),
-    GridCell(1e-7, 20000.0, 0.3, 0.39),
+    cell(1e-7, 9000.0, 0.40, 0.38),
+    cell(2e-7, 9000.0, 0.42, 0.39),
+    cell(1e-7, 1.0, 0.50, 0.41, "stopped at rung 1"),
+    cell(2e-7, 1.0, NAN, 0.1, "diverged at iteration 7"),
+    cell(1e-7, 20000.0, 0.3, 0.39),
 ]
 
 
 def test_cells_land_at_their_values_whatever_their_order() -> None:
     for cells in (CELLS, CELLS[::-1]):
-        table = grid_table(cells, best=(2e-7, 9000.0))
+        table = grid_table(cells, best={"learning_rate": 2e-7, "regularization": 9000.0})
         assert (table.row_name, table.row_values) == ("regularization", (1.0, 9000.0, 20000.0))
         assert (table.column_name, table.column_values) == ("learning rate", (1e-7, 2e-7))
         assert np.allclose(table.validation, [[41, NAN], [38, 39], [39, NAN]], equal_nan=True)
@@ -31,7 +38,7 @@ def test_cells_land_at_their_values_whatever_their_order() -> None:
 
 
 def test_the_longer_axis_becomes_the_rows() -> None:
-    table = grid_table([GridCell(rate, 5.0, rate, 2 * rate) for rate in (0.1, 0.3, 0.2)])
+    table = grid_table([cell(rate, 5.0, rate, 2 * rate) for rate in (0.1, 0.3, 0.2)])
     assert (table.row_name, table.row_values, table.column_values) == (
         "learning rate",
         (0.1, 0.2, 0.3),
@@ -40,13 +47,36 @@ def test_the_longer_axis_becomes_the_rows() -> None:
     assert table.validation[:, 0].tolist() == pytest.approx([20, 40, 60])
 
 
+def test_each_place_has_the_number_of_its_cell() -> None:
+    assert grid_table(CELLS).number.tolist() == [[2, 3], [0, 1], [4, -1]]
+    assert grid_table(CELLS[::-1]).number.tolist() == [[2, 1], [4, 3], [0, -1]]
+
+
+def test_a_grid_of_one_axis_is_one_row_without_a_name(check: Any, texts: Callable[..., list[str]]) -> None:
+    cells = [
+        Outcome({"regularization": value}, value / 10, value / 20, status="ok") for value in (3.0, 1.0, 2.0)
+    ]
+    table = grid_table(cells, best={"regularization": 2.0})
+    assert (table.row_name, table.column_name, table.column_values) == ("", "regularization", (1.0, 2.0, 3.0))
+    assert table.row_labels == [""] and table.validation == pytest.approx(np.array([[5, 10, 15]]))
+    assert table.best == (0, 1) and table.number.tolist() == [[1, 2, 0]]
+    figure = check(lambda: draw_grid(table))
+    assert {"regularization", "1", "2", "3", "15.0"} <= set(texts(figure)) and "learning rate" not in texts(
+        figure
+    )
+
+
+def test_the_rows_are_labelled_with_their_values() -> None:
+    assert grid_table(CELLS).row_labels == ["1", "9,000", "20,000"]
+
+
 def test_the_best_is_the_first_of_the_highest_that_ended_well() -> None:
     assert grid_table(CELLS).best == (1, 1)
     assert grid_table(CELLS[::-1]).best == (2, 0)
 
 
 def test_without_a_cell_that_ended_well_there_is_no_best() -> None:
-    table = grid_table([GridCell(1e-7, 0.0, NAN, NAN, "diverged at iteration 1")])
+    table = grid_table([cell(1e-7, 0.0, NAN, NAN, "diverged at iteration 1")])
     assert table.best is None
     assert len(draw_grid(table).axes) == 3
 
@@ -77,7 +107,7 @@ def test_the_best_cell_is_outlined_and_the_diverged_one_hatched() -> None:
 
 
 def test_a_large_grid_is_drawn_without_numbers(texts: Callable[..., list[str]]) -> None:
-    cells = [GridCell(10.0**-i, 10.0**j, 0.3, 0.2 + 0.001 * i) for i in range(14) for j in range(14)]
+    cells = [cell(10.0**-i, 10.0**j, 0.3, 0.2 + 0.001 * i) for i in range(14) for j in range(14)]
     figure = draw_grid(grid_table(cells))
     assert not any(axes.texts for axes in figure.axes[:2]) and "1e-13" in texts(figure)
     assert (

@@ -6,20 +6,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softmaxclf.plots.reliability import Reliability, draw_reliability, reliability
+from softmaxclf.core.metrics import ReliabilityBins
+from softmaxclf.plots.reliability import draw_reliability
+
+NAN = float("nan")
 
 
-def bins() -> Reliability:
-    return reliability([0, 0.5, 0.75, 1], [1, 0, 3], [0.4, 0.0, 0.9], [0.0, 0.0, 2 / 3], 0.275)
+def bins_of(counts: list[int], confidence: list[float], accuracy: list[float]) -> ReliabilityBins:
+    return ReliabilityBins(
+        np.array([0, 0.5, 0.75, 1]), np.array(counts), np.array(confidence), np.array(accuracy)
+    )
 
 
-def test_empty_bins_have_no_value() -> None:
-    assert np.isnan(bins().accuracy[1]) and np.isnan(bins().confidence[1])
-
-
-def test_bins_of_different_lengths_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected 2 values"):
-        reliability([0, 0.5, 1], [1, 2], [0.1, 0.2], [0.5], 0.1)
+def bins() -> ReliabilityBins:
+    """The first row is wrong at 40 %, two of three are right at 90 %: (0.4 + 3 * (0.9 - 2/3)) / 4 = 0.275."""
+    return bins_of([1, 0, 3], [0.4, NAN, 0.9], [0.0, NAN, 2 / 3])
 
 
 def test_the_error_is_in_the_heading_and_the_bars_are_the_accuracies(
@@ -35,7 +36,7 @@ def test_the_error_is_in_the_heading_and_the_bars_are_the_accuracies(
 
 
 def test_the_bins_after_temperature_scaling_are_laid_over(texts: Callable[..., list[str]]) -> None:
-    after = reliability([0, 0.5, 0.75, 1], [0, 2, 2], [0, 0.6, 0.8], [0, 0.5, 0.5], 0.2)
+    after = bins_of([0, 2, 2], [NAN, 0.6, 0.8], [NAN, 0.5, 0.5])  # (0.1 + 0.3) / 2
     figure = draw_reliability(bins(), after=after, temperature=1.5, heading="Test rows")
     assert "after temperature 1.5: error 20.0 %" in texts(figure)
     assert "Test rows: expected calibration error 27.5 %" in texts(figure)

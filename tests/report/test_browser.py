@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from softmaxclf.config import load_config
+from softmaxclf.core.scoring import SplitRows
 from softmaxclf.datasets.sources import open_source
-from softmaxclf.workflows.models.report import Shown, write_report
+from softmaxclf.workflows.models.report import write_report
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.session import Request
 from softmaxclf.workflows.runs.tune import tune
@@ -52,7 +53,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Pat
     }
     tune(Request("tune", load_config(options=settings), folder), Observer())
     test = open_source(str(sample_folder), sample_folder.parent).test()
-    return write_report(folder, Shown("test", test.X, test.y))
+    return write_report(folder, SplitRows("test", str(sample_folder), test.X, test.y))
 
 
 @pytest.fixture(scope="module")

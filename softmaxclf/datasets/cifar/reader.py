@@ -12,6 +12,7 @@ from softmaxclf.datasets.cifar.archives import archive_members, layout_of_archiv
 from softmaxclf.datasets.cifar.batches import read_batch, read_class_names
 from softmaxclf.datasets.cifar.layouts import IMAGE_SHAPE, LAYOUTS, PIXELS, Layout, layout_of_folder
 from softmaxclf.datasets.cifar.members import Member, folder_members
+from softmaxclf.datasets.cifar.official import is_official
 from softmaxclf.datasets.dataset import Dataset, Split
 from softmaxclf.errors import DataError
 
@@ -62,6 +63,7 @@ def _dataset(files: "_Files") -> Dataset:
         image_shape=IMAGE_SHAPE,
         read_train=files.train,
         read_test=files.test,
+        compare_official=partial(is_official, files.place, files.layout),
     )
 
 

@@ -30,7 +30,7 @@ from softmaxclf.workflows.models.calibrate import (
     calibrated_path,
     calibration_of,
 )
-from softmaxclf.workflows.models.model_rows import ModelRows, open_rows
+from softmaxclf.workflows.models.model_rows import ModelRows, open_rows, provenance_of
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.output import output_folder
 
@@ -118,7 +118,7 @@ def _summary(found: _Evaluation) -> dict[str, Any]:
         "data": dataset.name,
         **found.score.summary(),
         "loss_function": model.loss,
-        "baseline": _baseline(model, dataset.train.y, found.score.truth),
+        "baseline": _baseline(model, dataset, found.score.truth),
         **found.now.summary(),
         "probabilities": _origin(model),
         "confused_pairs": _pairs(model, found.confusion),
@@ -143,9 +143,14 @@ def _share(part: int, whole: int) -> tuple[float, list[float]]:
     return part / whole, list(wilson_interval(part, whole))
 
 
-def _baseline(model: LinearModel, training_y: Array, y: Array) -> dict[str, Any]:
-    """How often the most frequent training label is right: what a classifier must beat."""
-    label, correct = majority_baseline(training_y, y)
+def _baseline(model: LinearModel, dataset: Dataset, y: Array) -> dict[str, Any]:
+    """How often the most frequent training label is right: what a classifier must beat.
+
+    It is the label that the model's file records; only where that records none are the training rows read.
+    """
+    recorded = provenance_of(model, "data").get("majority")
+    known = type(recorded) is int and 0 <= recorded < model.classes
+    label, correct = majority_baseline(np.array([recorded]) if known else dataset.train.y, y)
     accuracy, interval = _share(correct, len(y))
     return {
         "class": model.class_names[label],

@@ -1,12 +1,10 @@
 """Finishing a run: its scores, its files in one order, its summary in one shape. train and tune share it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softmaxclf import __version__
-from softmaxclf.config import Config, to_dict
 from softmaxclf.core.metrics import confusion_matrix
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS
@@ -41,24 +39,6 @@ class Finding:
     best: Mapping[str, Any] = field(default_factory=dict)
     cells: Sequence[Outcome] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
-
-
-def with_provenance(model: LinearModel, config: Config, data: TrainingData, **facts: Any) -> LinearModel:
-    """The model, saying how it was made: the configuration that counted, the data, and `facts`.
-
-    A setting of which facts give the value that was used stands with that value in the configuration too.
-    """
-    sections = to_dict(config)
-    sections["training"] |= {name: value for name, value in facts.items() if name in sections["training"]}
-    if "refit" not in facts:
-        del sections["tuning"]
-    provenance = {
-        "softmaxclf": __version__,
-        "config": sections,
-        "data": {"name": data.dataset.name, "fingerprint": data.fingerprint},
-        **facts,
-    }
-    return replace(model, provenance=provenance)
 
 
 def score_splits(model: LinearModel, data: TrainingData, *, test: bool) -> dict[str, Score]:

@@ -125,6 +125,7 @@ def _new_manifest(request: Request, data: TrainingData) -> dict[str, Any]:
             "validation_rows": len(data.validation_rows),
             "features": dataset.features,
             "class_names": list(dataset.class_names),
+            "remark": dataset.remark(),
         },
     }
 

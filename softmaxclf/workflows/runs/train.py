@@ -7,7 +7,6 @@ from softmaxclf.core.search import grid_cells
 from softmaxclf.errors import AllDivergedError, ConfigError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.control import Control
-from softmaxclf.workflows.runs.divergence import advice
 from softmaxclf.workflows.runs.result import (
     Finding,
     Summary,
@@ -15,7 +14,6 @@ from softmaxclf.workflows.runs.result import (
     finish,
     score_splits,
     stored_summary,
-    with_provenance,
 )
 from softmaxclf.workflows.runs.session import Request, Session, opened
 from softmaxclf.workflows.runs.training import (
@@ -24,8 +22,7 @@ from softmaxclf.workflows.runs.training import (
     StackTraining,
     build_problem,
     cut_short,
-    model_of,
-    named,
+    only_model,
 )
 from softmaxclf.workflows.runs.training_data import TrainingData, prepare
 
@@ -71,18 +68,15 @@ def _train(
     rows = len(data.train_rows) + len(data.validation_rows)
     training = StackTraining(session.folder, recipe, control, observer, rows)
     result = training.train(problem, grid_cells(recipe.point(config)), CHECKPOINT)
-    state, seconds = result.state, time.perf_counter() - started
-    values = state.cells.at(0)
-    if state.diverged_at[0] >= 0:
+    seconds = time.perf_counter() - started
+    try:
+        model = only_model(result.solver, config, data)
+    except AllDivergedError:
         session.abandon()
-        raise AllDivergedError(
-            f"training diverged at iteration {state.diverged_at[0]:,}: {named(values)} is too large; "
-            f"{advice(config, data, config.training.regularization)}"
-        )
-    model = model_of(result.solver, 0, data, config.training.loss)
+        raise
     finding = Finding(
-        with_provenance(model, config, data, **values, iterations=state.iteration),
-        state.history.lines(0),
+        model,
+        result.state.history.lines(0),
         score_splits(model, data, test=request.test),
         [] if result.complete else [cut_short(result.solver)],
         result.complete,

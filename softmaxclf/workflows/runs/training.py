@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.config import Config
+from softmaxclf import __version__
+from softmaxclf.config import Config, to_dict
+from softmaxclf.core.metrics import majority_baseline
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import narrowed
@@ -16,10 +18,11 @@ from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.solvers.solver import Solver, State
 from softmaxclf.core.stages import chosen
 from softmaxclf.core.stages.fitting import fit_stages
-from softmaxclf.errors import DataError
+from softmaxclf.errors import AllDivergedError, DataError
 from softmaxclf.runs import NUMBER, RunFolder, has_form
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.control import Control
+from softmaxclf.workflows.runs.divergence import advice
 from softmaxclf.workflows.runs.training_data import TrainingData
 
 Array = NDArray[Any]
@@ -91,6 +94,43 @@ def build_problem(config: Config, data: TrainingData, *, folded: bool = True) ->
         data.fold_of_row if folded else None,
         data.block,
     )
+
+
+def only_model(solver: Solver, config: Config, data: TrainingData) -> LinearModel:
+    """The model of a stack of one cell, saying how it was made. Raises AllDivergedError."""
+    state = solver.state
+    values = state.cells.at(0)
+    if state.diverged_at[0] >= 0:
+        raise AllDivergedError(
+            f"training diverged at iteration {state.diverged_at[0]:,}: {named(values)} is too large; "
+            f"{advice(config, data, config.training.regularization)}"
+        )
+    model = model_of(solver, 0, data, config.training.loss)
+    return with_provenance(model, config, data, **values, iterations=state.iteration)
+
+
+def with_provenance(model: LinearModel, config: Config, data: TrainingData, **facts: Any) -> LinearModel:
+    """The model, saying how it was made: the configuration that counted, the data, and `facts`.
+
+    A setting of which facts give the value that was used stands with that value in the configuration too.
+    """
+    sections = to_dict(config)
+    sections["training"] |= {name: value for name, value in facts.items() if name in sections["training"]}
+    if "refit" not in facts:
+        del sections["tuning"]
+    provenance = {
+        "softmaxclf": __version__,
+        "config": sections,
+        "data": {
+            "name": data.dataset.name,
+            "fingerprint": data.fingerprint,
+            "majority": majority_baseline(data.dataset.train.y, ())[
+                0
+            ],  # evaluating need not read the training rows
+        },
+        **facts,
+    }
+    return replace(model, provenance=provenance)
 
 
 def model_of(solver: Solver, place: int, data: TrainingData, loss: str) -> LinearModel:

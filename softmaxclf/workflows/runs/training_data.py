@@ -1,7 +1,7 @@
 """The rows that a run works with: the data set, its split into training and validation rows, its fingerprint."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ Array = NDArray[Any]
 # fit in memory come at the speed of the disk's random reads. A fixed bound: the same rows give the same run.
 BLOCK_BYTES = 4 * 2**30
 BLOCK_ROWS = 256
+MOST_NAMED = 10  # classes without a row
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class TrainingData:
     fold_of_row: Array | None
     fitting: FittingRows
     fingerprint: str
-    seconds: float
+    seconds: float = 0.0
 
     def split(self, name: str) -> SplitRows:
         """The rows of train, validation or test; the test split is read now. Raises DataError when there is none."""
@@ -74,26 +75,40 @@ class TrainingData:
 
 
 def prepare(config: Config, observer: Observer, *, folds: int = 0, fit: bool = False) -> TrainingData:
-    """Load (or download) the data of `config` and split its training rows, which are read once.
-
-    With `folds` all training rows are dealt into folds and none is split off. fit: what stages are fitted on is
-    summed up in the same reading. Raises DataError, ConfigError.
-    """
+    """Load (or download) the data of `config` and split its training rows, see `split_up`."""
     started = time.perf_counter()
     dataset = load_dataset(config, observer)
+    data = split_up(config, dataset, observer, held_out=config.data.validation, folds=folds, fit=fit)
+    return replace(data, seconds=time.perf_counter() - started)
+
+
+def split_up(
+    config: Config, dataset: Dataset, observer: Observer, *, held_out: int, folds: int = 0, fit: bool = False
+) -> TrainingData:
+    """The rows of a data set made ready for training, read once.
+
+    held_out: how many rows become validation rows where the data have none. With `folds` all training rows are dealt
+    into folds and none is split off. fit: what stages are fitted on is summed up in the same reading. Raises
+    DataError, ConfigError.
+    """
     stages = chosen(config.preprocessing)
     for stage in stages:
         stage.check(dataset.image_shape)
     y = dataset.train.y
     fold_of_row = _folds(config, y, folds) if folds else None
     if folds or dataset.validation is not None:
-        train_rows, held_out = np.arange(len(y)), np.empty(0, np.int64)
+        train_rows, unseen = np.arange(len(y)), np.empty(0, np.int64)
     else:
-        train_rows, held_out = _split(config, y)
+        train_rows, unseen = _split(config, y, held_out)
     validation = dataset.train
     if dataset.validation is not None and not folds:
-        validation, held_out = dataset.validation, np.arange(len(dataset.validation.y))
+        validation, unseen = dataset.validation, np.arange(len(dataset.validation.y))
     _check_classes(dataset, train_rows)
+    if empty := dataset.empty_classes:
+        more = f" and {len(empty) - MOST_NAMED:,} more" if len(empty) > MOST_NAMED else ""
+        observer.warn(
+            f"{dataset.path}: classes without a training row: {', '.join(empty[:MOST_NAMED])}{more}"
+        )
     groups = None if fold_of_row is None else fold_of_row[train_rows]
     fitting = FittingRows(dataset.train.X, train_rows, groups, dataset.image_shape)
     gathering = gather(stages, fitting) if fit else []
@@ -101,9 +116,8 @@ def prepare(config: Config, observer: Observer, *, folds: int = 0, fit: bool = F
     if dataset.validation is not None:
         fingerprint += dataset.validation.examine()
     return TrainingData(
-        dataset, train_rows, validation.X, validation.y, held_out, fold_of_row, fitting, fingerprint,
-        time.perf_counter() - started,
-    )  # fmt: skip
+        dataset, train_rows, validation.X, validation.y, unseen, fold_of_row, fitting, fingerprint
+    )
 
 
 def load_dataset(config: Config, observer: Observer) -> Dataset:
@@ -121,8 +135,7 @@ def load_dataset(config: Config, observer: Observer) -> Dataset:
     return open_source(source, directory, seed=config.data.seed)
 
 
-def _split(config: Config, y: Array) -> tuple[Array, Array]:
-    count = config.data.validation
+def _split(config: Config, y: Array, count: int) -> tuple[Array, Array]:
     if not 0 <= count < len(y):
         raise ConfigError(
             f"data.validation: expected fewer than the {len(y):,} training rows, got {count:,}; ask for fewer"

@@ -26,7 +26,6 @@ from softmaxclf.workflows.runs.result import (
     finish,
     score_splits,
     stored_summary,
-    with_provenance,
 )
 from softmaxclf.workflows.runs.session import Request, Session, opened
 from softmaxclf.workflows.runs.training import (
@@ -38,6 +37,7 @@ from softmaxclf.workflows.runs.training import (
     build_problem,
     cut_short,
     model_of,
+    with_provenance,
 )
 from softmaxclf.workflows.runs.training_data import TrainingData, prepare
 

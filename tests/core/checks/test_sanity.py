@@ -11,8 +11,8 @@ from softmaxclf.core.checks.sanity import (
     check_update_ratio,
     independent_rows,
     largest_rate,
-    loss_at_zero,
 )
+from softmaxclf.core.losses import LOSSES
 from softmaxclf.core.losses.hinge import hinge_loss_vectorized
 from softmaxclf.core.losses.softmax import softmax_loss_vectorized
 
@@ -50,7 +50,7 @@ def twice_the_penalty(W, X, y, reg):
 def test_the_loss_at_zero_weights_is_as_expected(data, loss, name):
     check = check_loss_at_zero(loss, *data, K, name)
     assert check.passed
-    assert check.found == pytest.approx(loss_at_zero(name, K))
+    assert check.found == pytest.approx(LOSSES.load(name).at_zero(K))
     assert check.expected in ("log 10 = 2.30259", "10 - 1 = 9")
 
 
@@ -122,8 +122,13 @@ def test_checks_that_could_see_nothing_are_refused(data):
         check_regularization(softmax_loss_vectorized, zero + 1, *data, 1.0, 1.0)
     with pytest.raises(ValueError, match="W other than 0"):
         check_update_ratio(softmax_loss_vectorized, zero, *data, 0.0, 1e-3)
-    with pytest.raises(ValueError, match="'softmax' or 'hinge', got 'huber'"):
-        loss_at_zero("huber", K)
+    with pytest.raises(KeyError, match="huber"):
+        check_loss_at_zero(softmax_loss_vectorized, *data, K, "huber")
+
+
+def test_the_loss_at_zero_is_log_k_of_softmax_and_k_less_1_of_hinge():
+    assert LOSSES.load("softmax").at_zero(K) == math.log(10)
+    assert LOSSES.load("hinge").at_zero(K) == 9
 
 
 def test_rows_that_follow_from_others_are_not_taken():

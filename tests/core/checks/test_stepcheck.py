@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from softmaxclf.core.checks.stepcheck import engine_checks
+from softmaxclf.core.solvers.sgd.solver import SGD
 
 IMAGE = (3, 4, 5)
 NAMES = ["raw rows", "centered", "centered, bias trick", "standardized", "unit norm", "mirror-folded"]
@@ -26,8 +27,8 @@ def test_rows_that_are_no_images_are_not_folded(images):
 
 
 def stepping_wrongly(monkeypatch, spoil):
-    """Let every step of the engine end in `spoil(trainer, V before, b before)`."""
-    right = Trainer.run
+    """Let every step of the engine end in `spoil(solver, V before, b before)`."""
+    right = SGD.run
 
     def wrong(self, until, *others):
         before = self.state.V.copy(), self.state.b.copy()
@@ -35,7 +36,7 @@ def stepping_wrongly(monkeypatch, spoil):
         spoil(self, *before)
         return reached
 
-    monkeypatch.setattr(Trainer, "run", wrong)
+    monkeypatch.setattr(SGD, "run", wrong)
 
 
 def passed(images):
@@ -43,12 +44,12 @@ def passed(images):
     return [check.passed for check in checks]
 
 
-def weights_too_far(trainer, V, b):
-    trainer.state.V[..., 1] += 1e-6 * (trainer.state.V - V)[..., 1]
+def weights_too_far(solver, V, b):
+    solver.state.V[..., 1] += 1e-6 * (solver.state.V - V)[..., 1]
 
 
-def bias_too_far(trainer, V, b):
-    trainer.state.b[..., 1] += 1e-6 * (trainer.state.b - b)[..., 1]
+def bias_too_far(solver, V, b):
+    solver.state.b[..., 1] += 1e-6 * (solver.state.b - b)[..., 1]
 
 
 @pytest.mark.parametrize("spoil", [weights_too_far, bias_too_far])
@@ -58,10 +59,10 @@ def test_a_step_that_is_off_by_a_millionth_in_one_block_of_one_cell_is_caught(im
 
 
 def test_a_regularized_bias_is_caught_where_it_is_free(images, monkeypatch):
-    def spoil(trainer, V, b):
-        if not trainer._lanes[0].settings.regularize_bias:
-            cells = trainer.state.cells
-            trainer.state.b[:] -= cells.learning_rate * cells.regularization * b
+    def spoil(solver, V, b):
+        if not solver.settings.regularize_bias:
+            values = solver.state.cells.values
+            solver.state.b[:] -= values["learning_rate"] * values["regularization"] * b
 
     stepping_wrongly(monkeypatch, spoil)
     assert passed(images) == [name == "centered, bias trick" for name in NAMES]

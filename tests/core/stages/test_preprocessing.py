@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
-from softmaxclf.core.stages.preprocessing import Preprocessing
 
 from softmaxclf.core.rows import RowReader
+from softmaxclf.core.stages.fitting import FittingRows, Moments, fit_stages
+from softmaxclf.core.stages.mirror import Mirror
+from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.errors import DataError
+from tests.core.stages_of import stages_of
 
 SHAPE = (3, 4, 6)
 SCALES = ["none", "standardize", "unit-norm"]

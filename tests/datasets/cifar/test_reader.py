@@ -69,7 +69,7 @@ def test_every_form_of_the_same_data_has_the_same_fingerprint(
     layout: Layout, small_splits: Splits, tmp_path: Path
 ) -> None:
     dataset = read_cifar_folder(written(layout, small_splits, tmp_path))
-    assert dataset.train.fingerprint() == small_splits[0].fingerprint()
+    assert dataset.train.examine() == small_splits[0].examine()
 
 
 def test_python_batches_are_read_by_the_pickle_module_too(batches: Path, small_splits: Splits) -> None:
@@ -117,14 +117,14 @@ def test_a_folder_is_read_split_by_split(batches: Path, small_splits: Splits) ->
     content = (batches / "test_batch").read_bytes()
     (batches / "test_batch").write_bytes(b"broken")
     dataset = read_cifar_folder(batches)
-    assert dataset.train.fingerprint() == small_splits[0].fingerprint()
+    assert dataset.train.examine() == small_splits[0].examine()
     with pytest.raises(DataError, match="test_batch"):
         dataset.test()
     (batches / "test_batch").write_bytes(content)
     (batches / "data_batch_1").write_bytes(b"broken")
     dataset = read_cifar_folder(batches)
     assert dataset.features == 3072 and dataset.class_names == CIFAR10_CLASSES
-    assert dataset.test().fingerprint() == small_splits[1].fingerprint()
+    assert dataset.test().examine() == small_splits[1].examine()
     with pytest.raises(DataError, match="data_batch_1"):
         assert dataset.train
 
@@ -134,9 +134,9 @@ def test_an_archive_is_unpacked_once_for_all_splits(
 ) -> None:
     path = packed(batches.rename(tmp_path / "cifar-10-batches-py"))
     dataset = read_cifar_archive(path)
-    assert dataset.train.fingerprint() == small_splits[0].fingerprint()
+    assert dataset.train.examine() == small_splits[0].examine()
     path.unlink()
-    assert dataset.test().fingerprint() == small_splits[1].fingerprint()
+    assert dataset.test().examine() == small_splits[1].examine()
     assert dataset.class_names == CIFAR10_CLASSES
 
 
@@ -154,7 +154,7 @@ def test_the_test_split_of_an_archive_is_read_without_what_lies_behind_it(
             archive.add(batches / name, f"cifar-10-batches-py/{name}")
     path.write_bytes(path.read_bytes()[:-20_000])
     dataset = read_cifar_archive(path)
-    assert dataset.test().fingerprint() == small_splits[1].fingerprint()
+    assert dataset.test().examine() == small_splits[1].examine()
     assert dataset.class_names == CIFAR10_CLASSES
     with pytest.raises(DataError, match="a whole gzip file"):
         assert dataset.train

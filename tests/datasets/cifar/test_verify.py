@@ -17,7 +17,7 @@ def small_official_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each archive holds its own name 100 times; each python batch its own name."""
     contents = {layout.archive: content_of(layout.archive) for layout in LAYOUTS}
     entries = tuple(
-        OfficialFile(name, len(content), hashlib.sha256(content).hexdigest(), md5(content))
+        OfficialFile(name, len(content), hashlib.sha256(content).hexdigest())
         for name, content in contents.items()
     )
     monkeypatch.setattr(official, "OFFICIAL_FILES", entries)

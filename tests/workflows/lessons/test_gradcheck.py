@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from softmaxclf.core import losses
 from softmaxclf.core.checks.selfcheck import (
-    VECTORIZED,
     direction_checks,
     elementwise_checks,
     make_subject,
@@ -54,7 +54,7 @@ BROKEN = [slightly_too_large, without_the_mean, regularized_bias, wrong_sign, wi
 
 def broken_objective(loss, breaking):
     """The objective of that loss, right in its value and wrong in its gradient."""
-    right = with_bias(VECTORIZED[loss])
+    right = with_bias(losses.LOSSES.load(loss).vectorized)
 
     def objective(W, X, y, reg, regularize_bias):
         value, dW = right(W, X, y, reg, regularize_bias)

@@ -115,6 +115,24 @@ def test_every_figure_agrees_with_plain_counting(run: Path, sample_folder: Path)
     assert found["baseline"]["correct"] == int((test.y == baseline).sum())
 
 
+def test_the_training_rows_are_read_for_the_test_split_only_where_the_model_does_not_name_the_baseline(
+    run: Path, sample_folder: Path, tmp_path: Path
+) -> None:
+    broken, expected = tmp_path / "broken", evaluate(EvaluationRequest(run), Observer())
+    shutil.copytree(sample_folder, broken)
+    (broken / "data_batch_1").write_bytes(b"broken")
+    found = evaluate(EvaluationRequest(run, source=str(broken)), Observer())
+    assert (found["accuracy"], found["baseline"]) == (expected["accuracy"], expected["baseline"])
+    model = load_model(run)
+    for recorded in (None, -1, 10, True, "0"):
+        model.provenance["data"]["majority"] = recorded  # type: ignore[index]
+        save_model(tmp_path / "old.npz", model)
+        again = evaluate(EvaluationRequest(tmp_path / "old.npz", source=str(sample_folder)), Observer())
+        assert again["baseline"] == expected["baseline"]
+    with pytest.raises(DataError, match="data_batch_1"):
+        evaluate(EvaluationRequest(tmp_path / "old.npz", source=str(broken)), Observer())
+
+
 def test_the_folder_holds_the_figures_as_tables_and_pictures(run: Path, tmp_path: Path) -> None:
     found = evaluate(EvaluationRequest(run, "validation", out=tmp_path / "out"), Observer())
     folder = tmp_path / "out"
@@ -148,7 +166,7 @@ def test_of_a_hinge_model_the_loss_is_hinge_and_the_probabilities_are_said_to_be
     found = evaluate(EvaluationRequest(hinge_run, "validation"), Observer())
     recorded = json.loads((hinge_run / "metrics.json").read_text())["splits"]["validation"]
     assert found["loss_function"] == "hinge" and found["loss"] == recorded["loss"] != found["log_loss"]
-    assert "hinge loss trained for margins" in found["probabilities"]
+    assert "the hinge loss trains margins, not probabilities" in found["probabilities"]
 
 
 def test_a_class_that_is_never_predicted_gives_null_and_not_nan(
@@ -212,7 +230,7 @@ def test_a_file_where_the_folder_belongs_gives_one_clear_error(hinge_run: Path, 
 
 
 @pytest.mark.parametrize(
-    "config", [{"data": {"validation": "many"}}, {"data": {"seed": -1}}, {"data": {"source": 7}}]
+    "config", [{"data": {"validation": "many"}}, {"data": {"seed": -1}}, {"data": {"source": ""}}]
 )
 def test_a_model_with_impossible_settings_of_its_own_gives_one_clear_error(
     hinge_run: Path, tmp_path: Path, config: dict[str, Any]

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from softmaxclf.core.stages.preprocessing import SCALES, Preprocessing, fit_preprocessing
 
 from softmaxclf.core.model import LinearModel
-from softmaxclf.core.rows import RowReader
+from softmaxclf.core.stages import SCALES
+from softmaxclf.core.stages.fitting import FittingRows, fit_stages
+from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError, ModelError, OutputError
 from softmaxclf.model_file import save_model
-from softmaxclf.workflows import predict as workflow
+from softmaxclf.workflows.models import predict as workflow
 from softmaxclf.workflows.models.predict import Predictions, Request, sheet_names
 from softmaxclf.workflows.observer import Observer
+from tests.core.stages_of import stages_of
 
 Array = np.ndarray[Any, Any]
 SHAPE = (3, 5, 7)  # an odd width has a middle column, which mirror folding treats alone
@@ -51,10 +53,11 @@ def fitted_model(
 ) -> LinearModel:
     """A model of random weights whose preprocessing is fitted on X, with scores of the size of trained ones."""
     generator = np.random.default_rng(2)
-    reader = RowReader(X, shape if mirror else None)
-    preprocessing = fit_preprocessing(reader, np.arange(len(X)), center=center, scale=scale)[0]
-    W = generator.normal(size=(reader.columns, 10))
-    W *= 2 / np.abs(preprocessing.apply(X) @ W).std()
+    stages = stages_of(center=center, scale=scale, mirror=shape if mirror else None)
+    preprocessing = fit_stages(stages, FittingRows(X, np.arange(len(X)), image_shape=shape))[0]
+    features = preprocessing.apply(X)
+    W = generator.normal(size=(features.shape[1], 10))
+    W *= 2 / np.abs(features @ W).std()
     names = tuple(f"class {k}" for k in range(10))
     return LinearModel(
         W.astype(np.float32), generator.normal(size=10).astype(np.float32), names, preprocessing, shape
@@ -305,7 +308,8 @@ def test_hinge_models_and_models_of_shares_are_warned_about(tmp_path: Path) -> N
         return heard.warnings
 
     assert warnings() == []
-    assert warnings(loss="hinge") == [workflow.HINGE_NOTE] and "softmax of margins" in workflow.HINGE_NOTE
+    (told,) = warnings(loss="hinge")
+    assert "the hinge loss trains margins, not probabilities" in told
     (told,) = warnings(preprocessing=Preprocessing(np.full(12, 0.47)))
     assert "mean of at most 0.47" in told and "train it on bytes" in told
     assert warnings(preprocessing=Preprocessing(np.full(12, 120.0))) == []

@@ -9,7 +9,7 @@ from softmaxclf.workflows.runs import result
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures have tests of their own and take most of a small run's time."""
     if "with_pictures" not in request.fixturenames:
-        for name in ("_draw", "confusion_figure", "_save"):
+        for name in ("_draw", "_save"):
             monkeypatch.setattr(result, name, lambda *arguments: None)
 
 

@@ -30,28 +30,11 @@ main()
 """
 TUNE = ["tune", "--iterations", "250", "--batch-size", "100", "--learning-rates", "1e-7,1e-6,1",
         "--regularizations", "1,100", "--halving"]  # fmt: skip
-FOLDED = [
-    "tune",
-    "--iterations",
-    "60",
-    "--learning-rates",
-    "1e-6",
-    "--regularizations",
-    "1,100",
-    "--folds",
-    "3",
-]
+FOLDED = ["tune", "--iterations", "60", "--learning-rates", "1e-6", "--regularizations", "1,100",
+          "--folds", "3"]  # fmt: skip
+TRAIN = ["train", "--iterations", "400", "--learning-rate", "1e-6", "--set", "training.momentum=0.9",
+         "--test"]  # fmt: skip
 SMALL = ["--set", "data.validation=100"]
-TRAIN = [
-    "train",
-    "--iterations",
-    "400",
-    "--learning-rate",
-    "1e-6",
-    "--set",
-    "training.momentum=0.9",
-    "--test",
-]
 
 
 def start(arguments: list[str], data: Path, out: Path) -> "subprocess.Popen[str]":
@@ -77,18 +60,19 @@ def artifacts(out: Path) -> dict[str, object]:
     return {**kept, "splits": metrics["splits"], "best": metrics.get("best"), "cells": metrics.get("cells")}
 
 
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.kills)])
 @pytest.mark.parametrize(
     "arguments", [TUNE, TRAIN, FOLDED], ids=["tune with halving", "train", "tune with folds"]
 )
 def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_undisturbed_one(
-    arguments, sample_folder, tmp_path
+    arguments, kills, sample_folder, tmp_path
 ):
     started = time.monotonic()
     finish(arguments, sample_folder, tmp_path / "undisturbed")
     length = time.monotonic() - started
     expected = artifacts(tmp_path / "undisturbed")
     moments = random.Random(0)
-    for attempt in range(20 if arguments is not FOLDED else 6):
+    for attempt in range(kills):
         process = start(arguments, sample_folder, tmp_path / "disturbed")
         try:
             process.wait(moments.uniform(0.1, 1.0) * length)
@@ -98,9 +82,8 @@ def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_undisturbed_on
         assert process.returncode in (0, -signal.SIGKILL), attempt
         if process.returncode == 0:
             assert artifacts(tmp_path / "disturbed") == expected
-            finish(
-                [*arguments, "--overwrite"], sample_folder, tmp_path / "disturbed"
-            ) if attempt % 2 else None
+            if attempt % 2:
+                finish([*arguments, "--overwrite"], sample_folder, tmp_path / "disturbed")
     finish(arguments, sample_folder, tmp_path / "disturbed")
     assert artifacts(tmp_path / "disturbed") == expected
     assert not list((tmp_path / "disturbed").glob("checkpoint*"))
@@ -194,7 +177,8 @@ def test_a_slow_first_step_does_not_end_a_run_that_has_time(monkeypatch):
         scored_rows=10_000,
     )
     state = SimpleNamespace(iteration=0, history=History())
-    solver = SimpleNamespace(state=state, settings=SimpleNamespace(batch_size=10))
+    problem = SimpleNamespace(train_rows=range(300))
+    solver = SimpleNamespace(problem=problem, state=state, settings=SimpleNamespace(batch_size=10))
     watch = training._Watch(watch_of, StackResult(solver), "checkpoint.npz", 0)
     now = 100.2  # 0.2 s a step, and 1,000 steps' work to score: not believed yet
     assert not watch(1)

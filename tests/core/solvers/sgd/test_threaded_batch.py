@@ -75,7 +75,7 @@ def test_loading_again_before_a_product_counts():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rows_lie_on_an_odd_number_of_cache_lines(features, dtype):
     X = np.zeros((10, features), np.uint8)
-    fitted = fit_preprocessing(RowReader(X), np.arange(10), None, center=False, scale="none")
+    fitted = fit_stages(stages_of(center=False), FittingRows(X, np.arange(10)))
     buffer = RowBuffer(Problem(X, np.zeros(10, np.int64), 2, np.arange(10), fitted, dtype=dtype), X, 10)
     lines, rest = divmod(buffer.view(10).strides[0], CACHE_LINE)
     assert rest == 0 and lines % 2 == 1

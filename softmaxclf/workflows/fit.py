@@ -1,0 +1,75 @@
+"""`softmaxclf.fit`: a model from arrays, by the settings, the checks and the training of the command line."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from softmaxclf.config import load_config
+from softmaxclf.config.schema import SCHEMA
+from softmaxclf.core.images import ImageShape, as_rows
+from softmaxclf.core.losses.softmax import as_labels
+from softmaxclf.core.model import LinearModel
+from softmaxclf.core.search import grid_cells
+from softmaxclf.datasets.dataset import Dataset, Split
+from softmaxclf.errors import ConfigError
+from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.training import Recipe, build_problem, only_model
+from softmaxclf.workflows.runs.training_data import split_up
+
+SECTIONS = ("training", "preprocessing")
+
+
+def fit(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    class_names: Sequence[str] | None = None,
+    image_shape: ImageShape | None = None,
+    **settings: object,
+) -> LinearModel:
+    """The model trained on all rows X with labels y, as `softmaxclf train` trains it.
+
+    X: (N, D) rows, or images (N, H, W), (N, H, W, C), (N, C, H, W) with C = 1 or 3; uint8, float32 or float64. Where
+    the shape cannot tell which axis is the colour, say image_shape = (channels, height, width), which also makes
+    rows (N, D) images. y: (N,) integers in [0, K); K is the number of class_names, or the largest label plus one.
+    settings: keys of the sections training and preprocessing by their own names, as learning_rate=1e-3,
+    scale="standardize". Nothing is written, and the same arguments give the same bits.
+
+    Raises ConfigError for settings, ValueError for arrays, DataError for values that are no finite numbers, and
+    AllDivergedError where the learning rate is too large.
+    """
+    config = load_config(options=_keys(settings))
+    data = split_up(config, dataset_of(X, y, class_names, image_shape), Observer(), held_out=0, fit=True)
+    recipe = Recipe.of(config)
+    solver = recipe.start(build_problem(config, data), grid_cells(recipe.point(config)))
+    solver.run(solver.length)
+    return only_model(solver, config, data)
+
+
+def dataset_of(
+    X: ArrayLike, y: ArrayLike, class_names: Sequence[str] | None, image_shape: ImageShape | None
+) -> Dataset:
+    """Arrays as a data set of training rows alone. Raises ValueError where they do not fit."""
+    rows, shape = as_rows(np.asarray(X), image_shape)
+    if rows.dtype == np.float16:
+        rows = rows.astype(np.float32)
+    if rows.dtype not in (np.uint8, np.float32, np.float64) or not rows.size:
+        raise ValueError(
+            f"X: expected rows of uint8, float32 or float64, got {rows.dtype} of shape {rows.shape}; convert them"
+        )
+    labels = np.asarray(y)
+    largest = int(labels.max()) if labels.size and labels.dtype.kind in "iu" else 0
+    names = tuple(str(k) for k in range(largest + 1)) if class_names is None else tuple(class_names)
+    train = Split(np.ascontiguousarray(rows), as_labels(labels, len(rows), len(names)))
+    return Dataset("arrays", "X", lambda: names, shape, lambda: train)
+
+
+def _keys(settings: Mapping[str, object]) -> dict[str, Any]:
+    """Settings by dotted key. Raises ConfigError for names that are no settings of one model."""
+    known = {key.split(".")[1]: key for section in SECTIONS for key in SCHEMA if key.startswith(section)}
+    unknown = [name for name in settings if name not in known]
+    if unknown:
+        raise ConfigError(f"fit: expected settings out of {', '.join(known)}, got {', '.join(unknown)}")
+    return {known[name]: value for name, value in settings.items()}
