@@ -58,7 +58,7 @@ class GridTable:
     best: tuple[int, int] | None
 
 
-def grid_table(cells: Sequence[Outcome], *, best: Mapping[str, float] | None) -> GridTable:
+def grid_table(cells: Sequence[Outcome], *, best: Mapping[str, float] | None = None) -> GridTable:
     """Return the cells of a grid with one or two axes as tables.
 
     The axis with more values becomes the rows, so that tiles stay wide enough. `best` names the winner, if there

@@ -70,7 +70,7 @@ def _draw_strips(
     """One line per strip (n, H, W, C): its name, then its images; `columns` are their names, if they have any."""
     widest = max((text_width(plain(name), MEDIUM) for name in names), default=0.0)
     name_room = min(MOST_NAME_ROOM, round(widest) + 3 * GAP)
-    step = (pixels(WIDTH) - 2 * MARGIN - name_room) // max((len(strip) for strip in strips), default=1)
+    step = (pixels(WIDTH) - 2 * MARGIN - name_room) // max([1, *map(len, strips)])
     sizes = [tile_size(strip.shape[1:3], min(step - GAP, MOST_WIDE)) for strip in strips]
     step = min(step, max((width for width, _ in sizes), default=0) + GAP)
     line_height = max([LINE, *(height for _, height in sizes)]) + GAP
