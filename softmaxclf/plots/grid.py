@@ -29,7 +29,6 @@ from softmaxclf.plots.figure import (
     new_figure,
     styled,
     text_width,
-    title,
 )
 
 MOST_ANNOTATED = 150
@@ -83,7 +82,7 @@ def grid_table(cells: Sequence[Outcome], *, best: Mapping[str, float] | None = N
 
 
 @styled
-def draw_grid(table: GridTable, *, heading: str | None = None) -> Figure:
+def draw_grid(table: GridTable) -> Figure:
     """Return a figure with two heat maps on one colour scale, train and validation accuracy in percent.
 
     Tiles carry their number where there are at most 150 and it fits. The best cell is outlined, diverged
@@ -94,7 +93,6 @@ def draw_grid(table: GridTable, *, heading: str | None = None) -> Figure:
     beside = columns <= SIDE_BY_SIDE_COLUMNS
     panel_height = min(max(rows * 0.34, 0.7), 5.5) + 0.75
     figure = new_figure(WIDTH, (panel_height if beside else 2 * panel_height) + 0.55)
-    title(figure, heading)
     panels = figure.subplots(*((1, 2) if beside else (2, 1)), sharey=beside, squeeze=False).ravel()
     scale = accuracy_scale(table)
     for axes, values, name in zip(

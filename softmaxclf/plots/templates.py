@@ -120,7 +120,8 @@ def draw_templates(
     else:
         longest = max((len(row) for pair in examples.values() for row in pair), default=0)
         tiling = _blocks(images.shape[1:3], longest)
-    height = tiling.top + ceil(len(shown) / tiling.columns) * tiling.step_y + (BAR_HEIGHT if colours else 0)
+    below = tiling.top - NAME_HEIGHT + ceil(len(shown) / tiling.columns) * tiling.step_y
+    height = below + MARGIN + (BAR_HEIGHT if colours else 0)
     figure = new_figure(WIDTH, height / DPI, automatic_layout=False)
     title(figure, f"Learned templates: {DESCRIPTIONS[view]}", left_out(len(shown), len(selected)))
     size = MEDIUM if tiling.columns <= 5 else SMALL

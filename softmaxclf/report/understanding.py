@@ -187,10 +187,8 @@ def calibration(facts: Facts, scored: Scored) -> Markup:
     ])  # fmt: skip
     caution = facts.model.loss_function.caution
     told = f"{caution[:1].upper()}{caution[1:]}." if caution else None
-    diagram = figure(
-        drawing(draw_reliability(bins), "reliability", alt),
-        "On the diagonal, probabilities come true as often as they say.",
-    )
+    diagonal = "On the diagonal, probabilities come true as often as they say."
+    diagram = figure(drawing(draw_reliability(bins), "reliability", alt), diagonal)
     details = element("details", element("summary", "The bins as a table"), _bin_table(scored))
     beside = element("div", diagram, element("div", figures, details), class_="pair")
     return section("calibration", "Calibration", paragraphs(lead, told), beside)
@@ -254,10 +252,5 @@ def _mistake_table(facts: Facts, wrong: Mistakes) -> Markup:
          percent(float(wrong.probability[place]), f"mistakes.{place}.probability", 1)]
         for place, row in enumerate(wrong.rows)
     ]  # fmt: skip
-    return table(
-        "Rows are counted from 0 in the part of the data set that they lie in.",
-        MISTAKES,
-        rows,
-        sortable=True,
-        label="Most wrong rows",
-    )
+    caption = "Rows are counted from 0 in the part of the data set that they lie in."
+    return table(caption, MISTAKES, rows, sortable=True, label="Most wrong rows")

@@ -76,10 +76,9 @@ def test_both_panels_share_one_scale() -> None:
 def test_tiles_carry_their_numbers_and_the_legend_names_what_occurs(
     check: Any, texts: Callable[..., list[str]]
 ) -> None:
-    figure = check(lambda: draw_grid(grid_table(CELLS, best=BEST), heading="A grid"))
+    figure = check(lambda: draw_grid(grid_table(CELLS, best=BEST)))
     found = texts(figure)
     for text in (
-        "A grid",
         "42.0",
         "41.0",
         "1e-7",
