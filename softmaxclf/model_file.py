@@ -256,26 +256,31 @@ class _Reading:
         )
 
     def _reading(self, columns: int, image_shape: ImageShape | None) -> tuple[Reading, ...]:
-        """The stages that change rows as they are read; the last one gives as many columns as there are weights."""
-        names = self._array("stages", 1).tolist() if "stages" in self.arrays else []
-        names = names or ["mirror"] * bool(self._scalar("mirror"))
-        if unknown := [name for name in names if name not in STAGES]:
-            raise self._wrong(f"stages out of {', '.join(STAGES)}", ascii(unknown[0])[:60])
-        stages = []
-        for name in names:
-            prefix = f"stage.{name}."
-            own = {
-                key.removeprefix(prefix): self.arrays[key] for key in self.arrays if key.startswith(prefix)
-            }
-            try:
-                stages.append(STAGES.load(name).from_arrays(own, image_shape))
-            except ValueError as error:
-                raise self._wrong(str(error), "none") from error
-        if stages and stages[-1].columns != columns:
-            raise self._wrong(
-                f"weights of {stages[-1].columns} rows for images {image_shape}", f"{columns} rows"
-            )
+        """The stages that change rows as they are read: each takes what the one before it gives."""
+        folded = bool(self._scalar("mirror"))
+        names = self._array("stages", 1).tolist() if "stages" in self.arrays else ["mirror"] * folded
+        known = [name for name in STAGES if issubclass(STAGES.load(name), Reading)]
+        wrong = len(set(names)) < len(names) or not set(names) <= set(known) or folded != ("mirror" in names)
+        if wrong or ("stages" in self.arrays and set(names) <= {"mirror"}):
+            raise self._wrong(f"stages out of {', '.join(known)}, each once", ascii(names[:9])[:60])
+        stages = [self._stage(name, image_shape) for name in names]
+        owned = {f"stage.{stage.name}.{key}" for stage in stages for key in stage.arrays()}
+        if stray := {key for key in self.arrays if key.startswith("stage.")} ^ owned:
+            raise self._wrong("the arrays of its stages and no others", ascii(sorted(stray))[:60])
+        widths = [*(stage.width for stage in stages), columns]
+        for stage, width in zip(stages, widths[1:], strict=True):
+            if stage.columns != width:
+                raise self._wrong(f"{stage.columns} columns after the stage {stage.name}", f"{width}")
         return tuple(stages)
+
+    def _stage(self, name: str, image_shape: ImageShape | None) -> Reading:
+        prefix = f"stage.{name}."
+        own = {key.removeprefix(prefix): self.arrays[key] for key in self.arrays if key.startswith(prefix)}
+        try:
+            stage: Reading = STAGES.load(name).from_arrays(own, image_shape)
+        except (ValueError, KeyError) as error:
+            raise self._wrong(str(error), "none") from error
+        return stage
 
     def _loss(self) -> str:
         loss = str(self._scalar("loss"))

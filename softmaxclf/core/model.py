@@ -94,9 +94,11 @@ class LinearModel:
         return contributions, self.b.astype(np.float64)
 
     def _checked(self, X: Array) -> Array:
-        X, _ = as_rows(np.asarray(X), self.image_shape)
+        X = np.asarray(X)
+        if X.ndim != 2:
+            X, _ = as_rows(X, self.image_shape)
         if X.shape[1] != self.features:
-            raise ValueError(f"expected rows of {self.features} columns, got an array of shape {X.shape}")
+            raise ValueError(f"expected rows of {self.features} columns, found {X.shape[1]} features")
         return X
 
     @cached_property

@@ -70,6 +70,6 @@ class RowReader:
         return self.X.take(rows, axis=0, out=self._gathered[: len(rows)], mode="clip")
 
     def _buffer(self, place: int, rows: int, columns: int) -> Array:
-        if len(self._between[place]) < rows:
+        if self._between[place].shape[1] != columns or len(self._between[place]) < rows:
             self._between[place] = np.empty((rows, columns), self.dtype)
         return self._between[place][:rows]

@@ -104,7 +104,8 @@ class StackScorer:
     def __init__(self, models: Sequence[LinearModel]) -> None:
         self.models = models
         self._loss = models[0].loss_function
-        weights, shifts = zip(*(model.on_raw_columns for model in models), strict=True)
+        with np.errstate(over="ignore"):  # of a model that is about to diverge
+            weights, shifts = zip(*(model.on_raw_columns for model in models), strict=True)
         self._weights = np.stack(weights, axis=2).reshape(len(weights[0]), -1)  # (D', K * G)
         self._bias = np.stack([model.b for model in models], axis=1)[:, :, None]  # (K, G, 1)
         self._shift = np.stack(shifts, axis=1)[:, :, None]

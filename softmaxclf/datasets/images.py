@@ -2,7 +2,8 @@
 
 The rule, in this order:
 
-1. The first frame of the file is turned upright by its EXIF orientation (unreadable EXIF counts as none).
+1. The first frame of the file is turned upright by the orientation in its EXIF, or else its XMP (none where that is
+   unreadable).
 2. It becomes 8 bits per channel: 16-bit grey is scaled by 255 / 65535 and rounded; palettes, one bit, CMYK and
    YCbCr are converted; what is transparent is laid over white. Colour profiles are not applied. Numbers whose
    range is not known (32-bit integers and floats, as in some TIFF) are refused. Transparency of 16-bit grey is
@@ -16,8 +17,8 @@ The rule, in this order:
 
 A file may be hostile: Pillow is asked for six formats, none of which runs code, and decodes a regular file of at
 most MAX_BYTES to at most MAX_PIXELS. That takes up to 0.8 GB of memory, a WEBP 1 GB. What lies around the pixels
-(texts, profiles, tags, parts) is bounded by Pillow and by MAX_BYTES: 1.2 GB, and 4 GB for a TIFF that is nothing but a
-list of strips.
+(texts, profiles, tags, parts) is bounded by Pillow and by MAX_BYTES: 1.2 GB; a TIFF, which may be nothing but a list of
+strips, has a bound of its own.
 """
 
 import logging
@@ -33,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from softmaxclf.core.images import ImageShape
 from softmaxclf.errors import DataError
 from softmaxclf.files import open_regular, printable
 
@@ -40,7 +42,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = tuple(
     f".{ending}" for ending in ["png", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp", "tif", "tiff"]
 )
-MAX_BYTES = 48 << 20
+MAX_BYTES, MAX_TIFF_BYTES = 48 << 20, 12 << 20
+TIFF_MAGICS = (b"II*\0", b"MM\0*")
 MAX_PIXELS = 64_000_000
 MAX_SIDE = 65_535  # Pillow keeps a pointer for every line
 MODES = {1: "L", 3: "RGB"}
@@ -51,8 +54,6 @@ TILE_WIDTH, TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
 UNREADABLE_EXIF = (LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error)
 SMALLER = "make a smaller copy"
 REMEDY = "name another file, or save this image again as PNG"
-
-ImageShape = tuple[int, int, int]
 
 # What Pillow logs about a file stands in the error too; without a handler Python would print it a second time.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -72,6 +73,9 @@ def read_image(path: Path, image_shape: ImageShape) -> NDArray[np.uint8]:
             if not 0 < size <= MAX_BYTES:
                 found = f"{size:,} bytes" if size else "an empty file"
                 raise _wrong(path, f"an image file of 1 to {MAX_BYTES:,} bytes", found)
+            if size > MAX_TIFF_BYTES and file.read(4) in TIFF_MAGICS:
+                raise _wrong(path, f"a TIFF of at most {MAX_TIFF_BYTES:,} bytes", f"{size:,} bytes", SMALLER)
+            file.seek(0)
             with _pillow(path, file):
                 picture = _picture(path, file, (width, height), MODES[channels])
     except OSError as error:

@@ -135,10 +135,11 @@ def with_provenance(model: LinearModel, config: Config, data: TrainingData, **fa
 
 def model_of(solver: Solver, place: int, data: TrainingData, loss: str) -> LinearModel:
     """The model of the cell at `place` of the stack, in float32."""
-    W, b = solver.weights(place)
+    with np.errstate(over="ignore"):  # of a model that is about to diverge
+        W, b = (np.ascontiguousarray(each, np.float32) for each in solver.weights(place))
     return LinearModel(
-        np.ascontiguousarray(W, np.float32),
-        b.astype(np.float32),
+        W,
+        b,
         data.dataset.class_names,
         solver.problem.fitted(int(solver.state.cells.fold[place])),
         data.dataset.image_shape,

@@ -78,8 +78,8 @@ def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_undisturbed_on
             process.wait(moments.uniform(0.1, 1.0) * length)
         except subprocess.TimeoutExpired:
             process.kill()
-        process.communicate()
-        assert process.returncode in (0, -signal.SIGKILL), attempt
+        _, errors = process.communicate()
+        assert process.returncode in (0, -signal.SIGKILL), errors
         if process.returncode == 0:
             assert artifacts(tmp_path / "disturbed") == expected
             if attempt % 2:
