@@ -153,7 +153,7 @@ def test_tables_are_aligned(run_cli):
         ("1 2 --scale -1", "Error: --scale: expected a number from 0 to 1e+100, got -1"),
         ("1 2 --scale nan", "Error: --scale: expected a number from 0 to 1e+100, got nan"),
         ("1 2 --add inf", "Error: --add: expected a finite number up to 1e+100, got inf"),
-        ("1 2 --out bars.docx", "Error: bars.docx: expected a file name ending in .avif"),
+        ("1 2 --out bars.docx", "Error: bars.docx: expected a file name ending in .png"),
         ("1 2 --model m --image i", "Error: SCORES: expected none beside --model and --image, got 2"),
         ("--model m", "Error: --image: expected --model and --image together, got one of them; add --image"),
         ("--image i", "Error: --model: expected --model and --image together, got one of them; add --model"),

@@ -226,10 +226,10 @@ def _check_numbers(request: ExplainRequest) -> None:
 
 def _draw(out: Path, values: Array, names: tuple[str, ...], label: int | None) -> None:
     """Write the bar chart of scores beside probabilities to `out`."""
-    from softmaxclf.plots.explain import draw_explain, score_bars
+    from softmaxclf.plots.explain import draw_explain
     from softmaxclf.plots.figure import save
 
-    bars = score_bars(values, softmax(values), label=label)
     numbered = names == parse_names(None, len(names))
-    drawn = draw_explain(bars, class_names=None if numbered else names)
+    called = [f"class {name}" for name in names] if numbered else names
+    drawn = draw_explain(values, softmax(values), called, label=label)
     save(drawn, out, made_by="softmaxclf explain " + " ".join(f"{value:g}" for value in values))
