@@ -67,7 +67,7 @@ def verify(directory: Path, **others: Any) -> None:
     """
     from softmaxclf.workflows.data import verify as run_verify
 
-    found = run_verify(directory, console.console_of(others))
+    found = run_verify(directory)
     if others["as_json"]:
         console.print_json(found)
         return

@@ -94,7 +94,7 @@ def archive_members(path: Path, layout: Layout, names: Collection[str]) -> Gener
             if info.name in seen:
                 raise unpacked.broken(f"{info.name} once, found it twice")
             seen.add(info.name)
-            yield Member(wanted[info.name], f"{path}: {info.name}", info.size, unpacked)
+            yield Member(wanted[info.name], f"{path}: {info.name}", info.size, unpacked.read)
 
 
 def _headers(unpacked: _Unpacked) -> Iterator[TarInfo]:

@@ -77,7 +77,7 @@ def _python_batch(split: Split, title: str, class_names: Sequence[str], layout: 
     names = [
         f"{_file_stem(class_names[label])}_s_{row:06d}.png" for row, label in enumerate(split.y.tolist())
     ]
-    labels = {layout.labels_key: _labels(split.y)}
+    labels = {f"{layout.key}labels": _labels(split.y)}
     if layout.label_bytes == 2:
         labels["coarse_labels"] = _labels(np.zeros_like(split.y))
     return _dictionary(
@@ -97,7 +97,7 @@ def _names_file(class_names: Sequence[str], rows: int, layout: Layout) -> bytes:
     return _dictionary(
         {
             "num_cases_per_batch": _integer(rows),
-            layout.names_key: _list(map(_text, class_names)),
+            f"{layout.key}label_names": _list(map(_text, class_names)),
             "num_vis": _integer(PIXELS),
         }
     )
