@@ -203,50 +203,49 @@ class _Download:
             self._check_start(response)
             kept = f", resuming at {self.done:,} bytes" if self.done else ""
             self.log(f"fetching {address} ({size:,} bytes{kept})")
-            while True:
-                with _network(self.timeout):
-                    piece = response.read1(min(_PIECE, size - self.done + 1))
-                if not piece:
-                    break
-                # One byte more than is left shows a server that goes on; of it nothing is written.
+            # One byte more than is left shows a server that goes on; of it nothing is written.
+            while piece := self._received(response, min(_PIECE, size - self.done + 1)):
                 if len(piece) > size - self.done:
                     self._restart()
                     raise _FailedError(f"sends more than the {size:,} bytes of the official file")
-                written = 0
-                while written < len(piece):  # a disk that gets full takes a part, then nothing
-                    count = self.file.write(piece[written:])
-                    self._count(piece[written : written + count])
-                    written += count
+                while piece:  # a disk that gets full takes a part, then nothing
+                    written = self.file.write(piece)
+                    self._count(piece[:written])
+                    piece = piece[written:]
         if self.done < size:
             raise _FailedError(f"broke off after {self.done:,} bytes", again=True)
 
-    def _asked(self, address: str) -> HTTPResponse:
-        """The answer to a request for what is missing."""
+    def _asked(self, address: str) -> HTTPResponse | HTTPError:
+        """The answer, of whatever status, to a request for what is missing."""
         headers = {"User-Agent": "softmaxclf", "Accept-Encoding": "identity"}
         if self.done:
             headers["Range"] = f"bytes={self.done}-"
-        request = Request(address, headers=headers)
         with _network(self.timeout):
             try:
+                request = Request(address, headers=headers)
                 response: HTTPResponse = build_opener(_WebRedirects).open(request, timeout=self.timeout)
             except HTTPError as error:
-                if error.code == 416:  # there is no such part
-                    self._restart()
-                raise
+                return error
         return response
 
-    def _check_start(self, response: HTTPResponse) -> None:
+    def _received(self, response: HTTPResponse | HTTPError, count: int) -> bytes:
+        """Whatever has arrived, 1 to `count` bytes; none at the end."""
+        with _network(self.timeout):
+            return response.read1(count)
+
+    def _check_start(self, response: HTTPResponse | HTTPError) -> None:
         """See that what is missing comes; all is missing where the server does not give the rest alone."""
-        size, length = self.layout.size, response.length
-        if response.status == 206 and self.done:
+        status, size = response.status, self.layout.size
+        if self.done and status in (206, 416):
             found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if not found or int(found[1]) != self.done or found[2] not in (str(size), "*"):
                 self._restart()
                 raise _FailedError("answered with another part of the file", again=True)
-        elif response.status != 200:
-            raise _FailedError(f"answered with status {response.status}")
-        elif length not in (None, size):
-            raise _FailedError(f"offers {length:,} bytes where {size:,} were expected")
+        elif status != 200:
+            redirect = ", a redirect that cannot be followed" if status in (301, 302, 303, 307, 308) else ""
+            raise _FailedError(f"answered with status {status}{redirect}", again=status in _BUSY)
+        elif isinstance(response, HTTPResponse) and response.length not in (None, size):
+            raise _FailedError(f"offers {response.length:,} bytes where {size:,} were expected")
         elif self.done:
             self.log("the server sends the file from its start only")
             self._restart()
@@ -277,12 +276,6 @@ def _network(timeout: float) -> Iterator[None]:
     """Turn what the network and a server's answer can raise into a _FailedError."""
     try:
         yield
-    except HTTPError as error:
-        error.close()
-        raise _FailedError(
-            f"answered with status {error.code}{', a redirect that cannot be followed' if error.code < 400 else ''}",
-            again=error.code in (416, *_BUSY),
-        ) from error
     except (OSError, HTTPException, ValueError) as error:
         cause = error.reason if isinstance(error, URLError) else error
         if isinstance(cause, TimeoutError):

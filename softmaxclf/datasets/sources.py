@@ -7,8 +7,8 @@ SOURCES, or in NAMED for one that is asked for by name; the errors about unknown
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from errno import ENAMETOOLONG
 from functools import partial
+from os.path import exists  # which is False, too, for a name that the system cannot have
 from pathlib import Path
 
 from softmaxclf.arrays import NPY_MAGIC, ZIP_MAGICS
@@ -90,35 +90,31 @@ def open_source(source: str, directory: Path, *, seed: int = 0) -> Dataset:
     """
     if source in NAMED:
         return NAMED[source](directory, seed)
-    path = Path(source)
-    magic = _first_bytes(source, path)
+    path, magic = Path(source), _first_bytes(source)
     for each in SOURCES:
         if each.recognizes(path, magic):
             return each.reads(path)
     raise _unknown(path, magic)
 
 
-def _first_bytes(source: str, path: Path) -> bytes:
+def _first_bytes(source: str) -> bytes:
     """The first 8 bytes of a file, none of a folder. Raises DataError where there is neither, or it is closed to us."""
+    path = Path(source)
+    if not exists(source):
+        near = get_close_matches(source.lower(), NAMED, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        shown = source if source.isprintable() and len(source) < 200 else ascii(source)[:200]
+        raise DataError(
+            f"{shown or 'an empty source'}: expected a source, found no such file; {hint}give {accepted()}"
+        )
     try:
-        if not source or not path.exists():
-            raise _nowhere(source)
         if path.is_dir():
             next(path.iterdir(), None)
             return b""
     except OSError as error:
-        raise _nowhere(source) if error.errno == ENAMETOOLONG else unreadable(path, error) from error
+        raise unreadable(path, error) from error
     with opened(path) as (file, _):
         return file.read(8)
-
-
-def _nowhere(source: str) -> DataError:
-    near = get_close_matches(source.lower(), NAMED, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    shown = source if source.isprintable() and len(source) < 200 else ascii(source)[:200]
-    return DataError(
-        f"{shown or 'an empty source'}: expected a source, found no such file; {hint}give {accepted()}"
-    )
 
 
 def _unknown(path: Path, magic: bytes) -> DataError:

@@ -1,4 +1,4 @@
-"""Writing data in CIFAR's official layouts, byte for byte as Python 2 pickled it or as binary records."""
+"""Writing data in CIFAR's official layouts, as Python 2 pickled it or as binary records."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,8 +12,6 @@ from softmaxclf.datasets.cifar.layouts import LAYOUTS, MAX_ROWS, PIXELS, Layout
 from softmaxclf.datasets.dataset import Labels, Split
 from softmaxclf.errors import DataError
 from softmaxclf.files import write_bytes
-
-_GROUP = 1000  # values that Python 2's pickler appended to a list at a time
 
 
 def write_cifar_folder(
@@ -122,16 +120,11 @@ def _text(text: str) -> bytes:
 
 
 def _integer(value: int) -> bytes:
-    """The shortest of BININT1, BININT2 and BININT."""
-    if value < 1 << 8:
-        return b"K" + value.to_bytes(1, "little")
-    return b"M" + value.to_bytes(2, "little") if value < 1 << 16 else b"J" + value.to_bytes(4, "little")
+    return b"J" + value.to_bytes(4, "little")
 
 
 def _list(values: Iterable[bytes]) -> bytes:
-    items = list(values)
-    groups = (b"".join(items[start : start + _GROUP]) for start in range(0, len(items), _GROUP))
-    return b"]" + b"".join(b"(" + group + b"e" for group in groups)
+    return b"](" + b"".join(values) + b"e"
 
 
 def _labels(labels: Labels) -> bytes:
