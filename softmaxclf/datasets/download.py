@@ -21,7 +21,6 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from softmaxclf.datasets.cifar.layouts import CITATION, LAYOUTS, MIRRORS, Layout, part_path
 from softmaxclf.datasets.dataset import Progress
-from softmaxclf.datasets.inputs import unreadable
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import cannot_write, digest_of_file, own_file
 from softmaxclf.locks import held
@@ -114,9 +113,9 @@ def _is_present(final: Path, layout: Layout, log: Log) -> bool:
     if not os.path.lexists(final):
         return False
     try:
-        found = digest_of_file(final) if final.is_file() else "no regular file"
+        found = digest_of_file(final)
     except OSError as error:
-        raise unreadable(final, error) from error
+        found = f"none: {error.strerror or error}"
     if found != layout.sha256:
         raise DataError(
             f"{final}: expected the official file with sha256 {layout.sha256}, found {found}; "
@@ -127,11 +126,11 @@ def _is_present(final: Path, layout: Layout, log: Log) -> bool:
 
 
 class _FailedError(Exception):
-    """Why the file could not be had. again: another attempt may succeed."""
+    """Why the file could not be had."""
 
-    def __init__(self, why: str, *, again: bool = False) -> None:
-        super().__init__(why)
-        self.again = again
+
+class _AgainError(_FailedError):
+    """As before, but another attempt may succeed."""
 
 
 class _Download:
@@ -193,7 +192,7 @@ class _Download:
                 failure = error
             if self.done == self.layout.size:  # perhaps only the end of the answer was missing
                 return None
-            if not failure.again:
+            if not isinstance(failure, _AgainError):
                 break
         return failure
 
@@ -213,7 +212,7 @@ class _Download:
                     self._count(piece[:written])
                     piece = piece[written:]
         if self.done < size:
-            raise _FailedError(f"broke off after {self.done:,} bytes", again=True)
+            raise _AgainError(f"broke off after {self.done:,} bytes")
 
     def _asked(self, address: str) -> HTTPResponse | HTTPError:
         """The answer, of whatever status, to a request for what is missing."""
@@ -240,10 +239,11 @@ class _Download:
             found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if not found or int(found[1]) != self.done or found[2] not in (str(size), "*"):
                 self._restart()
-                raise _FailedError("answered with another part of the file", again=True)
+                raise _AgainError("answered with another part of the file")
         elif status != 200:
             redirect = ", a redirect that cannot be followed" if status in (301, 302, 303, 307, 308) else ""
-            raise _FailedError(f"answered with status {status}{redirect}", again=status in _BUSY)
+            failed = _AgainError if status in _BUSY else _FailedError
+            raise failed(f"answered with status {status}{redirect}")
         elif isinstance(response, HTTPResponse) and response.length not in (None, size):
             raise _FailedError(f"offers {response.length:,} bytes where {size:,} were expected")
         elif self.done:
@@ -279,10 +279,10 @@ def _network(timeout: float) -> Iterator[None]:
     except (OSError, HTTPException, ValueError) as error:
         cause = error.reason if isinstance(error, URLError) else error
         if isinstance(cause, TimeoutError):
-            raise _FailedError(f"no answer within {timeout:g} s", again=True) from error
+            raise _AgainError(f"no answer within {timeout:g} s") from error
         # A broken answer's own bytes stay out of the message: they may hold anything.
         if isinstance(cause, OSError) and cause.strerror:
-            raise _FailedError(cause.strerror, again=True) from error
+            raise _AgainError(cause.strerror) from error
         if isinstance(cause, ValueError | InvalidURL | str):  # a host that is no name raises UnicodeError
             raise _FailedError("is no address that can be asked") from error
-        raise _FailedError(f"the connection broke ({type(cause).__name__})", again=True) from error
+        raise _AgainError(f"the connection broke ({type(cause).__name__})") from error

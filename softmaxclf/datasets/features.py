@@ -29,7 +29,6 @@ from softmaxclf.arrays import open_arrays
 from softmaxclf.core.images import ImageShape, UnclearShapeError, as_rows
 from softmaxclf.datasets.checks import MAX_CLASSES, checked_class_names, checked_labels
 from softmaxclf.datasets.dataset import Dataset, Labels, Rows, Split
-from softmaxclf.datasets.inputs import unreadable
 from softmaxclf.errors import DataError
 from softmaxclf.files import printable
 
@@ -93,10 +92,7 @@ def _mapped(path: Path) -> Arrays:
         with open_arrays(path, error=DataError) as file:
             _check_names(path, file.names)
             return {name: file.map(name) for name in file.names if name in _NAMES}
-    try:
-        names = sorted(member.stem for member in path.iterdir() if member.suffix == ".npy")
-    except OSError as error:
-        raise unreadable(path, error) from error
+    names = sorted(member.stem for member in path.glob("*.npy"))
     _check_names(path, names)
     arrays = {}
     for name in names:

@@ -4,11 +4,11 @@ A source is a pair: what recognizes it, and what reads it. A new one is one file
 SOURCES, or in NAMED for one that is asked for by name; the errors about unknown sources are made from these lines.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from os.path import exists  # which is False, too, for a name that the system cannot have
 from pathlib import Path
 
 from softmaxclf.arrays import NPY_MAGIC, ZIP_MAGICS
@@ -100,7 +100,7 @@ def open_source(source: str, directory: Path, *, seed: int = 0) -> Dataset:
 def _first_bytes(source: str) -> bytes:
     """The first 8 bytes of a file, none of a folder. Raises DataError where there is neither, or it is closed to us."""
     path = Path(source)
-    if not exists(source):
+    if not os.path.exists(source):  # noqa: PTH110 - False, too, for a name that the system cannot have
         near = get_close_matches(source.lower(), NAMED, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         shown = source if source.isprintable() and len(source) < 200 else ascii(source)[:200]

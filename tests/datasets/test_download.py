@@ -613,7 +613,7 @@ def test_a_folder_or_a_dead_link_in_its_place_is_one_line(tmp_path: Path) -> Non
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / ENTRY.archive).symlink_to("nowhere")
     for folder in ("one", "two"):
-        with pytest.raises(DataError, match="found no regular file; move it away"):
+        with pytest.raises(DataError, match=r"found none: .*; move it away"):
             download(ENTRY, tmp_path / folder, mirrors=[])
 
 

@@ -4,9 +4,9 @@ These are facts of the files at https://www.cs.toronto.edu/~kriz/cifar.html. Onl
 official one; where it came from says nothing.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os.path import isfile  # which is False, too, for what the system does not let us look at
 from pathlib import Path
 
 # The first is reported to redirect to the second.
@@ -143,6 +143,7 @@ def layout_of_folder(folder: Path) -> Layout | None:
 
     One batch is enough to tell, so that a folder which lacks some is reported and not overlooked.
     """
-    counts = [sum(isfile(folder / name) for name in (*layout.train, layout.test)) for layout in LAYOUTS]
+    # os.path.isfile is False, too, for what the system does not let us look at.
+    counts = [sum(os.path.isfile(folder / name) for name in layout.files[:-1]) for layout in LAYOUTS]  # noqa: PTH113
     best = max(counts)
     return LAYOUTS[counts.index(best)] if best else None

@@ -23,7 +23,13 @@ def read_cifar(path: Path) -> Dataset:
     Rows are uint8 (N, 3072) in plane order. Each split is read when it is asked for, and raises DataError where a
     batch is missing or is not what it should be. Raises DataError where this is no such folder or archive.
     """
-    home, layout = find_batches(path) if path.is_dir() else (path, layout_of_archive(path))
+    found = next(batch_folders(path), None) if path.is_dir() else (path, layout_of_archive(path))
+    if found is None:
+        raise DataError(
+            f"{path}: expected CIFAR batches such as {LAYOUTS[0].train[0]}, found none; "
+            "choose another folder or fetch the data (softmaxclf data download)"
+        )
+    home, layout = found
     files = _Files(home, layout)
     return Dataset(
         name=layout.name,
@@ -33,16 +39,6 @@ def read_cifar(path: Path) -> Dataset:
         read_train=files.train,
         read_test=files.test,
         is_official=lambda: is_official(home, layout),
-    )
-
-
-def find_batches(folder: Path) -> tuple[Path, Layout]:
-    """Where batches lie, in `folder` or an official subfolder of it, and their form. Raises DataError."""
-    for found in batch_folders(folder):
-        return found
-    raise DataError(
-        f"{folder}: expected CIFAR batches such as {LAYOUTS[0].train[0]}, found none; "
-        "choose another folder or fetch the data (softmaxclf data download)"
     )
 
 
