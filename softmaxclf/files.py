@@ -52,7 +52,8 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
+        os.umask(mask := os.umask(0))  # the one way to learn it
+        Path(name).chmod(0o666 & ~mask)
         Path(name).replace(path)
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -102,9 +103,3 @@ def digest_of_file(path: Path, algorithm: str = "sha256") -> str:
     """Hexadecimal digest of a regular file's bytes. Raises OSError."""
     with open_regular(path) as (file, _):
         return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
