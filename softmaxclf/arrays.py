@@ -49,8 +49,8 @@ _NAME = re.compile(r"[A-Za-z0-9_. -]{1,100}\.npy")
 _ITEM_SIZES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "U": range(4, 4_000_001, 4)}
 
 
-# Zeros of the array's shape and type that take no memory, its order, and where its elements start.
-Header = tuple[NDArray[Any], Literal["C", "F"], int]
+# An array's shape, type and order, and where its elements start.
+Header = tuple[tuple[int, ...], np.dtype[Any], Literal["C", "F"], int]
 
 
 def read_arrays(
@@ -118,10 +118,6 @@ class ArrayFile:
         """The names of the arrays, in the file's order."""
         return tuple(self._members)
 
-    def outline(self, name: str) -> NDArray[Any]:
-        """Zeros of the array's shape and type that take no memory, from its header alone."""
-        return self._header(name)[0]
-
     def read(self, name: str) -> NDArray[Any]:
         """The array in memory, C-contiguous and native."""
         self._header(name)
@@ -133,15 +129,15 @@ class ArrayFile:
 
     def map(self, name: str) -> NDArray[Any]:
         """The array as a read-only view of the file where it lies there ready for use, else read."""
-        (array, order, place), info = self._header(name), self._members[name]
+        (shape, dtype, order, place), info = self._header(name), self._members[name]
         deflated = info is not None and info.compress_type != zipfile.ZIP_STORED
-        if deflated or not array.dtype.isnative or array.dtype.kind in "bU" or not array.size:
+        if deflated or not dtype.isnative or dtype.kind in "bU" or 0 in shape:
             return self.read(name)
         with self._opened(name) as (_, size):
             start = self._start(info) if info else 0
             if start + size > self._size:
                 raise _Refused(f"expected {size:,} bytes at byte {start:,}, found the end of the file")
-            return np.asarray(np.memmap(self._file, array.dtype, "r", start + place, array.shape, order))
+            return np.asarray(np.memmap(self._file, dtype, "r", start + place, shape, order))
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[tuple[IO[bytes], int]]:
@@ -204,7 +200,7 @@ def _header(start: bytes, size: int) -> Header:
         raise _Refused(f"expected the shape of an array, found {str(shape)[:60]}")
     if stream.tell() + math.prod(shape) * dtype.itemsize != size:
         raise _Refused(f"expected {str(shape)[:60]} elements of {dtype}, found {size:,} bytes in all")
-    return np.broadcast_to(np.zeros((), dtype), shape), "F" if fortran else "C", stream.tell()
+    return shape, dtype, "F" if fortran else "C", stream.tell()
 
 
 def _check_values(array: NDArray[Any]) -> None:

@@ -5,14 +5,13 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 from softmaxclf.errors import OutputError
-
-PIECE = 1 << 18  # bytes of a large file that are read at a time
 
 
 def printable(text: object) -> str:
@@ -21,7 +20,7 @@ def printable(text: object) -> str:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def open_regular(path: Path) -> Iterator[tuple[BufferedReader, int]]:
     """A regular file, open for reading, and its size. Raises OSError, for folders, pipes and devices too."""
     try:
         # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
@@ -53,7 +52,8 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
+        os.umask(mask := os.umask(0))  # the one way to learn it
+        Path(name).chmod(0o666 & ~mask)
         Path(name).replace(path)
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -99,23 +99,7 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def digest_of_file(
-    path: Path, algorithm: str = "sha256", advance: Callable[[int], None] | None = None
-) -> str:
-    """Hexadecimal digest of a regular file's bytes. Raises OSError.
-
-    advance: called with the number of bytes of each piece that was read.
-    """
-    hasher = hashlib.new(algorithm, usedforsecurity=False)
+def digest_of_file(path: Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal digest of a regular file's bytes. Raises OSError."""
     with open_regular(path) as (file, _):
-        while piece := file.read(PIECE):
-            hasher.update(piece)
-            if advance:
-                advance(len(piece))
-    return hasher.hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

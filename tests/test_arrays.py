@@ -1,5 +1,4 @@
 import io
-import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -102,19 +101,6 @@ def test_arrays_are_read_one_by_one_on_demand(tmp_path: Path) -> None:
         np.testing.assert_array_equal(arrays.read("first"), ARRAYS["long"])
         with pytest.raises(DataError, match=r"second: expected a whole file .*, found: Bad CRC-32 .*; "):
             arrays.read("second")
-
-
-def test_the_outline_of_an_array_is_its_shape_and_type_without_its_elements(tmp_path: Path) -> None:
-    path = tmp_path / "data.npz"
-    for save in SAVERS:
-        path.write_bytes(packed(save, bytes=np.zeros((30_000, 1000), np.uint8), half=ARRAYS["half"]))
-        with open_arrays(path, error=DataError) as arrays:
-            tracemalloc.start()
-            outline = arrays.outline("bytes")
-            assert tracemalloc.get_traced_memory()[1] < 1 << 20
-            tracemalloc.stop()
-            assert (outline.shape, outline.dtype) == ((30_000, 1000), np.uint8)
-            assert arrays.outline("half").dtype == np.float16
 
 
 def test_a_mapped_array_is_not_read(tmp_path: Path) -> None:

@@ -204,14 +204,14 @@ def test_a_new_stage_is_fitted_trained_through_saved_and_loaded(registered, monk
 
 
 def test_a_new_source_is_one_line(monkeypatch, run_in, tmp_path):
-    def read_letters(found):
-        text = found.path.read_text().split()
+    def read_letters(path, settings):
+        text = path.read_text().split()
         X = np.array([[float(ord(letter)) for letter in word] for word in text], np.float32)
         return Dataset(
-            "letters", str(found.path), lambda: ("a", "b"), None, lambda: Split(X, np.arange(len(X)) % 2)
+            "letters", str(path), lambda: ("a", "b"), None, lambda: Split(X, np.arange(len(X)) % 2)
         )
 
-    letters = sources.Source("a file of words", sources.starting_with(b"abc"), read_letters)
+    letters = sources.Source("a file of words", lambda path, magic: magic.startswith(b"abc"), read_letters)
     monkeypatch.setattr(sources, "SOURCES", (*sources.SOURCES, letters))
     (tmp_path / "words.txt").write_text("abc zyx abd zyw abe zyv abf zyu")
     run_in("train", "--data", "words.txt", "--iterations", "5", "--set", "data.validation=0", "--out", "run")

@@ -74,7 +74,7 @@ def read_batch_file(path: Path) -> object:
     for layout in LAYOUTS:
         for read in (read_batch, read_class_names):
             try:
-                found += [read(member, layout) for member in folder_members(path.parent, [path.name])]
+                found += [read(member, layout) for member in folder_members(path.parent, layout, [path.name])]
             except DataError as error:
                 refusal = refusal or error
     if refusal is not None and not found:

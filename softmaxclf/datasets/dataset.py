@@ -66,8 +66,8 @@ class Dataset:
 
     image_shape: (channels, height, width) in CIFAR's plane order when a row is an image, else None.
     read_class_names, read_train, read_test: what gives the class names and the splits, and raises DataError where
-    the source is broken; a source that is open anyway gives what it has. compare_official: whether the files are
-    the official ones of that name, byte for byte; None where no hash is known; no function where there are none.
+    the source is broken; a source that is open anyway gives what it has. is_official: whether the files are those
+    that are published under that name, byte for byte, as far as that is known.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Dataset:
     read_train: Callable[[], Split] = field(repr=False)
     validation: Split | None = None
     read_test: Callable[[], Split] | None = field(default=None, repr=False)
-    compare_official: Callable[[], bool | None] | None = field(default=None, repr=False)
+    is_official: Callable[[], bool] = field(default=lambda: True, repr=False)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -99,9 +99,7 @@ class Dataset:
 
         Reads the files again to hash them.
         """
-        if self.compare_official is None or self.compare_official() is not False:
-            return ""
-        return f"{self.name} layout, not the official files"
+        return "" if self.is_official() else f"{self.name} layout, not the official files"
 
     @property
     def empty_classes(self) -> tuple[str, ...]:

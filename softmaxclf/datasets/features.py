@@ -18,20 +18,17 @@ without validation, and nobody would notice.
 
 import difflib
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.arrays import ArrayFile, open_arrays
+from softmaxclf.arrays import open_arrays
 from softmaxclf.core.images import ImageShape, UnclearShapeError, as_rows
 from softmaxclf.datasets.checks import MAX_CLASSES, checked_class_names, checked_labels
-from softmaxclf.datasets.dataset import Dataset, Rows, Split
-from softmaxclf.datasets.inputs import unreadable
+from softmaxclf.datasets.dataset import Dataset, Labels, Rows, Split
 from softmaxclf.errors import DataError
 from softmaxclf.files import printable
 
@@ -39,93 +36,87 @@ MAX_FEATURES = 10_000_000
 _NAMES = (
     "X_train", "y_train", "X_validation", "y_validation", "X_test", "y_test", "class_names", "image_shape",
 )  # fmt: skip
-
-
-class _Arrays:
-    """The arrays by name, of a file or a folder, each mapped when it is asked for."""
-
-    def __init__(
-        self, path: Path, names: tuple[str, ...], opened: Callable[[str], AbstractContextManager[ArrayFile]]
-    ) -> None:
-        self.path = path
-        self.names = names
-        self._opened = opened
-
-    def get(self, name: str) -> NDArray[Any]:
-        """The array `name`. Raises DataError where it is missing."""
-        with self._containing(name) as file:
-            return file.map(name)
-
-    def outline(self, name: str) -> NDArray[Any]:
-        """Zeros of the shape and type of `name`, from its header alone. Raises DataError where it is missing."""
-        with self._containing(name) as file:
-            return file.outline(name)
-
-    def _containing(self, name: str) -> AbstractContextManager[ArrayFile]:
-        if name not in self.names:
-            found = printable(", ".join(self.names[:12]) or "none")
-            raise DataError(f"{self.path}: expected an array {name}, found {found}; add it to the file")
-        return self._opened(name)
+Arrays = dict[str, NDArray[Any]]
 
 
 def read_features(path: Path) -> Dataset:
     """The data set of an `.npz` file or a folder of `.npy` files.
 
-    The test split is read when it is asked for; before, only its shapes and types are checked.
+    The values of the test rows are looked at when they are asked for; before, only their shape and type are.
 
     Raises DataError naming the array, and the row and column where one value is to blame.
     """
-    with _arrays(path) as arrays:
-        _check_names(arrays)
-        image_shape = _declared_shape(arrays)
-        y = _label_array(arrays, "y_train", arrays.get("y_train"))
-        names = _class_names(arrays, y)
-        X, image_shape = _rows(arrays, "X_train", image_shape)
-        # Whether its values are finite is seen when they are read for training, once.
-        train = Split(
-            X, checked_labels(y, len(X), len(names), str(path), "y_train"), _place(arrays, "X_train")
-        )
-        if train.y.min() == train.y.max():
-            raise DataError(
-                f"{path}: expected at least 2 classes in y_train, found 1; add rows of another class"
-            )
-        part = partial(_split, image_shape=image_shape, features=X.shape[1], classes=len(names))
-        if _holds(arrays, "test"):
-            _check_outlines(arrays, "test", image_shape, X.shape[1])
-        return Dataset(
-            name=path.stem or str(path),
-            path=str(path),
-            read_class_names=lambda: names,
-            image_shape=image_shape,
-            read_train=lambda: train,
-            validation=part(arrays, "validation") if _holds(arrays, "validation") else None,
-            read_test=partial(_read_test, path, part) if _holds(arrays, "test") else None,
-        )
+    arrays = _mapped(path)
+    names = _class_names(path, arrays)
+    X, image_shape = _rows(path, "X_train", arrays["X_train"], _declared_shape(path, arrays))
+    # Whether the training values are finite is seen when they are read for training, once.
+    train = _split(path, "X_train", X, _labels(path, "train", arrays, len(names)))
+    if train.y.min() == train.y.max():
+        raise DataError(f"{path}: expected at least 2 classes in y_train, found 1; add rows of another class")
+
+    def reader(part: str) -> Callable[[], Split] | None:
+        """What reads a split, whose labels, width and shape match those of the training rows."""
+        name = f"X_{part}"
+        if name not in arrays:
+            return None
+        outline = np.broadcast_to(np.zeros((), arrays[name].dtype), arrays[name].shape)  # takes no memory
+        _rows(path, name, outline, image_shape, X.shape[1])
+        y = _labels(path, part, arrays, len(names))
+
+        def read() -> Split:
+            split = _split(path, name, _rows(path, name, arrays[name], image_shape, X.shape[1])[0], y)
+            split.examine()
+            return split
+
+        return read
+
+    read_validation, read_test = reader("validation"), reader("test")
+    return Dataset(
+        name=path.stem or str(path),
+        path=str(path),
+        read_class_names=lambda: names,
+        image_shape=image_shape,
+        read_train=lambda: train,
+        validation=read_validation() if read_validation else None,
+        read_test=read_test,
+    )
 
 
-@contextmanager
-def _arrays(path: Path) -> Iterator[_Arrays]:
-    """The arrays of a file, or of the `.npy` files of a folder."""
+def _split(path: Path, name: str, rows: Rows, y: Labels) -> Split:
+    return Split(rows.astype(np.float32) if rows.dtype == np.float16 else rows, y, f"{path}: {name}")
+
+
+def _mapped(path: Path) -> Arrays:
+    """The arrays of _NAMES that a file or a folder holds, mapped where they lie on the disk ready for use."""
     if not path.is_dir():
         with open_arrays(path, error=DataError) as file:
-            yield _Arrays(path, file.names, lambda name: nullcontext(file))
-        return
-    try:
-        names = tuple(sorted(member.stem for member in path.iterdir() if member.suffix == ".npy"))
-    except OSError as error:
-        raise unreadable(path, error) from error
-    yield _Arrays(path, names, lambda name: open_arrays(path / f"{name}.npy", error=DataError))
+            _check_names(path, file.names)
+            return {name: file.map(name) for name in file.names if name in _NAMES}
+    names = sorted(member.stem for member in path.glob("*.npy"))
+    _check_names(path, names)
+    arrays = {}
+    for name in names:
+        if name in _NAMES:
+            with open_arrays(path / f"{name}.npy", error=DataError) as file:
+                arrays[name] = file.map(name)
+    return arrays
 
 
-def _check_names(arrays: _Arrays) -> None:
-    """Raise DataError for an array that is called almost as one that is missing."""
-    missing = {name.casefold(): name for name in _NAMES if name not in arrays.names}
-    for found in arrays.names:
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    """Raise DataError for an array that is missing, and for one that is called almost as one that is."""
+    missing = {name.casefold(): name for name in _NAMES if name not in names}
+    for found in names:
         if found not in _NAMES and (meant := _meant(found.casefold(), tuple(missing))):
             raise DataError(
-                f"{arrays.path}: expected arrays with their exact names, found {printable(found)}; "
+                f"{path}: expected arrays with their exact names, found {printable(found)}; "
                 f"did you mean {missing[meant]}? rename it"
             )
+    for part in ("train", "validation", "test"):
+        pair = {f"X_{part}", f"y_{part}"}
+        lacking = sorted(pair.difference(names))
+        if lacking and (part == "train" or len(lacking) == 1):
+            found = printable(", ".join(names[:12]) or "none")
+            raise DataError(f"{path}: expected an array {lacking[0]}, found {found}; add it to the file")
 
 
 def _meant(name: str, known: tuple[str, ...]) -> str | None:
@@ -134,71 +125,45 @@ def _meant(name: str, known: tuple[str, ...]) -> str | None:
     return next(part, None) or next(iter(difflib.get_close_matches(name, known, 1, 0.77)), None)
 
 
-def _holds(arrays: _Arrays, part: str) -> bool:
-    """Whether there is a split `part`; half of one is an error that `get` reports."""
-    return f"X_{part}" in arrays.names or f"y_{part}" in arrays.names
-
-
-def _read_test(path: Path, part: Callable[[_Arrays, str], Split]) -> Split:
-    with _arrays(path) as arrays:
-        return part(arrays, "test")
-
-
-def _split(
-    arrays: _Arrays, part: str, *, image_shape: ImageShape | None, features: int, classes: int
-) -> Split:
-    """A split that must match the training rows' width, shape and classes."""
-    X, _ = _rows(arrays, f"X_{part}", image_shape, features)
-    y = _label_array(arrays, f"y_{part}", arrays.get(f"y_{part}"))
-    split = Split(
-        X, checked_labels(y, len(X), classes, str(arrays.path), f"y_{part}"), _place(arrays, f"X_{part}")
-    )
-    split.examine()
-    return split
-
-
-def _check_outlines(arrays: _Arrays, part: str, image_shape: ImageShape | None, features: int) -> None:
-    """Raise DataError where the headers alone show that a split cannot match the training rows."""
-    X, y = f"X_{part}", f"y_{part}"
-    rows = len(_in_rows(arrays, X, arrays.outline(X), image_shape, features)[0])
-    labels = len(_label_array(arrays, y, arrays.outline(y)))
-    if rows != labels:
-        raise _wrong(arrays, y, f"{rows:,} labels, one per row of {X}", f"{labels:,}", "write both again")
-
-
 # Labels and names
 
 
-def _label_array(arrays: _Arrays, name: str, labels: NDArray[Any]) -> NDArray[Any]:
+def _labels(path: Path, part: str, arrays: Arrays, classes: int) -> Labels:
+    """The labels of a split, one per row in [0, classes). Raises DataError."""
+    name = f"y_{part}"
+    labels = _label_array(path, name, arrays[name])
+    return checked_labels(labels, len(arrays[f"X_{part}"]), classes, str(path), name)
+
+
+def _label_array(path: Path, name: str, labels: NDArray[Any]) -> NDArray[Any]:
     """Labels (N,) of an integer type. Raises DataError with the cast that helps where they are whole floats."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or not len(labels):
-        raise _wrong(
-            arrays, name, "labels (N,)", f"shape {labels.shape}", f"store one integer per row in {name}"
-        )
+        remedy = f"store one integer per row in {name}"
+        raise _wrong(path, name, "labels (N,)", f"shape {labels.shape}", remedy)
     if labels.dtype.kind not in "iu":
         remedy = f"store {name}.astype(np.int64), numbering the classes from 0"
-        raise _wrong(arrays, name, "integer labels", f"type {labels.dtype}", remedy)
+        raise _wrong(path, name, "integer labels", f"type {labels.dtype}", remedy)
     return labels
 
 
-def _class_names(arrays: _Arrays, y: NDArray[Any]) -> tuple[str, ...]:
+def _class_names(path: Path, arrays: Arrays) -> tuple[str, ...]:
     """The names in the file, or the numbers 0 to the largest training label."""
-    if "class_names" in arrays.names:
-        names = arrays.get("class_names")
+    if "class_names" in arrays:
+        names = arrays["class_names"]
         if names.ndim != 1 or names.dtype.kind != "U":
             found = f"shape {names.shape} of {names.dtype}"
-            raise _wrong(arrays, "class_names", "a list of texts", found, "store np.array(['cat', 'dog'])")
+            raise _wrong(path, "class_names", "a list of texts", found, "store np.array(['cat', 'dog'])")
         if not 2 <= len(names) <= MAX_CLASSES:
             raise _wrong(
-                arrays, "class_names", f"2 to {MAX_CLASSES:,} names", str(len(names)), "name each class"
+                path, "class_names", f"2 to {MAX_CLASSES:,} names", str(len(names)), "name each class"
             )
-        return checked_class_names(names.tolist(), f"{arrays.path}: class_names")
-    largest = int(y.max())
+        return checked_class_names(names.tolist(), f"{path}: class_names")
+    largest = int(_label_array(path, "y_train", arrays["y_train"]).max())
     if not 1 <= largest < MAX_CLASSES:
         expected = f"labels whose largest is 1 to {MAX_CLASSES - 1:,}"
-        raise _wrong(arrays, "y_train", expected, str(largest), "number two or more classes from 0")
+        raise _wrong(path, "y_train", expected, str(largest), "number two or more classes from 0")
     return tuple(str(label) for label in range(largest + 1))
 
 
@@ -206,41 +171,36 @@ def _class_names(arrays: _Arrays, y: NDArray[Any]) -> tuple[str, ...]:
 
 
 def _rows(
-    arrays: _Arrays, name: str, image_shape: ImageShape | None, features: int | None = None
+    path: Path, name: str, X: NDArray[Any], image_shape: ImageShape | None, features: int | None = None
 ) -> tuple[Rows, ImageShape | None]:
-    """Rows (N, D) of uint8, float32 or float64, and their image shape. Raises DataError."""
-    rows, shape = _in_rows(arrays, name, arrays.get(name), image_shape, features)
-    return rows.astype(np.float32) if rows.dtype == np.float16 else rows, shape
+    """`X` as rows (N, D) of uint8 or floats, where given of as many `features`, and their image shape.
 
-
-def _in_rows(
-    arrays: _Arrays, name: str, X: NDArray[Any], image_shape: ImageShape | None, features: int | None
-) -> tuple[Rows, ImageShape | None]:
-    """`X` as rows (N, D), where given of as many `features`, and their image shape; no value is looked at."""
+    Raises DataError. No value is looked at.
+    """
     if X.dtype not in (np.uint8, np.float16, np.float32, np.float64):
         remedy = f"store {name}.astype(np.uint8) for pixels, or .astype(np.float32) for other features"
-        raise _wrong(arrays, name, "uint8, float32 or float64", str(X.dtype), remedy)
+        raise _wrong(path, name, "uint8, float32 or float64", str(X.dtype), remedy)
     if not 2 <= X.ndim <= 4 or not X.size:
         remedy = "store rows of features (N, D) or images (N, height, width, 3)"
-        raise _wrong(arrays, name, "2 to 4 axes, none empty", f"shape {X.shape}", remedy)
+        raise _wrong(path, name, "2 to 4 axes, none empty", f"shape {X.shape}", remedy)
     if math.prod(X.shape[1:]) > MAX_FEATURES:
         raise _wrong(
-            arrays, name, f"at most {MAX_FEATURES:,} features", f"shape {X.shape}", "use fewer columns"
+            path, name, f"at most {MAX_FEATURES:,} features", f"shape {X.shape}", "use fewer columns"
         )
     try:
         rows, shape = as_rows(X, image_shape)
     except UnclearShapeError as error:
-        raise _wrong(arrays, name, error.expected, error.found, error.remedy) from error
+        raise _wrong(path, name, error.expected, error.found, error.remedy) from error
     if features is not None and rows.shape[1] != features:
-        raise _wrong(arrays, name, f"{features} features as in X_train", str(rows.shape[1]), "write it again")
+        raise _wrong(path, name, f"{features} features as in X_train", str(rows.shape[1]), "write it again")
     return rows, shape
 
 
-def _declared_shape(arrays: _Arrays) -> ImageShape | None:
+def _declared_shape(path: Path, arrays: Arrays) -> ImageShape | None:
     """(channels, height, width) as the file states it, or None."""
-    if "image_shape" not in arrays.names:
+    if "image_shape" not in arrays:
         return None
-    shape = arrays.get("image_shape")
+    shape = arrays["image_shape"]
     if (
         shape.shape != (3,)
         or shape.dtype.kind not in "iu"
@@ -248,15 +208,11 @@ def _declared_shape(arrays: _Arrays) -> ImageShape | None:
     ):
         remedy = "store np.array([channels, height, width])"
         raise _wrong(
-            arrays, "image_shape", "three whole numbers", f"shape {shape.shape} of {shape.dtype}", remedy
+            path, "image_shape", "three whole numbers", f"shape {shape.shape} of {shape.dtype}", remedy
         )
     channels, height, width = shape.tolist()
     return channels, height, width
 
 
-def _place(arrays: _Arrays, name: str) -> str:
-    return f"{arrays.path}: {name}"
-
-
-def _wrong(arrays: _Arrays, name: str, expected: str, found: str, remedy: str) -> DataError:
-    return DataError(f"{_place(arrays, name)}: expected {expected}, found {found}; {remedy}")
+def _wrong(path: Path, name: str, expected: str, found: str, remedy: str) -> DataError:
+    return DataError(f"{path}: {name}: expected {expected}, found {found}; {remedy}")

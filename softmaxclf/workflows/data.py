@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from softmaxclf.datasets.cifar.layouts import OFFICIAL_SOURCES
 from softmaxclf.datasets.cifar.verify import verify as verify_files
 from softmaxclf.datasets.cifar.writer import write_cifar_folder
 from softmaxclf.datasets.download import download_source
 from softmaxclf.datasets.sample import draw_sample
-from softmaxclf.datasets.sources import OFFICIAL_NAMES, find_official, open_source
+from softmaxclf.datasets.sources import find_official, open_source
 from softmaxclf.errors import DataError, RunConflictError, SoftmaxclfError
 from softmaxclf.workflows.observer import ByteProgress, Observer
 
@@ -19,27 +20,24 @@ def download(source: str, directory: Path, form: str, mirror: str | None, observ
     return download_source(source, directory, form=form, progress=progress, log=observer.note, **mirrors)
 
 
-def verify(directory: Path, observer: Observer) -> list[dict[str, Any]]:
+def verify(directory: Path) -> list[dict[str, Any]]:
     """What lies in `directory`, whether it is the official file, and whether it can be read.
 
     Raises DataError when nothing of CIFAR lies there.
     """
-    findings = verify_files(directory, progress=ByteProgress(observer, "verify"))
+    findings = verify_files(directory)
     if not findings:
         raise DataError(
             f"{directory}: expected files of CIFAR-10 or CIFAR-100, found none; "
             "fetch them with `softmaxclf data download`, or give another --directory"
         )
-    return [
-        {"file": str(each.path), "what": each.what, "status": each.status, "detail": each.detail}
-        for each in findings
-    ] + _readable(directory)
+    return [each._asdict() for each in findings] + _readable(directory)
 
 
 def _readable(directory: Path) -> list[dict[str, Any]]:
     found = []
-    for name in ("cifar10", "cifar100"):
-        if find_official(OFFICIAL_NAMES[name], directory) is None:
+    for name in OFFICIAL_SOURCES:
+        if find_official(name, directory) is None:
             continue
         try:
             dataset = open_source(name, directory)

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,9 +17,8 @@ from urllib.request import Request
 
 import pytest
 
-from softmaxclf.datasets.cifar import official
-from softmaxclf.datasets.cifar.official import CITATION, OfficialFile
-from softmaxclf.datasets.download import FailedError, Patience, WebRedirects, download, download_source
+from softmaxclf.datasets.cifar.layouts import CITATION, LAYOUTS
+from softmaxclf.datasets.download import _FailedError, _WebRedirects, download, download_source
 from softmaxclf.errors import ConfigError, DataError, InterruptedRunError, OutputError
 from softmaxclf.locks import held
 
@@ -26,10 +26,8 @@ fcntl = pytest.importorskip("fcntl")
 
 CONTENT = random.Random(0).randbytes(600_000)
 THIRD = CONTENT[: len(CONTENT) * 3 // 10]
-ENTRY = OfficialFile(
-    "data.tar.gz",
-    len(CONTENT),
-    hashlib.sha256(CONTENT).hexdigest(),
+ENTRY = replace(
+    LAYOUTS[0], archive="data.tar.gz", size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest()
 )
 
 Reply = Callable[[BaseHTTPRequestHandler], None]
@@ -119,8 +117,8 @@ class Client:
     """Downloads ENTRY into `folder`; at every step the final name holds all or nothing."""
 
     def __init__(self, folder: Path) -> None:
-        self.final = folder / ENTRY.name
-        self.part = folder / f"{ENTRY.name}.part"
+        self.final = folder / ENTRY.archive
+        self.part = folder / f"{ENTRY.archive}.part"
         self.lines: list[str] = []
         self.steps: list[int] = []
         self.pauses: list[float] = []
@@ -143,21 +141,24 @@ class Client:
                 progress=self.progress,
                 log=self.lines.append,
                 mirrors=mirrors,
-                patience=Patience(timeout=timeout, attempts=attempts, sleep=self.pauses.append),
+                timeout=timeout,
+                attempts=attempts,
             )
         finally:
             assert not self.final.exists() or self.final.read_bytes() == CONTENT
-            assert not self.final.with_name(f"{ENTRY.name}.lock").exists()
+            assert not self.final.with_name(f"{ENTRY.archive}.lock").exists()
 
     def check(self) -> None:
         assert self.final.read_bytes() == CONTENT
-        assert [path.name for path in self.final.parent.iterdir()] == [ENTRY.name]
+        assert [path.name for path in self.final.parent.iterdir()] == [ENTRY.archive]
         assert self.steps[-1] == len(CONTENT)
 
 
 @pytest.fixture
-def fetch(tmp_path: Path) -> Client:
-    return Client(tmp_path / "new folder ä")
+def fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+    client = Client(tmp_path / "new folder ä")
+    monkeypatch.setattr("time.sleep", client.pauses.append)
+    return client
 
 
 def test_a_good_server_gives_the_file_in_one_request(serve: Callable[..., Server], fetch: Client) -> None:
@@ -414,16 +415,16 @@ def test_redirects_in_a_circle_end(serve: Callable[..., Server], fetch: Client) 
 def test_a_redirect_to_nowhere_or_off_the_web_is_not_followed(
     serve: Callable[..., Server], fetch: Client, location: str | None
 ) -> None:
-    with pytest.raises(DataError, match=r"a redirect that cannot be followed|to the protocol ftp"):
+    with pytest.raises(DataError, match=r"a redirect that cannot be followed|from http to ftp"):
         fetch(serve(reply(302, headers={"Location": location} if location else None)))
 
 
 @pytest.mark.parametrize("address", ["http://a.org/x/f", "HTTP://b.org/f"])
 def test_https_never_becomes_plain_http(address: str) -> None:
     request, answer = Request("https://a.org/x/f"), io.BytesIO()
-    with pytest.raises(FailedError, match="from https to plain http"):
-        WebRedirects().redirect_request(request, answer, 302, "", Message(), address)
-    followed = WebRedirects().redirect_request(request, answer, 302, "", Message(), "https://b.org/f")
+    with pytest.raises(_FailedError, match="from https to http"):
+        _WebRedirects().redirect_request(request, answer, 302, "", Message(), address)
+    followed = _WebRedirects().redirect_request(request, answer, 302, "", Message(), "https://b.org/f")
     assert followed is not None and followed.full_url == "https://b.org/f"
 
 
@@ -599,20 +600,20 @@ def test_the_right_file_is_not_fetched_again(serve: Callable[..., Server], fetch
 def test_another_file_in_its_place_is_never_overwritten(
     serve: Callable[..., Server], tmp_path: Path, content: bytes
 ) -> None:
-    (tmp_path / ENTRY.name).write_bytes(content)
+    (tmp_path / ENTRY.archive).write_bytes(content)
     server = serve()
     with pytest.raises(DataError, match=f"sha256 {ENTRY.sha256}, found [0-9a-f]{{64}}; move it away"):
         download(ENTRY, tmp_path, mirrors=[server.address])
-    assert (tmp_path / ENTRY.name).read_bytes() == content
+    assert (tmp_path / ENTRY.archive).read_bytes() == content
     assert server.asked == []
 
 
 def test_a_folder_or_a_dead_link_in_its_place_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "one" / ENTRY.name).mkdir(parents=True)
+    (tmp_path / "one" / ENTRY.archive).mkdir(parents=True)
     (tmp_path / "two").mkdir()
-    (tmp_path / "two" / ENTRY.name).symlink_to("nowhere")
+    (tmp_path / "two" / ENTRY.archive).symlink_to("nowhere")
     for folder in ("one", "two"):
-        with pytest.raises(DataError, match="found no regular file; move it away"):
+        with pytest.raises(DataError, match=r"found none: .*; move it away"):
             download(ENTRY, tmp_path / folder, mirrors=[])
 
 
@@ -633,8 +634,8 @@ def test_a_mirror_that_is_no_folder_on_the_web_is_refused_before_any_work(
 def test_a_source_is_fetched_by_its_name_and_asks_for_citation(
     serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = OfficialFile("cifar-100-binary.tar.gz", len(CONTENT), ENTRY.sha256)
-    monkeypatch.setattr(official, "OFFICIAL_FILES", (small,))
+    small = replace(LAYOUTS[3], size=ENTRY.size, sha256=ENTRY.sha256)
+    monkeypatch.setattr("softmaxclf.datasets.download.LAYOUTS", (small,))
     server, lines = serve(), list[str]()
     path = download_source("cifar100", tmp_path, form="binary", log=lines.append, mirrors=[server.address])
     assert path == tmp_path / "cifar-100-binary.tar.gz"

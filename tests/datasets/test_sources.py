@@ -42,10 +42,10 @@ def test_named_data_is_looked_for_as_python_binary_folder_and_archive(batches: P
         "cifar-10-python.tar.gz",
         "cifar-10-binary.tar.gz",
     ):
-        found = find_official("CIFAR-10", home)
+        found = find_official("cifar10", home)
         assert found == home / name
         found.rmdir() if found.is_dir() else found.unlink()
-    assert find_official("CIFAR-10", home) is None
+    assert find_official("cifar10", home) is None
 
 
 def test_named_data_is_read_from_the_data_folder(batches: Path, small_splits: Any, tmp_path: Path) -> None:

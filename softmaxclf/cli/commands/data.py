@@ -68,7 +68,7 @@ def verify(output: console.Console, directory: Path) -> None:
     """
     from softmaxclf.workflows.data import verify as run_verify
 
-    output.answer(run_verify(directory, output), _findings)
+    output.answer(run_verify(directory), _findings)
 
 
 def _findings(found: Sequence[Mapping[str, str]]) -> str:

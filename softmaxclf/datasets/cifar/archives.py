@@ -52,12 +52,6 @@ class _Unpacked:
             raise self.broken(f"at most {_RATIO} times its size unpacked, found more")
         return piece
 
-    def skip_to(self, end: int) -> None:
-        """Pass over what lies before `end`. Raises DataError where the archive ends before."""
-        while self.done < end:
-            if not self.read(min(_PIECE, end - self.done)):
-                raise self.broken("a whole tar archive, found its end inside a member")
-
     def broken(self, expected_and_found: str) -> DataError:
         """The DataError for what stands here."""
         return DataError(
@@ -94,7 +88,7 @@ def archive_members(path: Path, layout: Layout, names: Collection[str]) -> Gener
             if info.name in seen:
                 raise unpacked.broken(f"{info.name} once, found it twice")
             seen.add(info.name)
-            yield Member(wanted[info.name], f"{path}: {info.name}", info.size, unpacked)
+            yield Member(wanted[info.name], f"{path}: {info.name}", info.size, unpacked.read)
 
 
 def _headers(unpacked: _Unpacked) -> Iterator[TarInfo]:
@@ -112,7 +106,9 @@ def _headers(unpacked: _Unpacked) -> Iterator[TarInfo]:
             info.name = info.name.removeprefix("./")
             _check_harmless(info, unpacked)
             yield info
-        unpacked.skip_to(end)
+        while unpacked.done < end:
+            if not unpacked.read(min(_PIECE, end - unpacked.done)):
+                raise unpacked.broken("a whole tar archive, found its end inside a member")
     if len(block) < BLOCKSIZE:
         raise unpacked.broken("a whole tar archive, found its end without a last block")
     while padding := unpacked.read(_PIECE):

@@ -14,7 +14,6 @@ from softmaxclf.datasets.pickles.values import described
 from softmaxclf.errors import DataError
 
 MAX_NAMES_BYTES = 1 << 16  # of a file of class names
-_ROWS_AT_ONCE = 1000  # of a binary batch, about 3 MB
 _REMEDY = "fetch or write the file again (softmaxclf data download)"
 
 
@@ -25,14 +24,14 @@ def read_batch(member: Member, layout: Layout) -> Split:
 
 def read_class_names(member: Member, layout: Layout) -> tuple[str, ...]:
     """The K class names of `batches.meta` and its like. Raises DataError unless they are K distinct names."""
-    content = member.content(MAX_NAMES_BYTES)
+    content, key = member.content(MAX_NAMES_BYTES), f"{layout.key}label_names"
     if layout.form == "python":
-        found = read_pickle(content, member.place).get(layout.names_key)
+        found = read_pickle(content, member.place).get(key)
         names = found if type(found) is list else None
     else:
         names = [line for line in bytes(content).splitlines() if line.strip()]
     if names is None:
-        raise _broken(member, f"a list {layout.names_key!r} of class names", "none")
+        raise _broken(member, f"a list {key!r} of class names", "none")
     return checked_class_names(names, member.place, len(layout.classes))
 
 
@@ -41,8 +40,8 @@ def _python_batch(member: Member, layout: Layout) -> Split:
 
     The rows are a view of the file's bytes where they are stored row by row.
     """
-    batch = read_pickle(member.content(layout.max_bytes), member.place)
-    for key in ("data", layout.labels_key):
+    batch, labels_key = read_pickle(member.content(layout.max_bytes), member.place), f"{layout.key}labels"
+    for key in ("data", labels_key):
         if key not in batch:
             raise _broken(
                 member, f"the key {key!r}", f"only {', '.join(map(ascii, list(batch)[:8])) or 'no key'}"
@@ -52,7 +51,7 @@ def _python_batch(member: Member, layout: Layout) -> Split:
         raise _broken(member, f"'data' as an array of bytes (n, {PIXELS})", described(rows))
     if len(rows) > MAX_ROWS:
         raise _broken(member, f"at most {MAX_ROWS:,} rows", f"{len(rows):,}")
-    labels = _label_array(batch[layout.labels_key], member, layout.labels_key)
+    labels = _label_array(batch[labels_key], member, labels_key)
     return Split(rows, checked_labels(labels, len(rows), len(layout.classes), member.place))
 
 
@@ -67,18 +66,12 @@ def _label_array(labels: object, member: Member, key: str) -> NDArray[Any]:
 
 def _binary_batch(member: Member, layout: Layout) -> Split:
     """Records of 1 or 2 label bytes (coarse, fine) and 3072 pixels, one after another."""
-    member.check(layout.max_bytes)
-    count, rest = divmod(member.size, layout.record)
-    if rest or not count:
+    content = member.content(layout.max_bytes)
+    if not content or len(content) % layout.record:
         raise _broken(member, f"a multiple of {layout.record} bytes", f"{member.size} bytes")
-    rows = np.empty((count, PIXELS), np.uint8)
-    labels = np.empty(count, np.uint8)
-    for start in range(0, count, _ROWS_AT_ONCE):
-        size = min(_ROWS_AT_ONCE, count - start)
-        records = np.frombuffer(member.exactly(size * layout.record), np.uint8).reshape(size, layout.record)
-        labels[start : start + size] = records[:, layout.label_bytes - 1]
-        rows[start : start + size] = records[:, layout.label_bytes :]
-    return Split(rows, checked_labels(labels, count, len(layout.classes), member.place))
+    records = np.frombuffer(content, np.uint8).reshape(-1, layout.record)
+    rows, labels = np.ascontiguousarray(records[:, layout.label_bytes :]), records[:, layout.label_bytes - 1]
+    return Split(rows, checked_labels(labels, len(rows), len(layout.classes), member.place))
 
 
 def _broken(member: Member, expected: str, found: str) -> DataError:

@@ -1,6 +1,5 @@
-"""Writing data in CIFAR's official layouts, byte for byte as Python 2 pickled it or as binary records."""
+"""Writing data in CIFAR's official layouts, as Python 2 pickled it or as binary records."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,11 +8,9 @@ from numpy.typing import NDArray
 
 from softmaxclf.datasets.checks import checked_labels
 from softmaxclf.datasets.cifar.layouts import LAYOUTS, MAX_ROWS, PIXELS, Layout
-from softmaxclf.datasets.dataset import Labels, Split
+from softmaxclf.datasets.dataset import Split
 from softmaxclf.errors import DataError
 from softmaxclf.files import write_bytes
-
-_GROUP = 1000  # values that Python 2's pickler appended to a list at a time
 
 
 def write_cifar_folder(
@@ -34,7 +31,11 @@ def write_cifar_folder(
     """
     layout = next(layout for layout in LAYOUTS if (layout.name, layout.form) == (name, form))
     for split in (train, test):
-        _check_rows(split, folder, layout)
+        if split.X.dtype != np.uint8 or split.X.shape[1:] != (PIXELS,) or not 0 < len(split.X) <= MAX_ROWS:
+            raise DataError(
+                f"{folder}: expected 1 to {MAX_ROWS:,} rows of {PIXELS} bytes for {layout.name} batches, found "
+                f"{split.X.shape} of {split.X.dtype}; write other data as an .npz"
+            )
         checked_labels(split.y, len(split.X), len(layout.classes), str(folder))
     if len(train.X) < len(layout.train) or len(class_names) != len(layout.classes):
         raise DataError(
@@ -43,7 +44,7 @@ def write_cifar_folder(
         )
     encode = _python_batch if form == "python" else _binary_batch
     for file_name, title, split in (*_batches(train, layout), (layout.test, "testing batch 1 of 1", test)):
-        write_bytes(folder / file_name, encode(split, title, class_names, layout))
+        write_bytes(folder / file_name, encode(split, title, layout))
     write_bytes(folder / layout.names, _names_file(class_names, len(train.X) // len(layout.train), layout))
 
 
@@ -55,16 +56,7 @@ def _batches(train: Split, layout: Layout) -> Iterator[tuple[str, str, Split]]:
         yield name, f"training batch {number + 1} of {count}", Split(rows[number], labels[number])
 
 
-def _check_rows(split: Split, folder: Path, layout: Layout) -> None:
-    """Raise DataError unless the rows are images of CIFAR's size, in a number that the batches can hold."""
-    if split.X.dtype != np.uint8 or split.X.shape[1:] != (PIXELS,) or not 0 < len(split.X) <= MAX_ROWS:
-        raise DataError(
-            f"{folder}: expected 1 to {MAX_ROWS:,} rows of {PIXELS} bytes for {layout.name} batches, found "
-            f"{split.X.shape} of {split.X.dtype}; write other data as an .npz"
-        )
-
-
-def _binary_batch(split: Split, title: str, class_names: Sequence[str], layout: Layout) -> bytes:
+def _binary_batch(split: Split, title: str, layout: Layout) -> bytes:
     """Records of the label byte (CIFAR-100: a coarse 0 before it) and the pixels."""
     records: NDArray[np.uint8] = np.zeros((len(split.X), layout.record), np.uint8)
     records[:, layout.label_bytes - 1] = split.y
@@ -72,20 +64,16 @@ def _binary_batch(split: Split, title: str, class_names: Sequence[str], layout: 
     return records.tobytes()
 
 
-def _python_batch(split: Split, title: str, class_names: Sequence[str], layout: Layout) -> bytes:
-    """The dictionary of batch_label, labels, data and filenames."""
-    names = [
-        f"{_file_stem(class_names[label])}_s_{row:06d}.png" for row, label in enumerate(split.y.tolist())
-    ]
-    labels = {layout.labels_key: _labels(split.y)}
+def _python_batch(split: Split, title: str, layout: Layout) -> bytes:
+    """The dictionary of batch_label, labels and data."""
+    labels = {f"{layout.key}labels": _list(map(_integer, split.y.tolist()))}
     if layout.label_bytes == 2:
-        labels["coarse_labels"] = _labels(np.zeros_like(split.y))
+        labels["coarse_labels"] = _list([_integer(0)] * len(split.y))
     return _dictionary(
         {
             "batch_label": _text(title),
             **labels,
             "data": _array(split.X),
-            "filenames": _list(map(_text, names)),
         }
     )
 
@@ -97,14 +85,10 @@ def _names_file(class_names: Sequence[str], rows: int, layout: Layout) -> bytes:
     return _dictionary(
         {
             "num_cases_per_batch": _integer(rows),
-            layout.names_key: _list(map(_text, class_names)),
+            f"{layout.key}label_names": _list(map(_text, class_names)),
             "num_vis": _integer(PIXELS),
         }
     )
-
-
-def _file_stem(name: str) -> str:
-    return re.sub(r"[^0-9a-z]+", "_", name.lower())[:50]
 
 
 # Python 2's pickle protocol 2, without the memo numbers that nothing refers to.
@@ -122,20 +106,11 @@ def _text(text: str) -> bytes:
 
 
 def _integer(value: int) -> bytes:
-    """The shortest of BININT1, BININT2 and BININT."""
-    if value < 1 << 8:
-        return b"K" + value.to_bytes(1, "little")
-    return b"M" + value.to_bytes(2, "little") if value < 1 << 16 else b"J" + value.to_bytes(4, "little")
+    return b"J" + value.to_bytes(4, "little")
 
 
 def _list(values: Iterable[bytes]) -> bytes:
-    items = list(values)
-    groups = (b"".join(items[start : start + _GROUP]) for start in range(0, len(items), _GROUP))
-    return b"]" + b"".join(b"(" + group + b"e" for group in groups)
-
-
-def _labels(labels: Labels) -> bytes:
-    return _list(_integer(label) for label in labels.tolist())
+    return b"](" + b"".join(values) + b"e"
 
 
 def _array(rows: NDArray[np.uint8]) -> bytes:

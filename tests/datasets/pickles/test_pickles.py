@@ -58,7 +58,8 @@ def test_other_plain_values_keep_their_values(protocol: int) -> None:
 
 
 def test_the_same_is_read_as_the_pickle_module_reads_from_a_python_2_file(batches: Path) -> None:
-    content = (batches / "data_batch_1").read_bytes()
+    names = b"U\x09filenames](U\x05a.pngU\x05b.pnge"  # a list of texts as Python 2 wrote them
+    content = (batches / "data_batch_1").read_bytes()[:-2] + names + b"u."
     found, expected = read_pickle(content, "batch"), pickle.loads(content, encoding="latin1")
     np.testing.assert_array_equal(found["data"], expected["data"])
     assert found["labels"] == expected["labels"]

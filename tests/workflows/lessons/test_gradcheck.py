@@ -17,7 +17,7 @@ from softmaxclf.core.checks.selfcheck import (
 from softmaxclf.core.losses.hinge import hinge_margins
 from softmaxclf.core.losses.softmax import with_bias
 from softmaxclf.core.solvers.sgd.solver import SGD
-from softmaxclf.datasets.cifar.reader import read_cifar_folder
+from softmaxclf.datasets.cifar.reader import read_cifar
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.workflows.lessons.gradcheck import GradcheckRequest, drawn_rows, gradcheck, standardized
@@ -107,7 +107,7 @@ def test_a_broken_gradient_fails_both_kinds_of_numeric_check(features_file, loss
 @LOSSES
 def test_real_images_pass_and_each_broken_gradient_fails_on_them(real_cifar, loss):
     assert run(real_cifar, loss, rows=50)["passed"]
-    raw, y = drawn_rows(read_cifar_folder(real_cifar), 50, seed=0)
+    raw, y = drawn_rows(read_cifar(real_cifar), 50, seed=0)
     for breaking in BROKEN:
         objective = broken_objective(loss, breaking)
         subject = make_subject(standardized(raw), y, 10, loss=loss, seed=0, objective=objective)
