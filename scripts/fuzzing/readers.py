@@ -18,6 +18,7 @@ from PIL import Image
 from softmaxclf import model_file
 from softmaxclf.config import Config, dump_config, load_config
 from softmaxclf.core.model import LinearModel
+from softmaxclf.core.stages.mirror import Mirror
 from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.datasets.cifar.batches import read_batch, read_class_names
 from softmaxclf.datasets.cifar.layouts import LAYOUTS
@@ -88,7 +89,8 @@ def model_seeds(folder: Path) -> list[bytes]:
     for columns, shape, mirror in ((6, None, None), (24, (3, 2, 4), None), (12, (3, 2, 4), (3, 2, 4))):
         W = generator.normal(size=(columns, 3)).astype(np.float32)
         offset, scale = generator.normal(size=columns), generator.uniform(0.5, 2, columns)
-        for preprocessing in (Preprocessing(mirror=mirror), Preprocessing(offset, scale, True, mirror)):
+        reading = (Mirror(mirror),) if mirror else ()
+        for preprocessing in (Preprocessing(reading=reading), Preprocessing(offset, scale, True, reading)):
             model = LinearModel(W, W[0], ("a", "b", "c"), preprocessing, shape, provenance={"seed": 0})
             made.append(model_file.model_bytes(model))
     return made
