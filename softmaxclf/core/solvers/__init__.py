@@ -5,4 +5,9 @@ A new solver is one file with a class that has what `solver.Solver` describes, a
 
 from softmaxclf.core.registry import Registry
 
-SOLVERS = Registry({"sgd": "softmaxclf.core.solvers.sgd.solver:SGD"})
+SOLVERS = Registry(
+    {
+        "sgd": "softmaxclf.core.solvers.sgd.solver:SGD",
+        "lbfgs": "softmaxclf.core.solvers.lbfgs.solver:LBFGS",
+    }
+)

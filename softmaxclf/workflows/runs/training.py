@@ -81,18 +81,24 @@ def build_problem(config: Config, data: TrainingData, *, folded: bool = True) ->
     fitting = data.fitting
     if not folded:
         fitting = replace(fitting, groups=None, gathered=None, outside={})
+    stages = chosen(config.preprocessing)
+    fitted = fit_stages(stages, fitting)
+    whole = fitted[0]
+    if len(fitted) > 1:
+        whole = fit_stages(stages, replace(fitting, groups=None, gathered=None, outside={}))[0]
     validated = len(data.validation_rows) > 0
     return Problem(
         dataset.train.X,
         dataset.train.y,
         len(dataset.class_names),
         data.train_rows,
-        fit_stages(chosen(config.preprocessing), fitting),
+        fitted,
         data.validation_X if validated else None,
         data.validation_y if validated else None,
         data.validation_rows if validated else None,
         data.fold_of_row if folded else None,
         data.block,
+        whole=whole,
     )
 
 
