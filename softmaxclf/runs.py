@@ -138,16 +138,21 @@ def claim(path: Path) -> Iterator[RunFolder]:
     busy = RunConflictError(
         f"{path}: another softmaxclf process works in this folder; wait for it, or choose another with --out"
     )
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    make_folder(path)
     try:
         with held(path / LOCK, busy):
             yield RunFolder(path)
     finally:
         with suppress(OSError):
             path.rmdir()  # leaves no empty folder behind when the run was refused
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder if need be. Raises OutputError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from softmaxclf.errors import ConfigError, RunConflictError
 from softmaxclf.files import cannot_write
-from softmaxclf.runs import MANIFEST, RunFolder
+from softmaxclf.runs import MANIFEST, RunFolder, make_folder
 
 # How the files that pictures are saved in begin: PNG, JPEG, PDF, PS and EPS, SVG, TIFF, GIF, WebP, AVIF (at its 5th).
 _PICTURES = (
@@ -32,10 +32,7 @@ def output_folder(path: Path) -> RunFolder:
             f"{path}: holds a run, whose own pictures would be replaced; choose another folder, e.g. "
             f"--out {path / 'evaluation'}"
         )
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    make_folder(path)
     return RunFolder(path)
 
 

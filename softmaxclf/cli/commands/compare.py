@@ -35,12 +35,11 @@ def compare(models: tuple[Path, ...], split: str, data: str | None, out: Path | 
     Example:
       softmaxclf compare runs/softmax runs/hinge --out runs/softmax-or-hinge
     """
-    from softmaxclf.workflows.models.compare import ComparisonRequest
     from softmaxclf.workflows.models.compare import compare as run_compare
 
     if len(models) < 2:
         raise click.UsageError(f"expected at least two models, got {len(models)}; name another run")
-    result = run_compare(ComparisonRequest(models, split, data, out), console.console_of(others))
+    result = run_compare(models, console.console_of(others), split=split, source=data, out=out)
     if others["as_json"]:
         console.print_json(result)
         return

@@ -54,13 +54,19 @@ def evaluate(
     Example:
       softmaxclf evaluate runs/demo --split validation --out runs/demo/evaluation
     """
-    from softmaxclf.workflows.models.evaluate import EvaluationRequest
     from softmaxclf.workflows.models.evaluate import evaluate as run_evaluate
 
     if calibrated_out is not None and not calibrate:
         raise click.UsageError("--calibrated-out is for --calibrate; add it, or leave both out")
-    request = EvaluationRequest(model, split, data, out, calibrate, calibrated_out)
-    result = run_evaluate(request, console.console_of(others))
+    result = run_evaluate(
+        model,
+        console.console_of(others),
+        split=split,
+        source=data,
+        out=out,
+        calibrated=calibrate,
+        calibrated_out=calibrated_out,
+    )
     if others["as_json"]:
         console.print_json(result)
         return

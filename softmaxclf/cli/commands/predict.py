@@ -42,9 +42,9 @@ def predict(model: Path, images: tuple[Path, ...], top: int, out: Path | None, *
       softmaxclf predict runs/demo photo.jpg --out sheets
     """  # fmt: skip
     from softmaxclf.files import printable
-    from softmaxclf.workflows.models.predict import Predictions, Request
+    from softmaxclf.workflows.models.predict import Predictions
 
-    predictions = Predictions(Request(model, images, top, out), console.console_of(others))
+    predictions = Predictions(model, images, console.console_of(others), top=top, out=out)
     if others["as_json"]:
         console.print_json([prediction.summary() for prediction in predictions])
         predictions.raise_if_failed()
@@ -70,7 +70,7 @@ def _table_line(
     file_width = min(WIDEST_FILE, max(4, *(len(printable(file)) for file in predictions.files)))
     label_width = min(WIDEST_LABEL, max(5, *map(len, predictions.model.class_names)))
     heading = [f"{'file':{file_width}}  {'label':{label_width}}  probability"]
-    if min(predictions.request.top, predictions.model.classes) > 1:
+    if min(predictions.top, predictions.model.classes) > 1:
         heading[0] += "  runners-up"
 
     def line(prediction: "Prediction") -> str:

@@ -67,12 +67,21 @@ def visualize_weights(
     Example:
       softmaxclf visualize-weights runs/demo --view signed --out templates.png
     """
-    from softmaxclf.workflows.models.visualize import VisualizationRequest, visualize
+    from softmaxclf.workflows.models.visualize import visualize
 
     if data is not None and not examples:
         raise click.UsageError("--data is for --examples; add it, or leave both out")
-    request = VisualizationRequest(model, view, classes, columns, examples, data, out, csv_file)
-    result = visualize(request, console.console_of(others))
+    result = visualize(
+        model,
+        console.console_of(others),
+        view=view,
+        classes=classes,
+        columns=columns,
+        examples=examples,
+        source=data,
+        out=out,
+        csv=csv_file,
+    )
     if others["as_json"]:
         console.print_json(result)
         return
