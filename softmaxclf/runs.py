@@ -194,7 +194,8 @@ def is_metrics(content: Any, command: str) -> bool:
     if not (has_form(content, _METRICS_FORM) and has_form(content, _TUNE_FORM)):
         return False
     axes = {name: int | float for name in content["best"] if name != "refit"}
-    return has_form([content["best"], *content["cells"]], [axes])
+    whole = axes and content["cells"] and "refit" in content["best"]
+    return bool(whole) and has_form([content["best"], *content["cells"]], [axes])
 
 
 def read_history(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:

@@ -34,7 +34,7 @@ def prose(path: Path) -> str:
 
 
 def missing(text: str, home: Path) -> list[str]:
-    """The files and modules that the text names and that are nowhere: beside it, in the package or in the repository."""
+    """The files and modules that the text names and that are neither beside it nor in the package or the repository."""
     places = (home, PACKAGE, ROOT)
     files = {name for name in NAMED.findall(text) if not any((place / name).exists() for place in places)}
     modules = {name for name in MODULE.findall(text) if not _is_module(name)}

@@ -163,9 +163,12 @@ def test_the_state_of_a_solver_goes_through_arrays_and_back():
     from softmaxclf.core.search import grid_cells
 
     cells = grid_cells({"learning_rate": [0.1, 0.2], "regularization": [1.0]})
-    make = lambda: DescentState(
-        cells=cells, diverged_at=np.full(2, -1), W=np.zeros((4, 3, 2)), b=np.zeros((3, 2))
-    )  # noqa: E731
+
+    def make():
+        return DescentState(
+            cells=cells, diverged_at=np.full(2, -1), W=np.zeros((4, 3, 2)), b=np.zeros((3, 2))
+        )
+
     state = make()
     state.W[:], state.iteration = 5, 7
     state.history = History([3], [np.ones(2)], [np.ones(2)], [np.ones(2)])

@@ -2,23 +2,32 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from string import Formatter
+from typing import Any, ClassVar
 
 import click
 from tqdm import tqdm
 
 from softmaxclf.workflows.observer import Observer
 
+# Where an output has no blocks: a cell that is half full or fuller is full, and what is emptier is left out.
+PLAIN = str.maketrans({**dict.fromkeys("▌▋▊▉█", "#"), **dict.fromkeys("▏▎▍", None), "│": "|"})
+
 
 class Console(Observer):
-    """Prints what a workflow tells. Bars appear only when stderr is a terminal."""
+    """Prints what a workflow tells, and its answer. Bars appear only when stderr is a terminal."""
 
-    def __init__(
-        self, *, quiet: bool = False, verbose: bool = False, no_progress: bool = False, **others: Any
-    ) -> None:
-        self.quiet, self.verbose, self.no_progress = quiet, verbose, no_progress or quiet
+    def __init__(self, *, quiet: bool, verbose: bool, no_progress: bool, as_json: bool) -> None:
+        self.quiet, self.verbose, self.as_json = quiet, verbose, as_json
+        self.no_progress = no_progress or quiet
         self._bar: tqdm[Any] | None = None
+
+    def answer(self, document: Any, text: Callable[[Any], str]) -> None:
+        """The result on stdout: as one JSON document if that was asked for, else the text made of it."""
+        from softmaxclf.runs import to_json
+
+        say(to_json(document) if self.as_json else text(document))
 
     def note(self, text: str) -> None:
         if not self.quiet:
@@ -60,30 +69,34 @@ class Console(Observer):
         tqdm.write(text, file=sys.stderr)
 
 
-def console_of(options: Mapping[str, Any]) -> Console:
-    """The console that the output options ask for."""
-    return Console(**{name: options[name] for name in ("quiet", "verbose", "no_progress")})
+def say(text: str) -> None:
+    """Print a text on stdout in the letters that it has: others become escapes, and the blocks of bars # signs."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    click.echo(text)
 
 
-def print_json(document: object) -> None:
-    """One JSON document on stdout."""
-    from softmaxclf.runs import to_json
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Text columns under their names, padded; those numbered in `left` to the left, the others to the right."""
+    lines = [columns, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
 
-    click.echo(to_json(document))
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Text columns under their names, padded; the first column to the left, the others to the right."""
-    lines = [list(columns), *map(list, rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
-
-    def padded(line: list[str]) -> str:
-        first = line[0].ljust(widths[0])
-        return "  ".join(
-            [first, *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
-        )
+    def padded(line: Sequence[str]) -> str:
+        cells = enumerate(zip(line, widths, strict=True))
+        return "  ".join(f"{cell:{'<' if place in left else '>'}{width}}" for place, (cell, width) in cells)
 
     return "\n".join(padded(line).rstrip() for line in lines)
+
+
+def listed(
+    items: Iterable[Mapping[str, Any]], columns: Sequence[tuple[str, str]], left: Collection[int] = (0,)
+) -> str:
+    """A table of items, a line each: columns are pairs of a title and a template of the cell, see `fill`."""
+    rows = [[fill(template, each) for _, template in columns] for each in items]
+    return table([title for title, _ in columns], rows, left)
 
 
 def percent(share: float | None) -> str:
@@ -98,9 +111,17 @@ def interval(bounds: Sequence[float]) -> str:
     return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """A figure with that many decimals, or a dash when there is none."""
-    return "-" if value is None or value != value else f"{value:.{digits}f}"
+def number(value: float | None) -> str:
+    """A figure with four decimals, or a dash when there is none."""
+    return "-" if value is None or value != value else f"{value:.4f}"
+
+
+def decimals(value: float | None) -> str:
+    """Four decimals, three digits and an exponent where those would show nothing, or nothing of nothing."""
+    if value is None:
+        return ""
+    value += 0.0  # turns -0 into 0
+    return f"{value:.4f}" if value == 0 or 1e-4 <= abs(value) < 1e6 else f"{value:.2e}"
 
 
 def figure(value: Any) -> str:
@@ -110,28 +131,40 @@ def figure(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, int | float) else "-" if value is None else str(value)
 
 
+def quoted(path: object) -> str:
+    """A path as a shell would take it."""
+    return shlex.quote(str(path))
+
+
+class _Filler(Formatter):
+    FORMATS: ClassVar[dict[str, Callable[[Any], str]]] = {
+        each.__name__: each for each in (percent, interval, number, decimals, figure, quoted)
+    }
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        named = self.FORMATS.get(format_spec)
+        return named(value) if named else super().format_field(value, format_spec)
+
+
+def fill(template: str, values: Mapping[str, Any]) -> str:
+    """A template such as "{loss:number} on {rows:,} rows of {data}", where a format may be a function of this file."""
+    return _Filler().vformat(template, (), values)
+
+
 def settings(values: Mapping[str, float]) -> str:
     """The settings of a cell in words: "learning rate 1e-07, regularization 8000"."""
     return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in values.items())
 
 
-def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:
-    """Accuracy of each split with its interval, rows and loss."""
-    rows = [
-        [
-            name,
-            percent(split["accuracy"]),
-            interval(split["interval"]),
-            f"{split['rows']:,}",
-            number(split["loss"]),
-        ]
-        for name, split in splits.items()
+def splits_table(splits: Mapping[str, Mapping[str, Any]], title: str = "split") -> str:
+    """Accuracy of each split with its interval, rows and loss, and what is to be noted of them."""
+    items = [{"name": name, **split} for name, split in splits.items()]
+    columns = [
+        (title, "{name}"),
+        ("accuracy", "{accuracy:percent}"),
+        ("95 % interval", "{interval:interval}"),
+        ("rows", "{rows:,}"),
+        ("loss", "{loss:number}"),
     ]
-    text = table(["split", "accuracy", "95 % interval", "rows", "loss"], rows)
-    notes = [f"{name}: {split['note']}" for name, split in splits.items() if split.get("note")]
-    return "\n".join([text, *notes])
-
-
-def quoted(path: object) -> str:
-    """A path as a shell would take it."""
-    return shlex.quote(str(path))
+    notes = [fill("{name}: {note}", each) for each in items if each.get("note")]
+    return "\n".join([listed(items, columns), *notes])

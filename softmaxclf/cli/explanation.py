@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from softmaxclf.cli import console
+from softmaxclf.cli.console import decimals
 
 MOST_CLASSES = 25  # lines that a screen holds; --json has them all
 MOST_JACOBIAN = 12  # columns that a line holds
@@ -12,23 +13,33 @@ BLOCKS = " ▏▎▍▌▋▊▉█"  # eighths of a cell
 AXIS = "│"
 VISIBLE = 1e-9  # a change of a probability that is more than the rounding of usual scores
 
+STEPS = (
+    ("class", "{class}"),
+    ("score", "{score:decimals}"),
+    ("score - max", "{shifted:decimals}"),
+    ("exp of it", "{exp:decimals}"),
+    ("probability", "{probability:decimals}"),
+    ("hard max", "{hard_max:.0f}"),
+    ("gradient p - y", "{gradient:decimals}"),
+)
+
 Document = Mapping[str, Any]
 
 
-def explanation(result: Document, encoding: str) -> str:
-    """The whole text, in letters that an output of that encoding has: others become escapes, and bars # signs."""
+def text(result: Document) -> str:
+    """The whole text."""
     shown = shown_classes(result)
     parts = [
         _origin(result, len(shown)),
         _steps(result, shown),
-        _chart(result, shown, fine=can_print(BLOCKS + AXIS, encoding)),
+        _chart([result["classes"][k] for k in shown]),
         _decision(result),
         _losses(result),
         _jacobian(result),
         _changes(result, shown),
+        f"Wrote {console.quoted(result['picture'])}" if result["picture"] else "",
     ]
-    text = "\n\n".join(part for part in parts if part)
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return "\n\n".join(part for part in parts if part)
 
 
 def shown_classes(result: Document) -> list[int]:
@@ -42,42 +53,24 @@ def shown_classes(result: Document) -> list[int]:
     return sorted(chosen)
 
 
-def can_print(text: str, encoding: str) -> bool:
-    """Whether an output of that encoding has all these letters."""
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def figure(value: float) -> str:
-    """A number with four decimals, or with three digits and an exponent where those would show nothing of it."""
-    value += 0.0  # turns -0 into 0
-    return f"{value:.4f}" if value == 0 or 1e-4 <= abs(value) < 1e6 else f"{value:.2e}"
-
-
 def counted(count: int, singular: str, plural: str | None = None) -> str:
     """A count with its noun: "1 margin", "2 margins"."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
-def bar(share: float, *, fine: bool) -> str:
-    """A bar of `share` (0 to 1) of BAR cells: to the eighth of a cell if `fine`, else of whole # signs."""
-    if not fine:
-        return "#" * round(share * BAR)
+def bar(share: float) -> str:
+    """A bar of `share` (0 to 1) of BAR cells, to the eighth of a cell."""
     whole, eighths = divmod(round(share * BAR * 8), 8)
     return BLOCKS[-1] * whole + BLOCKS[eighths].strip()
 
 
-def score_bar(score: float, low: float, high: float, *, fine: bool) -> str:
+def score_bar(score: float, low: float, high: float) -> str:
     """A bar to the left or to the right of an axis at 0, on a scale from low <= 0 to high >= 0, of BAR + 1 letters."""
-    full, axis = (BLOCKS[-1], AXIS) if fine else ("#", "|")
     span = (high - low) or 1.0
     left = round(-low / span * BAR)
-    length = round(abs(score) / span * BAR)
-    negative, positive = (full * min(length, left), "") if score < 0 else ("", full * length)
-    return f"{negative:>{left}}{axis}{positive:<{BAR - left}}"[: BAR + 1]
+    full = BLOCKS[-1] * round(abs(score) / span * BAR)
+    negative, positive = (full[:left], "") if score < 0 else ("", full)
+    return f"{negative:>{left}}{AXIS}{positive:<{BAR - left}}"[: BAR + 1]
 
 
 def _origin(result: Document, shown: int) -> str:
@@ -95,39 +88,25 @@ def _origin(result: Document, shown: int) -> str:
 
 def _steps(result: Document, shown: Sequence[int]) -> str:
     """The table of all steps, a class per line, and the sums over all classes."""
-    keys = ["score", "shifted", "exp", "probability", "hard_max"]
-    columns = ["class", "score", "score - max", "exp of it", "probability", "hard max"]
-    if result["label"] is not None:
-        keys, columns = [*keys, "gradient"], [*columns, "gradient p - y"]
-    rows = []
-    for k in shown:
-        each = result["classes"][k]
-        cells = [f"{each[key]:.0f}" if key == "hard_max" else figure(each[key]) for key in keys]
-        rows.append([each["class"], *cells])
-    sums = {
-        "exp": figure(result["sum_of_exp"]),
-        "probability": figure(1),
-        "hard_max": "1",
-        "gradient": figure(0),
-    }
-    return console.table(columns, [*rows, ["sum", *(sums.get(key, "") for key in keys)]])
+    sums = {"exp": result["sum_of_exp"], "probability": 1.0, "hard_max": 1, "gradient": 0.0}
+    total = {"class": "sum", "score": None, "shifted": None, **sums}
+    columns = STEPS if result["label"] is not None else STEPS[:-1]
+    return console.listed([*(result["classes"][k] for k in shown), total], columns)
 
 
-def _chart(result: Document, shown: Sequence[int], *, fine: bool) -> str:
+def _chart(classes: Sequence[Document]) -> str:
     """Scores and probabilities as bars, side by side."""
-    chosen = [result["classes"][k] for k in shown]
-    low, high = min(0.0, *(each["score"] for each in chosen)), max(0.0, *(each["score"] for each in chosen))
-    width = max(len("class"), *(len(each["class"]) for each in chosen))
-    scores = [figure(each["score"]) for each in chosen]
-    room = max(len("score"), *map(len, scores))
-    lines = [f"{'class':<{width}}  {'score':>{room}} {'':{BAR + 1}}  probability"]
-    for each, score in zip(chosen, scores, strict=True):
-        left = score_bar(each["score"], low, high, fine=fine)
-        right = (
-            f"{100 * each['probability']:5.1f} % {AXIS if fine else '|'}{bar(each['probability'], fine=fine)}"
-        )
-        lines.append(f"{each['class']:<{width}}  {score:>{room}} {left}  {right}")
-    return "\n".join(lines)
+    scores = [0.0, *(each["score"] for each in classes)]
+    rows = [
+        [
+            each["class"],
+            decimals(each["score"]),
+            score_bar(each["score"], min(scores), max(scores)),
+            f"{100 * each['probability']:5.1f} % {AXIS}{bar(each['probability'])}",
+        ]
+        for each in classes
+    ]
+    return console.table(["class", "score", "", "probability"], rows, left=(0, 3))
 
 
 def _decision(result: Document) -> str:
@@ -140,7 +119,7 @@ def _decision(result: Document) -> str:
         decided = f"hard max gives all to class {result['winner']}, the only one with the highest score"
     return (
         f"Decision: {decided}.\n"
-        f"Softness: entropy {figure(result['entropy'])} nats, as uncertain as {result['effective_classes']:.2f} "
+        f"Softness: entropy {decimals(result['entropy'])} nats, as uncertain as {result['effective_classes']:.2f} "
         f"equally likely classes of {len(result['classes']):,}."
     )
 
@@ -151,17 +130,17 @@ def _losses(result: Document) -> str:
         return "Losses and gradient: name the right class with --label."
     own = result["classes"][result["label"]["index"]]
     close = sum((each["hinge_margin"] or 0) > 0 for each in result["classes"])
-    shifted = figure(own["shifted"]) if own["shifted"] >= 0 else f"({figure(own['shifted'])})"
-    how = [
-        f"log {figure(result['sum_of_exp'])} - {shifted} = -log p",
-        f"sum of {counted(close, 'margin')} s_j - ({figure(own['score'])}) + 1 above 0",
-    ]
-    width = max(map(len, how))
+    shifted = decimals(own["shifted"]) if own["shifted"] >= 0 else f"({decimals(own['shifted'])})"
+    sums = f"sum of {counted(close, 'margin')} s_j - ({decimals(own['score'])}) + 1 above 0"
     rows = [
-        ["cross-entropy", figure(result["cross_entropy"]), how[0].ljust(width)],
-        ["hinge", figure(result["hinge"]), how[1].ljust(width)],
+        [
+            "cross-entropy",
+            decimals(result["cross_entropy"]),
+            f"log {decimals(result['sum_of_exp'])} - {shifted} = -log p",
+        ],
+        ["hinge", decimals(result["hinge"]), sums],
     ]
-    table = console.table(["loss", f"class {own['class']}", "how".ljust(width)], rows)
+    table = console.table(["loss", f"class {own['class']}", "how"], rows, left=(0, 2))
     return f"{table}\n{_push_and_pull(own, close)}"
 
 
@@ -174,7 +153,7 @@ def _push_and_pull(own: Mapping[str, Any], close: int) -> str:
     )
     return (
         "Push all, pull one: a step against p - y pushes every score down by its probability and pulls\n"
-        f"that of {name} up by 1, in all by 1 - p = {figure(-own['gradient'])}.\n{hinge}"
+        f"that of {name} up by 1, in all by 1 - p = {decimals(-own['gradient'])}.\n{hinge}"
     )
 
 
@@ -182,7 +161,7 @@ def _jacobian(result: Document) -> str:
     names = [each["class"] for each in result["classes"]]
     if len(names) > MOST_JACOBIAN:
         return f"Jacobian dp_i/ds_j: {len(names):,} x {len(names):,} numbers, with --json."
-    rows = [[name, *map(figure, line)] for name, line in zip(names, result["jacobian"], strict=True)]
+    rows = [[name, *map(decimals, line)] for name, line in zip(names, result["jacobian"], strict=True)]
     note = "Jacobian: how much the probability of a line moves per unit of a column's score, p_i (1[i = j] - p_j)"
     return f"{note}\n{console.table(['dp_i/ds_j', *names], rows)}"
 
@@ -204,8 +183,8 @@ def _changes(result: Document, shown: Sequence[int]) -> str:
         each = result["classes"][k]
         numbers = [each["score"], each["probability"]]
         numbers += [part[key][k] for part in (added, scaled) for key in ("scores", "probabilities")]
-        rows.append([each["class"], *map(figure, numbers)])
-    entropies = [cell for part in (result, added, scaled) for cell in ("", figure(part["entropy"]))]
+        rows.append([each["class"], *map(decimals, numbers)])
+    entropies = [cell for part in (result, added, scaled) for cell in ("", decimals(part["entropy"]))]
     table = console.table(columns, [*rows, ["entropy", *entropies]])
     return f"{table}\n{_adding_says(added)}\n{_scaling_says(result)}"
 
@@ -215,7 +194,7 @@ def _adding_says(added: Document) -> str:
     if change > VISIBLE:
         return (
             f"Adding {added['constant']:g} should change nothing, but 64-bit numbers of this size hold only 16 digits\n"
-            f"and the differences are lost: probabilities move by up to {figure(change)}."
+            f"and the differences are lost: probabilities move by up to {decimals(change)}."
         )
     seen = "not one digit" if change == 0 else f"nothing but rounding ({change:.0e} at most)"
     return f"Adding {added['constant']:g} to every score changes {seen}: softmax sees differences only."

@@ -1,16 +1,20 @@
 """Options that several commands share, declared once and applied by decorators."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from softmaxclf.config import Config, describe, load_config
+from softmaxclf.cli.console import Console
+from softmaxclf.config import describe, load_config
 
 Function = Callable[..., Any]
+Decorator = Callable[[Function], Function]
 DESCRIBED = {each.key: each for each in describe()}
+PATH = click.Path(path_type=Path)
 
 
 def finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
@@ -20,7 +24,7 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
     return value
 
 
-def together(*decorators: Callable[[Function], Function]) -> Callable[[Function], Function]:
+def together(*decorators: Decorator) -> Decorator:
     """One decorator that applies several, the first one outermost, so that --help lists them in this order."""
 
     def apply(function: Function) -> Function:
@@ -31,58 +35,82 @@ def together(*decorators: Callable[[Function], Function]) -> Callable[[Function]
     return apply
 
 
-def setting(key: str, *names: str, metavar: str = "VALUE") -> Callable[[Function], Function]:
+def output(function: Function) -> Function:
+    """The options of every command; the Console that they ask for becomes the function's first argument."""
+
+    @wraps(function)
+    def run(quiet: bool, verbose: bool, no_progress: bool, as_json: bool, debug: bool, **others: Any) -> None:
+        asked = Console(quiet=quiet, verbose=verbose, no_progress=no_progress, as_json=as_json)
+        function(asked, **others)
+
+    return together(
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table."),
+        click.option(
+            "--quiet", "-q", is_flag=True, help="No notes and no progress; warnings and errors stay."
+        ),
+        click.option("--verbose", "-v", is_flag=True, help="Say more about what is done."),
+        click.option("--no-progress", is_flag=True, help="No progress bars (they are off in pipes anyway)."),
+        click.option("--debug", is_flag=True, help="Show the traceback of an error."),
+    )(run)
+
+
+model = click.argument("model", type=PATH)
+
+
+def split(what: str) -> Decorator:
+    """--split, of all rows that a model can be scored on."""
+    names = click.Choice(["train", "validation", "test"])
+    return click.option("--split", type=names, default="test", show_default=True, help=what)
+
+
+def data(what: str = "Data set.") -> Decorator:
+    """--data, as `source`."""
+    told = f"{what} [default: the one that the model was trained on]"
+    return click.option("--data", "source", metavar="SOURCE", help=told)
+
+
+def out(metavar: str, what: str) -> Decorator:
+    """--out, where files go."""
+    return click.option("--out", type=PATH, metavar=metavar, help=what)
+
+
+def setting(key: str, *names: str, metavar: str = "VALUE") -> Decorator:
     """An option that sets a configuration key; its help and default come from the configuration's own table."""
     told = DESCRIBED[key]
-    destination = key.replace(".", "__")
     return click.option(
         *(names or (f"--{key.split('.')[1].replace('_', '-')}",)),
-        destination,
+        key.replace(".", "__"),
         metavar=metavar,
         help=f"{told.help[0].upper()}{told.help[1:]}. [{key}; default {told.default}]",
     )
 
 
-output = together(
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table."),
-    click.option("--quiet", "-q", is_flag=True, help="No notes and no progress; warnings and errors stay."),
-    click.option("--verbose", "-v", is_flag=True, help="Say more about what is done."),
-    click.option("--no-progress", is_flag=True, help="No progress bars (they are off in pipes anyway)."),
-    click.option("--debug", is_flag=True, help="Show the traceback of an error."),
-)
+def configuration(function: Function) -> Function:
+    """Options that make a configuration, which the function gets as `config`: default < file < --set < `setting`s."""
 
-configuration = together(
-    click.option(
-        "--config", "-c", "config_file", type=click.Path(path_type=Path), metavar="FILE",
-        help="YAML configuration; see configs/.",
-    ),
-    click.option(
-        "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE",
-        help="Set one configuration key; may be repeated.",
-    ),
-    setting("data.source", "--data", metavar="SOURCE"),
-)  # fmt: skip
+    @wraps(function)
+    def run(config_file: Path | None, settings: tuple[str, ...], **others: Any) -> None:
+        named = {name: others.pop(name) for name in list(others) if "__" in name}
+        keyed = {name.replace("__", "."): value for name, value in named.items()}
+        function(config=load_config(config_file, settings, keyed), **others)
+
+    return together(
+        click.option(
+            "--config", "-c", "config_file", type=PATH, metavar="FILE", help="YAML configuration; see configs/."
+        ),
+        click.option(
+            "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE",
+            help="Set one configuration key; may be repeated.",
+        ),
+        setting("data.source", "--data", metavar="SOURCE"),
+    )(run)  # fmt: skip
+
 
 run = together(
-    click.option(
-        "--out", type=click.Path(path_type=Path), metavar="DIR",
-        help="Run folder. [default: runs/<command>-<8 hex of settings and data>]",
-    ),
+    out("DIR", "Run folder. [default: runs/<command>-<8 hex of settings and data>]"),
     click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds."),
     click.option(
         "--max-time", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", callback=finite,
         help="End within this time with what was reached by then.",
     ),
 )  # fmt: skip
-
-
-def read_config(config_file: Path | None, settings: Sequence[str], options: dict[str, Any]) -> Config:
-    """The configuration: default < file < --set < named options, which arrive as section__key=text."""
-    named = {key.replace("__", "."): value for key, value in options.items() if "__" in key}
-    return load_config(config_file, settings, named)
-
-
-def split_options(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(options that set configuration keys, all others)."""
-    keyed = {key: value for key, value in options.items() if "__" in key}
-    return keyed, {key: value for key, value in options.items() if key not in keyed}

@@ -10,32 +10,26 @@ Source: C. Guo et al., "On calibration of modern neural networks", ICML 2017, se
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from softmaxclf.core.losses.loss import Array
-from softmaxclf.core.losses.softmax import cross_entropy, score_rows, softmax
+from softmaxclf.core.losses.softmax import cross_entropy, softmax
 
 MIN_TEMPERATURE = 1e-3  # also the answer for rows that are all predicted right: the optimum is 0 there
 MAX_TEMPERATURE = 1e3  # also the answer for scores that mislead: the optimum is infinite (or negative) there
 _LOG_WIDTH = 1e-9  # relative width of the last bracket
 
 
-def fit_temperature(scores: ArrayLike, y: ArrayLike) -> float:
+def fit_temperature(scores: Array, y: Array) -> float:
     """The temperature in [MIN_TEMPERATURE, MAX_TEMPERATURE] of least log-loss, within 1e-9 relative.
 
-    scores: (N, K), finite, of rows that the model was not trained on. y: (N,) in [0, K). Where T makes no
-    difference (scores constant in each row, or a loss that is 0 already) it is exactly 1. The log-loss is
-    never above that at T = 1, which is kept should rounding make it so.
-    Raises ValueError when there are no rows, or scores or labels do not fit.
+    scores: (N, K), finite and within the range of float32, of rows that the model was not trained on. y: (N,) in
+    [0, K). N >= 1. Where T makes no difference (scores constant in each row, or a loss that is 0 already) it is
+    exactly 1. The log-loss is never above that at T = 1, which is kept should rounding make it so.
     """
-    rows, labels = score_rows(scores, y)
-    if len(rows) == 0 or not np.isfinite(rows).all():
-        raise ValueError(f"scores: expected at least one row of finite scores, got shape {rows.shape}")
-    rows = rows.astype(np.float64)
-    with np.errstate(over="ignore"):
-        leads = _finite(rows - rows[np.arange(len(rows)), labels][:, None])
+    rows = scores.astype(np.float64)
+    leads = rows - rows[np.arange(len(rows)), y][:, None]
     fitted = _bisect(leads)
-    return fitted if _log_loss(leads, labels, fitted) <= _log_loss(leads, labels, 1.0) else 1.0
+    return fitted if _log_loss(leads, y, fitted) <= _log_loss(leads, y, 1.0) else 1.0
 
 
 def _bisect(leads: Array) -> float:
@@ -58,20 +52,8 @@ def _bisect(leads: Array) -> float:
 
 def _slope(leads: Array, temperature: float) -> float:
     """d(mean log-loss)/d(1/T) for leads s_j - s_y (N, K); positive where a larger T would help."""
-    with np.errstate(over="ignore", under="ignore"):
-        return float((softmax(_scaled(leads, temperature)) * leads).mean(axis=0).sum())
+    return float((softmax(leads / temperature) * leads).mean(axis=0).sum())
 
 
-def _log_loss(leads: Array, labels: Array, temperature: float) -> float:
-    return float(np.mean(cross_entropy(_scaled(leads, temperature), labels)))
-
-
-def _scaled(leads: Array, temperature: float) -> Array:
-    """leads / T, kept finite."""
-    with np.errstate(over="ignore", under="ignore"):
-        return _finite(leads / temperature)
-
-
-def _finite(values: Array) -> Array:
-    limit = np.finfo(np.float64).max
-    return np.clip(values, -limit, limit)
+def _log_loss(leads: Array, y: Array, temperature: float) -> float:
+    return float(np.mean(cross_entropy(leads / temperature, y)))

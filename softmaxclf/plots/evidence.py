@@ -13,31 +13,33 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from softmaxclf.plots.explain import percentage
-from softmaxclf.plots.figure import COLOURS, DPI, MEDIUM, WIDTH, fit_text, new_figure, styled
-from softmaxclf.plots.images import (
+from softmaxclf.plots.figure import (
+    COLOURS,
+    DPI,
     MARGIN,
-    Tiling,
-    image_pixels,
-    page_heading,
-    pixels,
-    planes_last,
-    show,
-    tile_size,
+    MEDIUM,
+    WIDTH,
+    fit_text,
+    left_out,
+    new_figure,
+    percentage,
+    styled,
+    title,
 )
+from softmaxclf.plots.images import Tiling, image_pixels, pixels, planes_last, show, tile_size
 from softmaxclf.plots.templates import signed_colours
 
 MOST_BARS = 10
 GAP, BAR_STEP = 14, 34  # pixels of the page
-TOP, TILE = pixels(0.65), pixels(2.35)
+TOP, TILE, NAME_ROOM = pixels(0.65), pixels(2.35), pixels(1.44)
 
 
 @dataclass(frozen=True)
 class Evidence:
     """One image explained: `image` (H, W, C) uint8 and all `probabilities` (K,).
 
-    For the `classes` (n,) explained, winner then runner-up (one alone where K is 1): their `maps` (n, H, W),
-    `biases` (n,) and `scores` (n,).
+    For the `classes` (n,) explained, winner then runner-up (one alone where K is 1): their `maps` (n, H, W) and
+    `biases` (n,).
     """
 
     image: NDArray[np.uint8]
@@ -45,7 +47,6 @@ class Evidence:
     classes: NDArray[np.int64]
     maps: NDArray[np.float64]
     biases: NDArray[np.float64]
-    scores: NDArray[np.float64]
 
 
 def evidence(
@@ -62,20 +63,17 @@ def evidence(
     score of each of these classes, `biases` (n,) theirs, `probabilities` (K,) those of all classes.
     """
     values = np.asarray(contributions, dtype=np.float64).T
-    maps = planes_last(values, image_shape).sum(axis=3)
-    constants = np.asarray(biases, dtype=np.float64)
     return Evidence(
         image=image_pixels(row[None], image_shape)[0],
         probabilities=np.asarray(probabilities, dtype=np.float64),
         classes=np.asarray(classes, dtype=np.int64),
-        maps=maps,
-        biases=constants,
-        scores=maps.sum(axis=(1, 2)) + constants,
+        maps=planes_last(values, image_shape).sum(axis=3),
+        biases=np.asarray(biases, dtype=np.float64),
     )
 
 
 @styled
-def draw_evidence(sheet: Evidence, class_names: Sequence[str], *, heading: str | None = None) -> Figure:
+def draw_evidence(sheet: Evidence, class_names: Sequence[str], *, heading: str) -> Figure:
     """Return a sheet: the image, the maps of winner and runner-up beside it, all probabilities beneath.
 
     Both maps have one scale, symmetric about zero: red speaks for the class, blue against it.
@@ -86,62 +84,39 @@ def draw_evidence(sheet: Evidence, class_names: Sequence[str], *, heading: str |
     bar_top = TOP + height + pixels(0.75)
     page_height = bar_top + bars * BAR_STEP + 3 * MARGIN
     figure = new_figure(WIDTH, page_height / DPI, automatic_layout=False)
-    page_heading(figure, heading or "Why this label")
+    title(figure, heading, " (red speaks for the class, blue against it)")
     tiling = Tiling(3, width, height, MARGIN, TOP, max(width, TILE) + GAP, 0)
     image_axes = tiling.axes(figure, 0)
     show(image_axes, sheet.image)
-    image_axes.set_title(fit_text(figure, f"predicted: {names[0]}", tiling.step_x - 8, MEDIUM))
+    image_axes.set_title(fit_text(f"predicted: {names[0]}", tiling.step_x - 8, MEDIUM))
     colours = signed_colours(sheet.maps)
     for place, name in enumerate(names):
         axes = tiling.axes(figure, place + 1)
-        drawn = show(axes, sheet.maps[place], **colours)
-        axes.set_title(fit_text(figure, f"evidence for {name}", tiling.step_x - 8, MEDIUM))
+        show(axes, sheet.maps[place], **colours)
+        axes.set_title(fit_text(f"evidence for {name}", tiling.step_x - 8, MEDIUM))
         axes.set_xlabel(sum_text(sheet, place), loc="left", linespacing=1.3)
-    _colour_bar(figure, drawn, tiling, len(names))
     box = (0.2, 2 * MARGIN / page_height, 0.78, bars * BAR_STEP / page_height)
-    _draw_probabilities(figure, figure.add_axes(box), sheet, class_names)
+    _draw_probabilities(figure.add_axes(box), sheet, class_names)
     return figure
 
 
 def sum_text(sheet: Evidence, place: int) -> str:
     """Return the sum that makes the score: the map's total plus the bias."""
-    total, bias, score = (f"{round(value, 4) + 0.0:.4f}" for value in _parts(sheet, place))
+    total, constant = float(sheet.maps[place].sum()), float(sheet.biases[place])
+    mapped, bias, score = (f"{round(value, 4) + 0.0:.4f}" for value in (total, constant, total + constant))
     sign, size = ("−", bias[1:]) if bias.startswith("-") else ("+", bias)
-    return f"sum of the map {total}\n{sign} bias {size} = score {score}"
+    return f"sum of the map {mapped}\n{sign} bias {size} = score {score}"
 
 
-def _parts(sheet: Evidence, place: int) -> tuple[float, float, float]:
-    return float(sheet.maps[place].sum()), float(sheet.biases[place]), float(sheet.scores[place])
-
-
-def _colour_bar(figure: Figure, drawn: Any, tiling: Tiling, maps: int) -> None:
-    left = tiling.left + (1 + maps) * tiling.step_x - GAP + 12
-    page_width, page_height = figure.bbox.width, figure.bbox.height
-    bottom = (page_height - tiling.top - tiling.tile_height) / page_height
-    axes = figure.add_axes((left / page_width, bottom, 16 / page_width, tiling.tile_height / page_height))
-    bar = figure.colorbar(drawn, cax=axes)
-    limit = drawn.norm.vmax
-    bar.set_ticks([-limit, 0, limit], labels=["against", "0", "for"])
-    bar.ax.tick_params(length=0)
-    bar.outline.set_visible(False)
-
-
-def _draw_probabilities(figure: Figure, axes: Axes, sheet: Evidence, class_names: Sequence[str]) -> None:
+def _draw_probabilities(axes: Axes, sheet: Evidence, class_names: Sequence[str]) -> None:
     order = np.argsort(-sheet.probabilities, kind="stable")[:MOST_BARS]
-    places = np.arange(len(order))
-    axes.barh(
-        places, sheet.probabilities[order], color=[COLOURS[1], *[COLOURS[0]] * (len(order) - 1)], height=0.7
-    )
-    axes.set_yticks(places, [fit_text(figure, class_names[k], 0.18 * figure.bbox.width) for k in order])
+    chances, places = sheet.probabilities[order], np.arange(len(order))
+    axes.barh(places, chances, color=[COLOURS[1], *[COLOURS[0]] * (len(order) - 1)], height=0.7)
+    axes.set_yticks(places, [fit_text(class_names[k], NAME_ROOM) for k in order])
     axes.set_ylim(len(order) - 0.5, -0.5)
-    for place, k in enumerate(order):
-        chance = float(sheet.probabilities[k])
+    for place, chance in enumerate(chances):
         axes.text(chance + 0.008, place, percentage(chance), va="center")
-    axes.set_xlim(0, 1.1)
-    axes.set_xticks([])
+    axes.set(xlim=(0, 1.1), xticks=[])
     axes.tick_params(axis="y", length=0)
     axes.spines["bottom"].set_visible(False)
-    rest = len(sheet.probabilities) - len(order)
-    axes.set_title(
-        "probability" + (f" (first {len(order)} of {rest + len(order):,} classes)" if rest else "")
-    )
+    axes.set_title("probability" + left_out(len(order), len(sheet.probabilities)))

@@ -5,8 +5,8 @@ each drawing step runs inside `look()`, which starts from matplotlib's own defau
 matplotlibrc does not change the pictures either.
 """
 
-import re
 import warnings
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -16,14 +16,14 @@ from typing import Any, ParamSpec
 
 import matplotlib.style
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FuncFormatter
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from softmaxclf.errors import ConfigError
@@ -31,13 +31,17 @@ from softmaxclf.files import write_bytes
 
 DPI = 150
 WIDTH = 8.0  # inches: at 800 displayed pixels one point is 1.4 pixels
+MARGIN, HEADING_GAP = 8, 14  # pixels beside a page and above its heading
 SMALL, MEDIUM, LARGE = 9.0, 10.5, 12.5  # points
 INK, FAINT, GRID_LINE, PAPER, MISSING = "#222222", "#666666", "#dddddd", "#ffffff", "#d9d9d9"
 
 # Okabe and Ito's eight colours, which remain apart under every common colour blindness; yellow, too pale
 # for lines on white, is left out. https://jfly.uni-koeln.de/color/
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-SEQUENTIAL, DIVERGING, SHARES = "viridis", "RdBu_r", "Blues"
+BAR = "#9cc9e8"  # pale, so that lines on it can be seen
+SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
+# From nothing at all to blue, so that no share is the colour of the page, be it light or dark.
+SHARES = LinearSegmentedColormap.from_list("shares", [f"{COLOURS[0]}00", COLOURS[0]])
 FOR, AGAINST = "#b2182b", "#2166ac"  # the ends of the diverging map: raises and lowers a score
 
 LOOK: dict[str, Any] = {
@@ -46,6 +50,7 @@ LOOK: dict[str, Any] = {
     "axes.titlesize": MEDIUM,
     "axes.titlelocation": "left",
     "axes.labelsize": SMALL,
+    "axes.facecolor": "none",
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.8,
@@ -69,20 +74,20 @@ LOOK: dict[str, Any] = {
     "figure.dpi": DPI,
     "savefig.dpi": "figure",
 }
-# pgf asks for a TeX system, raw and rgba open in no viewer, svgz carries the time of writing.
-UNSUITABLE = frozenset({"pgf", "raw", "rgba", "svgz"})
+FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")  # endings that a picture can be saved with
 EXIF_DESCRIPTION = 0x010E
 
 P = ParamSpec("P")
 
 
 @contextmanager
-def look() -> Iterator[None]:
+def look(**others: Any) -> Iterator[None]:
     """Apply the shared look for the length of a block, and put matplotlib's settings back after it.
 
-    A letter that the font lacks is drawn as a box; the warning about it would tell the user nothing to do.
+    `others` are further settings of matplotlib. A letter that the font lacks is drawn as a box; the warning about
+    it would tell the user nothing to do.
     """
-    with matplotlib.style.context(["default", LOOK]), warnings.catch_warnings():
+    with matplotlib.style.context(["default", {**LOOK, **others}]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".*[Gg]lyph .* missing from")
         yield
 
@@ -113,10 +118,12 @@ def new_figure(width: float, height: float, *, automatic_layout: bool = True) ->
 
 
 def title(figure: Figure, text: str | None, note: str = "") -> None:
-    """Put `text` and `note` over the whole figure, left-aligned; without text the figure has no title."""
+    """Put `text` and `note` at the top left of the whole figure; without text the figure has no title."""
     if text:
         fitted, size = fit_heading(figure, text, note)
-        figure.suptitle(fitted, x=0.01, ha="left", fontsize=size)
+        automatic = figure.get_layout_engine() is not None
+        y = None if automatic else 1 - HEADING_GAP / figure.bbox.height
+        figure.suptitle(fitted, x=MARGIN / figure.bbox.width, y=y, ha="left", va="top", fontsize=size)
 
 
 def fit_heading(figure: Figure, text: str, note: str = "") -> tuple[str, float]:
@@ -126,22 +133,24 @@ def fit_heading(figure: Figure, text: str, note: str = "") -> tuple[str, float]:
     """
     room, whole = figure.bbox.width - 20, plain(text) + note
     for size in (LARGE, MEDIUM, SMALL):
-        if text_width(figure, whole, size) <= room:
+        if text_width(whole, size) <= room:
             return whole, size
-    return fit_text(figure, text, room - text_width(figure, note, SMALL)) + note, SMALL
+    return fit_text(text, room - text_width(note, SMALL)) + note, SMALL
 
 
-def no_frame(axes: Axes) -> None:
-    """Remove ticks and frame of a picture's axes."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+def left_out(shown: int, total: int, what: str = "classes", which: str = "first {}") -> str:
+    """Return the note of a heading that not all are shown, " (first 40 of 1,000 classes)"; empty where all are."""
+    return f" ({which.format(shown)} of {total:,} {what})" if shown < total else ""
+
+
+def in_numbers(axis: Axis, digits: int = 6) -> None:
+    """Label the ticks of an axis as people write numbers."""
+    axis.set_major_formatter(lambda value, _: number(value, digits))
 
 
 def in_percent(axis: Axis) -> None:
     """Label the ticks of an axis of shares (0..1) in percent."""
-    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g} %"))
+    axis.set_major_formatter(lambda share, _: f"{100 * share:.6g} %")
 
 
 def plain(text: str) -> str:
@@ -149,26 +158,25 @@ def plain(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-def text_width(figure: Figure, text: str, size: float) -> float:
-    """Width of `text` in pixels of `figure`, at `size` points."""
+def text_width(text: str, size: float) -> float:
+    """Width of `text` in pixels of a figure, at `size` points."""
     points = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)[0]
-    return float(points) * figure.dpi / 72
+    return float(points) * DPI / 72
 
 
-def fit_text(figure: Figure, text: str, width: float, size: float = SMALL) -> str:
+def fit_text(text: str, width: float, size: float = SMALL) -> str:
     """Return `text` made plain and, where it is wider than `width` pixels, cut short with an ellipsis."""
     text = plain(text)
-    if text_width(figure, text, size) <= width:
+    if text_width(text, size) <= width:
         return text
-    fitting = 0
-    too_long = len(text)
-    while too_long - fitting > 1:
-        middle = (fitting + too_long) // 2
-        if text_width(figure, text[:middle].rstrip() + "…", size) <= width:
-            fitting = middle
-        else:
-            too_long = middle
-    return text[: max(1, fitting)].rstrip() + "…"
+    fitting = bisect_right(
+        range(1, len(text)), width, key=lambda length: text_width(_cut(text, length), size)
+    )
+    return _cut(text, max(1, fitting))
+
+
+def _cut(text: str, length: int) -> str:
+    return text[:length].rstrip() + "…"
 
 
 def number(value: float, digits: int = 6) -> str:
@@ -185,6 +193,13 @@ def number(value: float, digits: int = 6) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def percentage(share: float) -> str:
+    """Return a probability in percent; one that percent would hide (below 0.01 %) as the plain number."""
+    if 0 < share < 1e-4:
+        return number(share, 3)
+    return f"{100 * share:.1f} %" if share >= 0.001 else f"{100 * share:.2g} %"
+
+
 def distinct_numbers(values: Sequence[float]) -> list[str]:
     """Return every value as text: four digits where exact, else three; more where two would look equal."""
     texts = [number(value, 4 if float(f"{value:.4g}") == value else 3) for value in values]
@@ -195,20 +210,16 @@ def distinct_numbers(values: Sequence[float]) -> list[str]:
     return texts
 
 
-def ink_on(colour: Sequence[float]) -> str:
-    """Return black or white, whichever reads better on `colour` (red, green, blue in 0..1).
+def ink_on(colour: ArrayLike) -> str:
+    """Return black or white, whichever reads better on `colour` (red, green, blue, alpha in 0..1) on paper.
 
     The relative luminance and the contrast ratio are those of WCAG 2, section 1.4.3.
     """
-    channels = np.asarray(colour[:3], dtype=np.float64)
+    *_, alpha = values = np.append(np.asarray(colour, dtype=np.float64), 1.0)[:4]
+    channels = 1 - alpha * (1 - values[:3])
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     luminance = float(linear @ np.array([0.2126, 0.7152, 0.0722]))
     return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
-
-
-def accepted_formats() -> list[str]:
-    """File endings (without the dot) that a picture can be saved with."""
-    return sorted(set(FigureCanvasAgg.get_supported_filetypes()) - UNSUITABLE)
 
 
 def save(figure: Figure, path: Path, *, made_by: str = "") -> None:
@@ -224,26 +235,24 @@ def save(figure: Figure, path: Path, *, made_by: str = "") -> None:
 def format_of(path: Path) -> str:
     """Return the picture format that the ending of `path` names. Raises ConfigError for any other ending."""
     ending = path.suffix.lower().removeprefix(".")
-    known = accepted_formats()
-    if ending in known:
+    if ending in FORMATS:
         return ending
     raise ConfigError(
-        f"{path}: expected a file name ending in .{', .'.join(known)}, got "
+        f"{path}: expected a file name ending in .{', .'.join(FORMATS)}, got "
         f"{f'the ending .{plain(ending)}' if ending else 'no ending'}; choose another name"
     )
 
 
-def encoded(figure: Figure, file_format: str, *, made_by: str = "") -> bytes:
-    """Return `figure` as the bytes of a picture file (for a file, or for embedding in a page)."""
+def encoded(
+    figure: Figure, file_format: str, *, made_by: str = "", paper: str = PAPER, **others: Any
+) -> bytes:
+    """Return `figure` as the bytes of a picture file, on `paper`; `others` are further settings of matplotlib."""
     buffer = BytesIO()
-    with look():
-        options = _description(file_format, plain(made_by))
-        figure.savefig(buffer, format=file_format, facecolor=PAPER, **options)
-    content = buffer.getvalue()
-    if file_format in ("ps", "eps"):
-        # The date cannot be switched off, only set for the whole process by an environment variable.
-        content = re.sub(rb"%%CreationDate: [^\n]*\n", b"", content, count=1)
-    return content
+    with look(**others):
+        figure.savefig(
+            buffer, format=file_format, facecolor=paper, **_description(file_format, plain(made_by))
+        )
+    return buffer.getvalue()
 
 
 def _description(file_format: str, made_by: str) -> dict[str, Any]:
@@ -254,11 +263,6 @@ def _description(file_format: str, made_by: str) -> dict[str, Any]:
         return {"metadata": {"Creator": "softmaxclf", "CreationDate": None, "Subject": made_by or None}}
     if file_format == "svg":
         return {"metadata": {"Creator": "softmaxclf", "Date": None, "Description": made_by or None}}
-    if file_format in ("ps", "eps"):
-        return {"metadata": {"Creator": f"softmaxclf {made_by}".encode("ascii", "replace").decode().strip()}}
-    if file_format == "gif":
-        return {"pil_kwargs": {"comment": made_by.encode()}} if made_by else {}
     exif = Image.Exif()
     exif[EXIF_DESCRIPTION] = made_by.encode("ascii", "replace").decode()
-    compact = {"compression": "tiff_deflate"} if file_format in ("tif", "tiff") else {"quality": 92}
-    return {"pil_kwargs": {"exif": exif, **compact} if made_by else compact}
+    return {"pil_kwargs": {"quality": 92, **({"exif": exif} if made_by else {})}}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -28,26 +29,13 @@ from softmaxclf.plots.figure import (
     new_figure,
     styled,
     text_width,
-    title,
 )
 
 MOST_ANNOTATED = 150
 SIDE_BY_SIDE_COLUMNS = 8
 BEST_COLOUR = COLOURS[1]
-DIVERGED_STYLE: dict[str, Any] = {
-    "facecolor": PAPER,
-    "edgecolor": "#8a8a8a",
-    "hatch": "////",
-    "linewidth": 0.6,
-}
-STOPPED_STYLE: dict[str, Any] = {
-    "linestyle": "none",
-    "marker": "o",
-    "markersize": 4,
-    "markerfacecolor": PAPER,
-    "markeredgecolor": INK,
-    "markeredgewidth": 0.6,
-}
+DIVERGED_STYLE: dict[str, Any] = {"fc": PAPER, "ec": "#8a8a8a", "hatch": "////", "lw": 0.6}
+STOPPED_STYLE: dict[str, Any] = {"ls": "none", "marker": "o", "ms": 4, "mfc": PAPER, "mec": INK, "mew": 0.6}
 
 
 @dataclass(frozen=True)
@@ -55,32 +43,25 @@ class GridTable:
     """The cells laid out: rows are `row_values`, columns `column_values`, both ascending.
 
     row_name is empty where the grid has one axis. `train` and `validation` hold percent, NaN where there is none;
-    `state` holds "ok", "cut", "diverged", "stopped" or "missing"; `number` the place of each cell in the list, or
-    -1; `best` is the (row, column) of the best cell, or None.
+    `state` holds "ok", "cut", "diverged", "stopped" or "missing"; `best` is the (row, column) of the best cell, or
+    None.
     """
 
     row_name: str
     column_name: str
-    row_values: tuple[float, ...]
-    column_values: tuple[float, ...]
+    row_values: Sequence[float]
+    column_values: Sequence[float]
     train: NDArray[np.float64]
     validation: NDArray[np.float64]
     state: NDArray[np.str_]
-    number: NDArray[np.int64]
     best: tuple[int, int] | None
-
-    @property
-    def row_labels(self) -> list[str]:
-        """The rows' values as texts, or nothing for a grid of one axis."""
-        return distinct_numbers(self.row_values) if self.row_name else [""]
 
 
 def grid_table(cells: Sequence[Outcome], *, best: Mapping[str, float] | None = None) -> GridTable:
     """Return the cells of a grid with one or two axes as tables.
 
-    The axis with more values becomes the rows, so that tiles stay wide enough. `best` names the winner by its
-    settings. Without it, the winner is the cell of highest validation accuracy among those that ended well, the
-    first of several equal ones.
+    The axis with more values becomes the rows, so that tiles stay wide enough. `best` names the winner, if there
+    is one, by its settings.
     """
     names = sorted(cells[0].values, key=lambda name: len({cell.values[name] for cell in cells}))
     row_name, column_name = (names[1], names[0]) if len(names) > 1 else ("", names[0])
@@ -88,29 +69,20 @@ def grid_table(cells: Sequence[Outcome], *, best: Mapping[str, float] | None = N
     columns = sorted({cell.values[column_name] for cell in cells})
     train = np.full((len(rows), len(columns)), np.nan)
     validation, state = train.copy(), np.full(train.shape, "missing", dtype="<U8")
-    numbers = np.full(train.shape, -1)
-    winner = best or _highest(cells)
     found = None
-    for number, cell in enumerate(cells):
+    for cell in cells:
         place = rows.index(cell.values.get(row_name, 0.0)), columns.index(cell.values[column_name])
-        state[place], numbers[place] = cell.state, number
+        state[place] = cell.state
         if cell.state != "diverged":
             train[place], validation[place] = 100 * cell.train_accuracy, 100 * cell.validation_accuracy
-        if cell.values == winner:
+        if cell.values == best:
             found = place
-    return GridTable(
-        row_name.replace("_", " "), column_name.replace("_", " "), tuple(rows), tuple(columns),
-        train, validation, state, numbers, found,
-    )  # fmt: skip
-
-
-def _highest(cells: Sequence[Outcome]) -> Mapping[str, float] | None:
-    finished = [cell for cell in cells if cell.status == "ok" and np.isfinite(cell.validation_accuracy)]
-    return max(finished, key=lambda cell: cell.validation_accuracy).values if finished else None
+    row_name, column_name = (name.replace("_", " ") for name in (row_name, column_name))
+    return GridTable(row_name, column_name, rows, columns, train, validation, state, found)
 
 
 @styled
-def draw_grid(table: GridTable, *, heading: str | None = None) -> Figure:
+def draw_grid(table: GridTable) -> Figure:
     """Return a figure with two heat maps on one colour scale, train and validation accuracy in percent.
 
     Tiles carry their number where there are at most 150 and it fits. The best cell is outlined, diverged
@@ -121,15 +93,13 @@ def draw_grid(table: GridTable, *, heading: str | None = None) -> Figure:
     beside = columns <= SIDE_BY_SIDE_COLUMNS
     panel_height = min(max(rows * 0.34, 0.7), 5.5) + 0.75
     figure = new_figure(WIDTH, (panel_height if beside else 2 * panel_height) + 0.55)
-    title(figure, heading)
     panels = figure.subplots(*((1, 2) if beside else (2, 1)), sharey=beside, squeeze=False).ravel()
     scale = accuracy_scale(table)
     for axes, values, name in zip(
         panels, (table.train, table.validation), ("Train", "Validation"), strict=True
     ):
         drawn = _draw_panel(axes, table, values, scale)
-        axes.set_title(f"{name} accuracy (%)")
-        axes.set_xlabel(table.column_name)
+        axes.set(title=f"{name} accuracy (%)", xlabel=table.column_name)
     for axes in panels[:1] if beside else panels:
         axes.set_ylabel(table.row_name)
     bar = figure.colorbar(drawn, ax=list(panels), aspect=30, pad=0.02, fraction=0.05)
@@ -137,7 +107,7 @@ def draw_grid(table: GridTable, *, heading: str | None = None) -> Figure:
     _legend(figure, table)
     figure.draw_without_rendering()  # the layout decides how wide a tile is, and so whether its number fits
     for axes, values in zip(panels, (table.train, table.validation), strict=True):
-        _annotate(figure, axes, values, scale)
+        _annotate(axes, values, scale)
     return figure
 
 
@@ -154,16 +124,16 @@ def accuracy_scale(table: GridTable) -> Normalize:
 def _draw_panel(axes: Axes, table: GridTable, values: NDArray[np.float64], scale: Normalize) -> Any:
     rows, columns = values.shape
     axes.set_facecolor(MISSING)
-    edges_x, edges_y = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
-    line_width = 1.0 if values.size <= MOST_ANNOTATED else 0.0
+    numbered = values.size <= MOST_ANNOTATED
     drawn = axes.pcolormesh(
-        edges_x,
-        edges_y,
+        np.arange(columns + 1) - 0.5,
+        np.arange(rows + 1) - 0.5,
         np.ma.masked_invalid(values),
         cmap=SEQUENTIAL,
         norm=scale,
-        edgecolor=PAPER if line_width else "none",
-        linewidth=line_width,
+        edgecolor=PAPER if numbered else "none",
+        linewidth=1.0 if numbered else 0.0,
+        rasterized=not numbered,
     )
     _label_axis(axes, table)
     for row, column in zip(*np.nonzero(table.state == "diverged"), strict=True):
@@ -180,27 +150,21 @@ def _draw_panel(axes: Axes, table: GridTable, values: NDArray[np.float64], scale
 
 
 def _label_axis(axes: Axes, table: GridTable) -> None:
-    rows, columns = len(table.row_values), len(table.column_values)
-    step = -(-rows // 25)
-    labels = table.row_labels
-    axes.set_yticks(range(0, rows, step), labels[::step])
-    step = -(-columns // 16)
-    labels = distinct_numbers(table.column_values)
-    slanted = max(map(len, labels), default=0) * columns / step > 34
-    axes.set_xticks(range(0, columns, step), labels[::step])
-    if slanted:
-        axes.tick_params(axis="x", rotation=40)
-        for label in axes.get_xticklabels():
-            label.set(horizontalalignment="right", rotation_mode="anchor")
+    rows, columns = distinct_numbers(table.row_values), distinct_numbers(table.column_values)
+    step = -(-len(rows) // 25)
+    axes.set_yticks(range(0, len(rows), step), rows[::step] if table.row_name else [""])
+    step = -(-len(columns) // 16)
+    slanted: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    straight = max(map(len, columns)) * len(columns) / step <= 34
+    axes.set_xticks(range(0, len(columns), step), columns[::step], **({} if straight else slanted))
     axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
-def _annotate(figure: Figure, axes: Axes, values: NDArray[np.float64], scale: Normalize) -> None:
+def _annotate(axes: Axes, values: NDArray[np.float64], scale: Normalize) -> None:
     rows, columns = values.shape
     box = axes.get_window_extent()
-    wide_enough = text_width(figure, "100.0", SMALL) < 0.95 * box.width / columns
+    wide_enough = text_width("100.0", SMALL) < 0.95 * box.width / columns
     high_enough = box.height / rows > 1.2 * SMALL / 72 * DPI
     if values.size > MOST_ANNOTATED or not (wide_enough and high_enough):
         return
@@ -211,14 +175,16 @@ def _annotate(figure: Figure, axes: Axes, values: NDArray[np.float64], scale: No
 
 
 def _legend(figure: Figure, table: GridTable) -> None:
-    handles: list[Any] = (
-        [Patch(facecolor="none", edgecolor=BEST_COLOUR, linewidth=2, label="best")] if table.best else []
-    )
-    if (table.state == "diverged").any():
-        handles.append(Patch(label="diverged", **DIVERGED_STYLE))
-    if (table.state == "stopped").any():
-        handles.append(Line2D([], [], label="stopped early, on a smaller budget", **STOPPED_STYLE))
-    if (table.state == "missing").any():
-        handles.append(Patch(facecolor=MISSING, label="not run"))
+    handles: list[Any] = [
+        Patch(facecolor="none", edgecolor=BEST_COLOUR, linewidth=2, label="best"),
+        Patch(label="diverged", **DIVERGED_STYLE),
+        Line2D([], [], label="stopped early, on a smaller budget", **STOPPED_STYLE),
+        Patch(facecolor=MISSING, label="not run"),
+    ]
+    occurs = [
+        table.best is not None,
+        *((table.state == each).any() for each in ("diverged", "stopped", "missing")),
+    ]
+    handles = list(compress(handles, occurs))
     if handles:
         figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), handlelength=1.6)

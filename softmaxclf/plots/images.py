@@ -12,9 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from softmaxclf.plots.figure import DPI, fit_heading, no_frame
-
-MARGIN = 8  # pixels around a page of tiles
+from softmaxclf.plots.figure import DPI
 
 
 def planes_last(rows: NDArray[Any], image_shape: tuple[int, int, int]) -> NDArray[Any]:
@@ -66,10 +64,9 @@ def show(axes: Axes, image: NDArray[Any], **colours: Any) -> Any:
     if image.ndim == 2 and not colours:
         colours = {"cmap": "gray", "vmin": 0, "vmax": 255}
     shrunk = image.shape[1] > axes.get_window_extent().width
-    drawn = axes.imshow(
-        image, interpolation="antialiased" if shrunk else "nearest", aspect="equal", **colours
-    )
-    no_frame(axes)
+    drawn = axes.imshow(image, interpolation="antialiased" if shrunk else "nearest", **colours)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
     return drawn
 
 
@@ -107,13 +104,6 @@ def tile_size(image_size: tuple[int, int], width: int) -> tuple[int, int]:
     scale = min(width / image_width, 2 * width / image_height)
     scale = int(scale) if scale >= 1 else scale
     return max(1, round(scale * image_width)), max(1, round(scale * image_height))
-
-
-def page_heading(figure: Figure, text: str, note: str = "") -> None:
-    """Write `text` and `note` at the top left of a page of tiles."""
-    fitted, size = fit_heading(figure, text, note)
-    x, y = MARGIN / figure.bbox.width, 1 - pixels(0.09) / figure.bbox.height
-    figure.text(x, y, fitted, fontsize=size, va="top")
 
 
 def pixels(inches: float) -> int:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from softmaxclf.core.metrics import ReliabilityBins
-from softmaxclf.plots.figure import COLOURS, INK, PAPER, in_percent, new_figure, styled, title
+from softmaxclf.plots.figure import BAR, COLOURS, INK, PAPER, in_percent, new_figure, styled, title
 
 
 @styled
@@ -17,13 +17,13 @@ def draw_reliability(
     *,
     after: ReliabilityBins | None = None,
     temperature: float | None = None,
-    heading: str | None = None,
+    heading: str = "",
 ) -> Figure:
     """Return a figure: accuracy against confidence, and beneath it which share of the rows each bin has.
 
     `after` (the same rows after temperature scaling) is laid over it as a line.
     """
-    figure = new_figure(5.4, 5.6)
+    figure = new_figure(5, 5.4)
     error = f"expected calibration error {100 * bins.expected_error():.1f} %"
     title(figure, f"{heading}: {error}" if heading else error.capitalize())
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
@@ -42,7 +42,7 @@ def _draw_bars(axes: Axes, bins: ReliabilityBins) -> None:
     left, widths = bins.edges[:-1], np.diff(bins.edges)
     accuracy, confidence = np.nan_to_num(bins.accuracy), np.nan_to_num(bins.confidence)
     style: dict[str, Any] = {"width": widths, "align": "edge", "linewidth": 0.8}
-    axes.bar(left, accuracy, color=COLOURS[5], edgecolor=PAPER, label="accuracy", **style)
+    axes.bar(left, accuracy, color=BAR, edgecolor=PAPER, label="accuracy", **style)
     gap: dict[str, Any] = {"facecolor": "none", "edgecolor": COLOURS[1], "hatch": "////"}
     height = np.abs(confidence - accuracy)
     axes.bar(left, height, bottom=np.minimum(accuracy, confidence), label="gap to confidence", **gap, **style)
@@ -54,7 +54,7 @@ def _draw_bars(axes: Axes, bins: ReliabilityBins) -> None:
 
 def _draw_counts(axes: Axes, bins: ReliabilityBins, after: ReliabilityBins | None) -> None:
     shares = bins.counts / max(bins.counts.sum(), 1)
-    axes.bar(bins.edges[:-1], shares, np.diff(bins.edges), align="edge", color=COLOURS[5], edgecolor=PAPER)
+    axes.bar(bins.edges[:-1], shares, np.diff(bins.edges), align="edge", color=BAR, edgecolor=PAPER)
     if after is not None:
         after_shares = after.counts / max(after.counts.sum(), 1)
         axes.stairs(after_shares, after.edges, color=COLOURS[2], linewidth=1.8)

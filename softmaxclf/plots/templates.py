@@ -1,7 +1,6 @@
 """The learned weights of each class as a picture, its template: what the model looks for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Any, Literal, get_args
 
@@ -16,31 +15,25 @@ from softmaxclf.plots.figure import (
     DIVERGING,
     DPI,
     FAINT,
+    MARGIN,
     MEDIUM,
     SMALL,
     WIDTH,
     fit_text,
+    left_out,
     new_figure,
     number,
     styled,
+    title,
 )
-from softmaxclf.plots.images import (
-    MARGIN,
-    Tiling,
-    page_heading,
-    pixels,
-    planes_last,
-    show,
-    stretched,
-    tile_size,
-)
+from softmaxclf.plots.images import Tiling, pixels, planes_last, show, stretched, tile_size
 
 View = Literal["shared", "per-class", "signed", "difference"]
 VIEWS: tuple[View, ...] = get_args(View)
 MOST_TEMPLATES = 100
 MOST_WITH_EXAMPLES = 20
 GAP, EXAMPLE_GAP, EXAMPLE_ROOM = 14, 4, 70  # pixels of the page
-HEADING_HEIGHT, NAME_HEIGHT = pixels(0.36), pixels(0.25)
+HEADING_HEIGHT, NOTE_HEIGHT, NAME_HEIGHT, BAR_HEIGHT = map(pixels, (0.36, 0.26, 0.25, 0.65))
 EXAMPLES_NOTE = "Beside each: the images with its highest scores (upper row) and its lowest (lower row)."
 DESCRIPTIONS: dict[View, str] = {
     "shared": "one brightness scale for all classes",
@@ -112,7 +105,6 @@ def draw_templates(
     columns: int | None = None,
     classes: Sequence[int] | None = None,
     examples: Mapping[int, tuple[NDArray[Any], NDArray[Any]]] | None = None,
-    heading: str | None = None,
 ) -> Figure:
     """Return a figure of the templates `images` (K, H, W, C) from `template_images`, named above each.
 
@@ -120,41 +112,63 @@ def draw_templates(
     and least template-like images, two arrays (n, H, W, C) of uint8; the figure then has one block per class.
     Of more than 100 classes (20 with examples) the first are shown, and the heading says so.
     """
-    selected = list(range(len(images))) if classes is None else list(classes)
-    limit = MOST_TEMPLATES if examples is None else MOST_WITH_EXAMPLES
-    sheet = _Sheet(
-        images=images,
-        class_names=class_names,
-        shown=selected[:limit],
-        colours=signed_colours(images) if view == "signed" else {},
-        heading=heading or f"Learned templates: {DESCRIPTIONS[view]}",
-        note=f" (first {limit} of {len(selected):,} classes)" if len(selected) > limit else "",
-    )
+    selected = range(len(images)) if classes is None else classes
+    shown = selected[: MOST_TEMPLATES if examples is None else MOST_WITH_EXAMPLES]
+    colours = signed_colours(images) if view == "signed" else {}
+    if examples is None:
+        tiling = _tiles(images.shape[1:3], min(columns or rectangle(len(shown)), max(1, len(shown))))
+    else:
+        longest = max((len(row) for pair in examples.values() for row in pair), default=0)
+        tiling = _blocks(images.shape[1:3], longest)
+    below = tiling.top - NAME_HEIGHT + ceil(len(shown) / tiling.columns) * tiling.step_y
+    height = below + MARGIN + (BAR_HEIGHT if colours else 0)
+    figure = new_figure(WIDTH, height / DPI, automatic_layout=False)
+    title(figure, f"Learned templates: {DESCRIPTIONS[view]}", left_out(len(shown), len(selected)))
+    size = MEDIUM if tiling.columns <= 5 else SMALL
+    for place, k in enumerate(shown):
+        axes = tiling.axes(figure, place)
+        show(axes, images[k], **colours)
+        axes.set_title(fit_text(class_names[k], tiling.step_x - GAP, size), fontsize=size, pad=4)
+        if examples is not None and k in examples:
+            _draw_examples(figure, tiling, place, examples[k])
     if examples is not None:
-        return _draw_with_examples(sheet, examples)
-    return _draw_tiles(sheet, min(columns or rectangle(len(sheet.shown)), max(1, len(sheet.shown))))
+        x, y = MARGIN / figure.bbox.width, 1 - HEADING_HEIGHT / figure.bbox.height
+        figure.text(x, y, EXAMPLES_NOTE, fontsize=SMALL, color=FAINT, va="top")
+    if colours:
+        _colour_bar(figure, colours)
+    return figure
 
 
-@dataclass(frozen=True)
-class _Sheet:
-    """What both layouts draw: `shown` are the classes, `colours` the scale of signed values, else empty."""
+def _tiles(size: tuple[int, int], columns: int) -> Tiling:
+    """Places of templates of (H, W) alone."""
+    step = (pixels(WIDTH) - 2 * MARGIN + GAP) // columns
+    width, height = tile_size(size, min(step - GAP, pixels(1.9)))
+    top = HEADING_HEIGHT + NAME_HEIGHT
+    return Tiling(columns, width, height, MARGIN, top, step, height + NAME_HEIGHT + GAP // 2)
 
-    images: NDArray[Any]
-    class_names: Sequence[str]
-    shown: Sequence[int]
-    colours: dict[str, Any]
-    heading: str
-    note: str
 
-    @property
-    def bar_height(self) -> int:
-        return pixels(0.65) if self.colours else 0
+def _blocks(size: tuple[int, int], count: int) -> Tiling:
+    """Places of templates of (H, W), two tiles high, each with room for two rows of `count` images beside it."""
+    small_width, small_height = tile_size(size, EXAMPLE_ROOM)
+    width, height = tile_size(size, 2 * small_width + EXAMPLE_GAP)
+    room = pixels(WIDTH) - 2 * MARGIN + 2 * GAP
+    columns = max(1, room // (width + count * (small_width + EXAMPLE_GAP) + 2 * GAP))
+    step_y = NAME_HEIGHT + 2 * (small_height + EXAMPLE_GAP) + GAP // 2
+    top = HEADING_HEIGHT + NOTE_HEIGHT + NAME_HEIGHT
+    return Tiling(columns, width, height, MARGIN, top, room // columns, step_y)
 
-    def page(self, height: int) -> Figure:
-        """Return a page of `height` pixels with the heading on it."""
-        figure = new_figure(WIDTH, height / DPI, automatic_layout=False)
-        page_heading(figure, self.heading, self.note)
-        return figure
+
+def _draw_examples(figure: Figure, blocks: Tiling, place: int, rows: Sequence[NDArray[Any]]) -> None:
+    """Draw the images (n, H, W, C) of each row beside the template at `place`."""
+    line, column = divmod(place, blocks.columns)
+    left = blocks.left + column * blocks.step_x + blocks.tile_width + EXAMPLE_GAP
+    width, height = tile_size(rows[0].shape[1:3], EXAMPLE_ROOM)
+    top, step = blocks.top + line * blocks.step_y, width + EXAMPLE_GAP
+    for row in rows:
+        tiling = Tiling(len(row), width, height, left, top, step, 0)
+        for position, image in enumerate(row):
+            show(tiling.axes(figure, position), image)
+        top += height + EXAMPLE_GAP
 
 
 def signed_colours(values: NDArray[Any]) -> dict[str, Any]:
@@ -163,64 +177,8 @@ def signed_colours(values: NDArray[Any]) -> dict[str, Any]:
     return {"cmap": DIVERGING, "vmin": -limit, "vmax": limit}
 
 
-def _draw_tiles(sheet: _Sheet, columns: int) -> Figure:
-    room = min((pixels(WIDTH) - 2 * MARGIN - (columns - 1) * GAP) // columns, pixels(1.9))
-    tile_width, tile_height = tile_size(sheet.images.shape[1:3], room)
-    size = MEDIUM if columns <= 5 else SMALL
-    tiling = Tiling(
-        columns=columns,
-        tile_width=tile_width,
-        tile_height=tile_height,
-        left=MARGIN + (room - tile_width) // 2,
-        top=HEADING_HEIGHT + NAME_HEIGHT,
-        step_x=room + GAP,
-        step_y=tile_height + NAME_HEIGHT + GAP // 2,
-    )
-    rows = ceil(len(sheet.shown) / columns)
-    figure = sheet.page(HEADING_HEIGHT + rows * tiling.step_y + MARGIN + sheet.bar_height)
-    for position, k in enumerate(sheet.shown):
-        axes = tiling.axes(figure, position)
-        show(axes, sheet.images[k], **sheet.colours)
-        name = fit_text(figure, sheet.class_names[k], tiling.step_x - 6, size)
-        axes.set_title(name, fontsize=size, loc="center", pad=4)
-    _colour_bar(figure, sheet.colours)
-    return figure
-
-
-def _draw_with_examples(sheet: _Sheet, examples: Mapping[int, tuple[NDArray[Any], NDArray[Any]]]) -> Figure:
-    """One block per class: its name, the template two tiles high, and two rows of images beside it."""
-    tile_width, tile_height = tile_size(sheet.images.shape[1:3], EXAMPLE_ROOM)
-    step = tile_width + EXAMPLE_GAP
-    large = tile_size(sheet.images.shape[1:3], step + tile_width)
-    room = pixels(WIDTH) - 2 * MARGIN
-    longest = max((len(row) for pair in examples.values() for row in pair), default=0)
-    count = min((room - large[0]) // step, longest)
-    blocks = max(1, (room + 2 * GAP) // (large[0] + count * step + 2 * GAP))
-    block_width = (room + 2 * GAP) // blocks
-    block_height = NAME_HEIGHT + 2 * (tile_height + EXAMPLE_GAP) + GAP // 2
-    top = HEADING_HEIGHT + pixels(0.26)
-    figure = sheet.page(top + ceil(len(sheet.shown) / blocks) * block_height + MARGIN + sheet.bar_height)
-    y = 1 - HEADING_HEIGHT / figure.bbox.height
-    figure.text(MARGIN / figure.bbox.width, y, EXAMPLES_NOTE, fontsize=SMALL, color=FAINT, va="top")
-    for position, k in enumerate(sheet.shown):
-        line, block = divmod(position, blocks)
-        left, below = MARGIN + block * block_width, top + line * block_height + NAME_HEIGHT
-        axes = Tiling(1, *large, left, below, 0, 0).axes(figure, 0)
-        show(axes, sheet.images[k], **sheet.colours)
-        axes.set_title(fit_text(figure, sheet.class_names[k], block_width - GAP), fontsize=MEDIUM, pad=4)
-        beside = left + large[0] + EXAMPLE_GAP
-        tiling = Tiling(count, tile_width, tile_height, beside, below, step, tile_height + EXAMPLE_GAP)
-        for row, strip in enumerate(examples.get(k, ())):
-            for place, image in enumerate(strip[:count]):
-                show(tiling.axes(figure, row * count + place), image)
-    _colour_bar(figure, sheet.colours)
-    return figure
-
-
 def _colour_bar(figure: Figure, colours: dict[str, Any]) -> None:
-    """Draw the scale of signed values at the foot of the page; nothing without one."""
-    if not colours:
-        return
+    """Draw the scale of signed values at the foot of the page."""
     height = figure.bbox.height
     axes = figure.add_axes((0.3, pixels(0.42) / height, 0.4, pixels(0.12) / height))
     scale = ScalarMappable(Normalize(colours["vmin"], colours["vmax"]), cmap=colours["cmap"])

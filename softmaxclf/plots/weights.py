@@ -33,10 +33,7 @@ def draw_weights(
         )
     if chosen == "difference":
         weights = templates.minus_mean_of_others(weights.T).T
+    heading = features.HEADINGS.get(chosen, features.HEADING)
     return features.draw_features(
-        features.top_features(weights),
-        model.class_names,
-        classes=classes,
-        columns=columns,
-        heading=features.HEADINGS.get(chosen),
+        weights, model.class_names, classes=classes, columns=columns, heading=heading
     )

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.core.images import ImageShape
 from softmaxclf.core.metrics import ClassScores, ReliabilityBins
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.search import Outcome, axes_of
@@ -77,16 +76,6 @@ class Facts:
     unscored: str = ""
 
     @property
-    def class_names(self) -> Sequence[str]:
-        """Those of the model."""
-        return self.model.class_names
-
-    @property
-    def image_shape(self) -> ImageShape | None:
-        """That of the model's rows."""
-        return self.model.image_shape
-
-    @property
     def best(self) -> dict[str, float]:
         """The settings of the chosen cell of a grid by axis."""
         best = self.metrics["best"]
@@ -110,7 +99,7 @@ class Facts:
     @property
     def noun(self) -> str:
         """What a row is."""
-        return "rows" if self.image_shape is None else "images"
+        return "rows" if self.model.image_shape is None else "images"
 
 
 def headline_split(splits: Mapping[str, Any]) -> str:

@@ -14,10 +14,10 @@ STRIP_GAP = 16  # the gap between images is this part of their width
 MOST_PIXELS = 96  # per side of an image: large ones are shrunk, or the page would grow without bound
 
 
-def picture(image: NDArray[np.uint8], alt: str, *, class_: str = "pixels", most: int = MOST_PIXELS) -> Markup:
+def picture(image: NDArray[np.uint8], alt: str) -> Markup:
     """An `<img>` of uint8 pixels (H, W, C) with C = 1 or 3; of other C the mean is shown in grey."""
     height, width = image.shape[:2]
-    return element("img", src=data_uri(image, most), alt=alt, width=width, height=height, class_=class_)
+    return _element(_drawn(image, MOST_PIXELS), alt, "pixels", width, height)
 
 
 def strip(images: NDArray[np.uint8], alt: str) -> Markup:
@@ -28,27 +28,19 @@ def strip(images: NDArray[np.uint8], alt: str) -> Markup:
     whole = Image.new("RGBA", (len(tiles) * (width + gap) - gap, height), (0, 0, 0, 0))
     for place, tile in enumerate(tiles):
         whole.paste(tile, (place * (width + gap), 0))
-    return element(
-        "img", src=_encoded(whole), alt=alt, width=whole.width, height=whole.height, class_="strip"
-    )
-
-
-def data_uri(image: NDArray[np.uint8], most: int = MOST_PIXELS) -> str:
-    """The image as a PNG in a data: URI, shrunk to at most `most` pixels per side."""
-    return _encoded(_drawn(image, most))
+    return _element(whole, alt, "strip", *whole.size)
 
 
 def _drawn(image: NDArray[np.uint8], most: int) -> Image.Image:
-    pixels: NDArray[Any] = image
-    if image.shape[2] not in (1, 3):
-        pixels = image.mean(axis=2, keepdims=True).astype(np.uint8)
-    drawn = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
-    if max(drawn.size) > most:
-        drawn.thumbnail((most, most))
+    """The image with at most `most` pixels per side."""
+    grey: NDArray[Any] = image.mean(axis=2).astype(np.uint8)
+    drawn = Image.fromarray(np.ascontiguousarray(image) if image.shape[2] == 3 else grey)
+    drawn.thumbnail((most, most))
     return drawn
 
 
-def _encoded(image: Image.Image) -> str:
+def _element(image: Image.Image, alt: str, class_: str, width: int, height: int) -> Markup:
     buffer = BytesIO()
     image.save(buffer, "PNG", compress_level=9)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return element("img", src=source, alt=alt, width=width, height=height, class_=class_)

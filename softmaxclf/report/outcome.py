@@ -1,23 +1,20 @@
 """What came out: the headline, the warnings, the splits, the grid and the curves."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from softmaxclf.core.search import Outcome
 from softmaxclf.core.solvers import SOLVERS
-from softmaxclf.plots.curves import learning_curves
-from softmaxclf.plots.figure import distinct_numbers
-from softmaxclf.plots.grid import GridTable, accuracy_scale, grid_table
-from softmaxclf.report.charts import accuracy_chart, loss_chart
+from softmaxclf.plots.curves import draw_curves, learning_curves
+from softmaxclf.plots.grid import draw_grid, grid_table
+from softmaxclf.report.drawing import drawing
 from softmaxclf.report.facts import Facts
-from softmaxclf.report.figures import DASH, count, decimal, interval, percent, setting
+from softmaxclf.report.figures import count, decimal, interval, percent, setting
 from softmaxclf.report.markup import NO_BREAK, Markup, element, join
-from softmaxclf.report.page import figure, paragraphs, section, shade
-from softmaxclf.report.tables import Cell, Column, matrix, table
+from softmaxclf.report.page import figure, paragraphs, section
+from softmaxclf.report.tables import Cell, Column, captioned, table
 
-MOST_TILES = 2_500
 MOST_CELLS = 1_000
 SPLITS = [
     Column(name, name != "split")
@@ -95,8 +92,8 @@ def results(facts: Facts) -> Markup:
     loss = facts.model.loss_function.title
     notes = [f"{name}: {split['note']}." for name, split in facts.splits.items() if split.get("note")]
     caption = f"Intervals are Wilson's. The loss is the mean {loss}, without the penalty on the weights."
-    guess = percent(1 / len(facts.class_names), "chance", 1)
-    classes = f"{len(facts.class_names):,} classes"
+    guess = percent(1 / len(facts.model.class_names), "chance", 1)
+    classes = f"{len(facts.model.class_names):,} classes"
     chance = join(
         [f"Guessing one of {classes} would be right for ", guess, " of the rows, were they equally frequent."]
     )
@@ -118,55 +115,12 @@ def grid(facts: Facts) -> Markup | None:
     if not cells:
         return None
     laid = grid_table(cells, best=facts.best)
-    if laid.validation.size <= MOST_TILES:
-        maps: Markup = element(
-            "div", *(_heat_map(laid, cells, split) for split in ("validation", "train")), class_="pair"
-        )
-    else:
-        maps = paragraphs(
-            f"The grid is too large for a heat map here ({laid.validation.size:,} places); see grid.png."
-        )
-    return section("grid", "Grid", maps, element("h3", "All cells"), _cell_table(facts))
-
-
-def _heat_map(laid: GridTable, cells: Sequence[Outcome], split: str) -> Markup:
-    """One split's accuracies as a table of shaded cells, both splits on one scale."""
-    scale = accuracy_scale(laid)
-    tiles = [
-        [
-            _tile(cells, int(number), split, scale, best=(row, column) == laid.best)
-            for column, number in enumerate(line)
-        ]
-        for row, line in enumerate(laid.number)
-    ]
-    caption = f"{split.capitalize()} accuracy in percent. " + _legend(laid)
-    return matrix(
-        caption, f"{laid.row_name} ↓" if laid.row_name else "", distinct_numbers(laid.column_values),
-        laid.row_labels, tiles, over=f"{laid.column_name} →",
-    )  # fmt: skip
-
-
-def _legend(laid: GridTable) -> str:
-    told = ["The outlined cell was chosen."] if laid.best else []
-    told += ["A dash stands for a cell that diverged."] if (laid.state == "diverged").any() else []
-    told += (
-        ["* marks cells that were stopped early, on a smaller budget."]
-        if (laid.state == "stopped").any()
-        else []
+    axes = " and ".join(filter(None, (laid.row_name, laid.column_name)))
+    maps = drawing(draw_grid(laid), "grid", f"Heat maps of train and validation accuracy by {axes}")
+    shown = captioned(
+        maps, "Brighter is more accurate, on one scale for both.", label="Heat maps of the grid"
     )
-    return " ".join([*told, "Brighter is more accurate, on one scale for both tables."])
-
-
-def _tile(cells: Sequence[Outcome], number: int, split: str, scale: Any, *, best: bool) -> Cell:
-    share = getattr(cells[number], f"{split}_accuracy") if number >= 0 else float("nan")
-    if share != share or cells[number].state == "diverged":
-        return Cell(DASH, class_="none")
-    shown = element(
-        "data", f"{100 * share:.1f}", value=repr(share), data_of=f"cells.{number}.{split}_accuracy"
-    )
-    star = "*" if cells[number].state == "stopped" else None
-    outline = " best" if best else ""
-    return Cell(join([shown, star]), class_=shade("heat", float(scale(100 * share))) + outline)
+    return section("grid", "Grid", shown, element("h3", "All cells"), _cell_table(facts))
 
 
 def _cell_table(facts: Facts) -> Markup:
@@ -226,12 +180,10 @@ def curves(facts: Facts) -> Markup:
         if ends
         else "No accuracy was measured."
     )
-    pictures = element(
-        "div",
-        figure(loss_chart(drawn, falls), falls),
-        figure(accuracy_chart(drawn, "Training and validation accuracy over the iterations"), reached),
-        class_="pair",
-    )
+    loss = drawing(draw_curves([drawn], panels=["loss"]), "loss", falls)
+    told = "Training and validation accuracy over the iterations"
+    accuracy = drawing(draw_curves([drawn], panels=["accuracy"]), "accuracy", told)
+    pictures = element("div", figure(loss, falls), figure(accuracy, reached), class_="pair")
     return section(
         "curves", "Training curves", pictures, paragraphs("The numbers behind them are in history.csv.")
     )

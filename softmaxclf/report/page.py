@@ -10,22 +10,13 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
 
-import numpy as np
-from matplotlib import colormaps
-from matplotlib.colors import LinearSegmentedColormap, to_hex
-
-from softmaxclf.plots.figure import SEQUENTIAL, SHARES, ink_on
 from softmaxclf.report.markup import Markup, element, join
-
-STEPS = 40  # shades of a colour scale; a finer difference cannot be seen
-DARK_SHARES = ("#1b2027", "#1f4468", "#2f7fc1", "#9cd0f7")  # from the dark card's colour upwards
 
 
 def page(title: str, sections: Sequence[Markup]) -> str:
     """The whole HTML document."""
-    style, script = style_sheet(), _packaged("script.js")
+    style, script = _packaged("style.css"), _packaged("script.js")
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -49,29 +40,6 @@ def policy(style: str, script: str) -> str:
         f"script-src {_hash(script)}",
     ]
     return "; ".join([*allowed, "base-uri 'none'", "form-action 'none'"])
-
-
-@cache
-def style_sheet() -> str:
-    """The style sheet: the packaged one and the colour scales."""
-    dark = LinearSegmentedColormap.from_list("dark shares", DARK_SHARES)
-    on_dark = "".join(_scale("share", dark))
-    scales = [*_scale("heat", colormaps[SEQUENTIAL]), *_scale("share", colormaps[SHARES])]
-    dark_rule = f"@media screen and (prefers-color-scheme: dark) {{\n{on_dark}}}\n"
-    return _packaged("style.css") + "".join(scales) + dark_rule
-
-
-def shade(name: str, share: float) -> str:
-    """The class of a cell with that share (0..1) of the scale "heat" or "share"."""
-    return f"{name}-{min(STEPS - 1, max(0, int(share * STEPS)))}"
-
-
-def _scale(name: str, colours: Any) -> list[str]:
-    """One rule per step: the colour, and black or white text, whichever reads better on it."""
-    rules = []
-    for step, colour in enumerate(colours(np.linspace(0, 1, STEPS))):
-        rules.append(f".{name}-{step} {{ background: {to_hex(colour)}; color: {ink_on(colour)}; }}\n")
-    return rules
 
 
 def _hash(content: str) -> str:

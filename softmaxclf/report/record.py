@@ -10,12 +10,7 @@ from softmaxclf.report.markup import Markup, element, join
 from softmaxclf.report.page import paragraphs, section
 from softmaxclf.report.tables import Cell, Column, table, terms
 
-SETTINGS = (
-    Column("setting", False),
-    Column("value", False),
-    Column("default", False),
-    Column("meaning", False),
-)
+SETTINGS = [Column(name, False) for name in ("setting", "value", "default", "meaning")]
 
 
 def asked(facts: Facts) -> Markup:
@@ -38,14 +33,8 @@ def _settings_table(settings: Sequence[Setting], caption: str, *, mark: bool = F
         changed = each.value != each.default
         value = element("strong", each.value) if changed else each.value
         badge = join([" ", element("span", "changed", class_="badge")]) if changed and mark else None
-        rows.append(
-            [
-                element("code", each.key),
-                Cell(join([value, badge]), class_="prose"),
-                Cell(each.default, class_="muted"),
-                Cell(each.help, class_="prose"),
-            ]
-        )
+        shown, meaning = Cell(join([value, badge]), class_="prose"), Cell(each.help, class_="prose")
+        rows.append([element("code", each.key), shown, Cell(each.default, class_="muted"), meaning])
     return table(caption, SETTINGS, rows)
 
 
@@ -67,16 +56,9 @@ def environment(facts: Facts) -> Markup:
 def reproduce(facts: Facts) -> Markup:
     """The commands, the configuration and the fingerprint of the data."""
     run, manifest = facts.folder, facts.manifest
-    again = [
-        "softmaxclf",
-        manifest["command"],
-        "--config",
-        str(PurePath(run) / "config.yaml"),
-        "--out",
-        "again",
-    ]
-    if manifest["command"] == "train" and "test" in facts.splits:
-        again.append("--test")
+    config = str(PurePath(run) / "config.yaml")
+    test = ["--test"] if manifest["command"] == "train" and "test" in facts.splits else []
+    again = ["softmaxclf", manifest["command"], "--config", config, "--out", "again", *test]
     further = [
         ["softmaxclf", "evaluate", run, "--split", facts.headline],
         ["softmaxclf", "visualize-weights", run, "--view", "signed"],

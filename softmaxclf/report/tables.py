@@ -1,4 +1,4 @@
-"""Tables of the page: plain ones, sortable ones, and matrices with shaded cells."""
+"""Tables of the page, plain and sortable, in boxes that scroll."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -47,7 +47,7 @@ def table(
 def captioned(
     content: Markup, caption: str, *, label: str | None = None, class_: str | None = None
 ) -> Markup:
-    """A table in a box that scrolls when it is wider than the page, and its caption, which stays in view.
+    """A table or drawing in a box that scrolls when it is wider than the page, and its caption, which stays in view.
 
     The box takes the keyboard's focus, so that the arrow keys move it.
     """
@@ -69,29 +69,6 @@ def _cells(row: Sequence[object], columns: Sequence[Column]) -> list[Markup]:
 
 def _side(column: Column) -> str | None:
     return "number" if column.numeric else None
-
-
-def matrix(
-    caption: str,
-    corner: str,
-    column_names: Sequence[str],
-    row_names: Sequence[str],
-    cells: Sequence[Sequence[Cell]],
-    *,
-    over: str,
-    class_: str = "matrix",
-) -> Markup:
-    """A two-way table with shaded cells; `over` says what the columns are, `corner` what the rows are."""
-    heads = [element("th", name, scope="col") for name in column_names]
-    above = element("tr", element("td"), element("th", over, colspan=len(column_names), class_="over"))
-    head = element("tr", element("th", corner, scope="col", class_="corner"), *heads)
-    body = []
-    for name, row in zip(row_names, cells, strict=True):
-        line = [element("td", cell.content, class_=cell.class_) for cell in row]
-        body.append(element("tr", element("th", name, scope="row"), *line))
-    return captioned(
-        element("table", element("thead", above, head), element("tbody", *body), class_=class_), caption
-    )
 
 
 def terms(pairs: Sequence[tuple[object, object]]) -> Markup:

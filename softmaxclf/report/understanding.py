@@ -6,18 +6,20 @@ import numpy as np
 
 from softmaxclf.core.images import has_colours
 from softmaxclf.core.metrics import confused_pairs
-from softmaxclf.plots.confusion import confusion_view, row_shares
+from softmaxclf.plots.confusion import draw_confusion
 from softmaxclf.plots.features import top_features
+from softmaxclf.plots.figure import left_out
+from softmaxclf.plots.reliability import draw_reliability
 from softmaxclf.plots.templates import template_images
-from softmaxclf.report.charts import reliability_chart
+from softmaxclf.report.drawing import drawing
 from softmaxclf.report.facts import Facts, Mistakes, Scored
 from softmaxclf.report.figures import count, decimal, percent
 from softmaxclf.report.images import picture, strip
 from softmaxclf.report.markup import Markup, element, join
-from softmaxclf.report.page import figure, paragraphs, section, shade
-from softmaxclf.report.tables import Cell, Column, matrix, table, terms
+from softmaxclf.report.page import figure, paragraphs, section
+from softmaxclf.report.tables import Column, captioned, table, terms
 
-MOST_TEMPLATES, MOST_SHEET, MOST_MATRIX, MOST_LISTED, MOST_PAIRS, TOP_FEATURES = 100, 40, 20, 20, 5, 6
+MOST_TEMPLATES, MOST_SHEET, MOST_LISTED, MOST_PAIRS, TOP_FEATURES = 100, 40, 20, 5, 6
 CLASSES = (Column("class", False), Column("precision"), Column("recall"), Column("F1"), Column("rows"))
 BINS = (Column("confidence"), Column("rows"), Column("mean confidence"), Column("accuracy"))
 MISTAKES = (Column("row"), Column("true", False), Column("predicted", False), Column("probability"))
@@ -26,7 +28,7 @@ MISTAKES = (Column("row"), Column("true", False), Column("predicted", False), Co
 def data(facts: Facts) -> Markup:
     """Where the rows come from, how many there are, and examples of each class."""
     told = facts.manifest["data"]
-    shape = facts.image_shape
+    shape = facts.model.image_shape
     what = f"{shape[2]} × {shape[1]} pixels, {_channels(shape[0])}" if shape else "features"
     rows = terms([
         ("Data set", told["name"]),
@@ -34,7 +36,7 @@ def data(facts: Facts) -> Markup:
         *([("Origin", told["remark"])] if told.get("remark") else []),
         ("Rows", _row_counts(facts)),
         ("Columns", f"{told['features']:,} ({what})"),
-        ("Classes", f"{len(facts.class_names):,}"),
+        ("Classes", f"{len(facts.model.class_names):,}"),
     ])  # fmt: skip
     return section("data", "Data", rows, _contact_sheet(facts))
 
@@ -53,62 +55,56 @@ def _row_counts(facts: Facts) -> Markup:
 
 def _contact_sheet(facts: Facts) -> Markup | None:
     scored = facts.scored
-    if facts.image_shape is None:
+    if facts.model.image_shape is None:
         return None
     if scored is None or scored.examples is None:
         return paragraphs(f"There is no contact sheet: {facts.unscored}.")
     lines: list[Markup] = []
-    for name, images in list(zip(facts.class_names, scored.examples, strict=True))[:MOST_SHEET]:
+    for name, images in list(zip(facts.model.class_names, scored.examples, strict=True))[:MOST_SHEET]:
         if len(images):
             alt = f"{len(images)} {scored.split} images of class {name}"
             lines += [element("dt", name), element("dd", strip(images, alt))]
-    caption = f"The first {scored.split} images of each class, as they are stored."
-    return figure(element("dl", *lines, class_="sheet"), caption + _first(MOST_SHEET, facts))
+    caption = f"The first {scored.split} images of each class, as they are stored"
+    note = left_out(MOST_SHEET, len(facts.model.class_names))
+    return figure(element("dl", *lines, class_="sheet"), f"{caption}{note}.")
 
 
 def templates(facts: Facts) -> Markup:
     """The weights of each class, as an image or as its largest ones."""
-    shape = facts.image_shape
+    shape = facts.model.image_shape
     if shape is None or not has_colours(shape):
         return section("templates", "Weights", _largest_weights(facts))
     images = template_images(facts.model.pixel_weights(), shape, "per-class")[:MOST_TEMPLATES]
     tiles = [
         element("li", figure(picture(image, f"Template of {name}: its weights as an image"), name))
-        for name, image in zip(facts.class_names, images, strict=False)
+        for name, image in zip(facts.model.class_names, images, strict=False)
     ]
     told = (
         "What each class looks for: the brighter a colour is at a place, the more that colour there raises the class's "
-        "score. Each class has its own brightness scale."
+        "score. Each class has its own brightness scale"
     )
+    told += left_out(MOST_TEMPLATES, len(facts.model.class_names)) + "."
     content = element("ul", *tiles, class_="tiles")
-    return section("templates", "Templates", paragraphs(told + _first(MOST_TEMPLATES, facts)), content)
+    return section("templates", "Templates", paragraphs(told), content)
 
 
 def _largest_weights(facts: Facts) -> Markup:
-    top = top_features(facts.model.pixel_weights(), TOP_FEATURES)
-    rows = []
-    for k, name in enumerate(facts.class_names[:MOST_LISTED]):
-        pairs = zip(top.indices[k], top.weights[k], strict=True)
-        rows.append([name, ", ".join(f"{column} ({weight:+.3g})" for column, weight in pairs)])
+    W = facts.model.pixel_weights()
+    top, rows = top_features(W, TOP_FEATURES), []
+    for k, name in enumerate(facts.model.class_names[:MOST_LISTED]):
+        rows.append([name, ", ".join(f"{column} ({W[column, k]:+.3g})" for column in top[k])])
     columns = (Column("class", False), Column("column (weight)", False))
-    caption = "The columns of largest weight for each class, the largest first; columns are counted from 0."
-    return table(caption + _first(MOST_LISTED, facts), columns, rows)
-
-
-def _first(count: int, facts: Facts) -> str:
-    """A sentence for captions that says when not all classes are shown."""
-    total = len(facts.class_names)
-    return f" The first {count} of {total:,} classes are shown." if total > count else ""
+    caption = "The columns of largest weight for each class, the largest first; columns are counted from 0"
+    note = left_out(MOST_LISTED, len(facts.model.class_names))
+    return table(f"{caption}{note}.", columns, rows)
 
 
 def confusion(facts: Facts, scored: Scored) -> Markup:
     """The confusion matrix with the figures of each class."""
-    names = facts.class_names
     rows = count(int(scored.confusion.sum()), f"splits.{scored.split}.rows")
-    drawn = _matrix(facts, scored) if len(names) <= MOST_MATRIX else _matrix_picture(facts, scored)
     heading = join(["Confusion on the ", rows, f" {scored.split} {facts.noun}"])
     return section(
-        "confusion", heading, _extremes(facts, scored), drawn,
+        "confusion", heading, _extremes(facts, scored), _matrix(facts, scored),
         element("h3", "Most frequent confusions"), _pairs(facts, scored),
         element("h3", "Per class"), _class_table(facts, scored),
     )  # fmt: skip
@@ -120,52 +116,17 @@ def _extremes(facts: Facts, scored: Scored) -> Markup | None:
         return None
     (high, best), (low, worst) = max(known), min(known)
     return paragraphs(join([
-        "Best recognized is ", element("strong", facts.class_names[best]), " (",
+        "Best recognized is ", element("strong", facts.model.class_names[best]), " (",
         percent(high, f"per_class.{best}.recall", 1), " of its rows), worst ",
-        element("strong", facts.class_names[worst]), " (", percent(low, f"per_class.{worst}.recall", 1), ").",
+        element("strong", facts.model.class_names[worst]), " (", percent(low, f"per_class.{worst}.recall", 1), ").",
     ]))  # fmt: skip
 
 
 def _matrix(facts: Facts, scored: Scored) -> Markup:
-    shares = row_shares(scored.confusion)
-    cells = [
-        [
-            Cell(f"{total:,}", class_=shade("share", float(shares[k, j])) + (" right" if k == j else ""))
-            for j, total in enumerate(line)
-        ]
-        for k, line in enumerate(scored.confusion.tolist())
-    ]
-    caption = (
-        "Rows of each true class (down) by predicted class (across); the colour is the share of the class."
-    )
-    return matrix(
-        caption,
-        "true ↓",
-        facts.class_names,
-        facts.class_names,
-        cells,
-        over="predicted →",
-        class_="matrix wide",
-    )
-
-
-def _matrix_picture(facts: Facts, scored: Scored) -> Markup:
-    """The matrix of many classes: one pixel per cell."""
-    view = confusion_view(scored.confusion)
-    highest = max(float(view.shares.max(initial=0)), 1e-9)
-    levels = (255 - np.rint(255 * np.sqrt(view.shares / highest))).astype(np.uint8)[:, :, None]
-    which = (
-        f"the {len(view.classes)} most confused of {view.total_classes:,} classes"
-        if len(view.classes) < view.total_classes
-        else f"all {view.total_classes:,} classes"
-    )
-    caption = (
-        f"One point per pair of classes, {which}: true down, predicted across, darker is a larger share."
-    )
-    return figure(
-        element("div", picture(levels, f"Confusion matrix of {which}", most=len(levels)), class_="square"),
-        caption,
-    )
+    heading = "Rows of each true class by predicted class"
+    told = "True classes down, predicted classes across; the colour is the share of the true class."
+    matrix = draw_confusion(scored.confusion, facts.model.class_names, heading=heading)
+    return captioned(drawing(matrix, "matrix", f"Confusion matrix. {told}"), told, label="Confusion matrix")
 
 
 def _pairs(facts: Facts, scored: Scored) -> Markup:
@@ -176,7 +137,7 @@ def _pairs(facts: Facts, scored: Scored) -> Markup:
 
 
 def _pair(facts: Facts, scored: Scored, true: int, predicted: int) -> Markup:
-    names, errors = facts.class_names, int(scored.confusion[true, predicted])
+    names, errors = facts.model.class_names, int(scored.confusion[true, predicted])
     share = errors / int(scored.confusion[true].sum())
     return join([
         element("strong", names[true]), " taken for ", element("strong", names[predicted]), f": {errors:,} rows, ",
@@ -194,7 +155,7 @@ def _class_table(facts: Facts, scored: Scored) -> Markup:
             ),
             count(each.support, f"per_class.{k}.support"),
         ]
-        for k, (name, each) in enumerate(zip(facts.class_names, scored.classes, strict=True))
+        for k, (name, each) in enumerate(zip(facts.model.class_names, scored.classes, strict=True))
     ]
     caption = (
         "Precision: of the rows given this label, the share that has it. Recall: of the rows of this class, the share "
@@ -226,9 +187,8 @@ def calibration(facts: Facts, scored: Scored) -> Markup:
     ])  # fmt: skip
     caution = facts.model.loss_function.caution
     told = f"{caution[:1].upper()}{caution[1:]}." if caution else None
-    diagram = figure(
-        reliability_chart(bins, alt), "On the diagonal, probabilities come true as often as they say."
-    )
+    diagonal = "On the diagonal, probabilities come true as often as they say."
+    diagram = figure(drawing(draw_reliability(bins), "reliability", alt), diagonal)
     details = element("details", element("summary", "The bins as a table"), _bin_table(scored))
     beside = element("div", diagram, element("div", figures, details), class_="pair")
     return section("calibration", "Calibration", paragraphs(lead, told), beside)
@@ -257,7 +217,11 @@ def mistakes(facts: Facts, scored: Scored) -> Markup:
         f"The {len(wrong.rows)} wrong answers of which the model is surest, among the {scored.split} {facts.noun}: "
         "the answer and its probability, and what it should have been."
     )
-    shown = _mistake_table(facts, wrong) if wrong.images is None else _mistake_tiles(facts.class_names, wrong)
+    shown = (
+        _mistake_table(facts, wrong)
+        if wrong.images is None
+        else _mistake_tiles(facts.model.class_names, wrong)
+    )
     return section("mistakes", "Most wrong", paragraphs(told), shown)
 
 
@@ -282,16 +246,11 @@ def _mistake_caption(wrong: Mistakes, place: int, true: str, called: str) -> Mar
 
 
 def _mistake_table(facts: Facts, wrong: Mistakes) -> Markup:
-    names = facts.class_names
+    names = facts.model.class_names
     rows = [
         [f"{int(row):,}", names[wrong.truth[place]], names[wrong.predicted[place]],
          percent(float(wrong.probability[place]), f"mistakes.{place}.probability", 1)]
         for place, row in enumerate(wrong.rows)
     ]  # fmt: skip
-    return table(
-        "Rows are counted from 0 in the part of the data set that they lie in.",
-        MISTAKES,
-        rows,
-        sortable=True,
-        label="Most wrong rows",
-    )
+    caption = "Rows are counted from 0 in the part of the data set that they lie in."
+    return table(caption, MISTAKES, rows, sortable=True, label="Most wrong rows")

@@ -6,19 +6,8 @@ from softmaxclf.errors import ConfigError, RunConflictError
 from softmaxclf.files import cannot_write
 from softmaxclf.runs import MANIFEST, RunFolder, make_folder
 
-# How the files that pictures are saved in begin: PNG, JPEG, PDF, PS and EPS, SVG, TIFF, GIF, WebP, AVIF (at its 5th).
-_PICTURES = (
-    b"\x89PNG",
-    b"\xff\xd8\xff",
-    b"%PDF",
-    b"%!PS",
-    b"<?xml",
-    b"<svg",
-    b"II*\0",
-    b"MM\0*",
-    b"GIF8",
-    b"RIFF",
-)
+# How the files that pictures are saved in begin: PNG, JPEG, PDF, SVG, WebP.
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"%PDF", b"<?xml", b"<svg", b"RIFF")
 
 
 def output_folder(path: Path) -> RunFolder:
@@ -39,7 +28,7 @@ def output_folder(path: Path) -> RunFolder:
 def refuse_no_picture(path: Path) -> None:
     """Raise ConfigError when `path` holds something that is no picture, whatever its name says."""
     begin = _begin(path)
-    if begin and not (begin.startswith(_PICTURES) or begin[4:8] == b"ftyp"):
+    if begin and not begin.startswith(_PICTURES):
         raise ConfigError(f"{path}: holds something that is no picture; choose another name with --out")
 
 

@@ -5,7 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from softmaxclf.cli.explanation import bar, figure, score_bar
+from softmaxclf.cli.console import PLAIN, decimals
+from softmaxclf.cli.explanation import bar, score_bar
 from softmaxclf.cli.main import cli
 
 # Worked numbers that texts give: scores, probabilities, and how exact they are given.
@@ -152,7 +153,7 @@ def test_tables_are_aligned(run_cli):
         ("1 2 --scale -1", "Error: --scale: expected a number from 0 to 1e+100, got -1"),
         ("1 2 --scale nan", "Error: --scale: expected a number from 0 to 1e+100, got nan"),
         ("1 2 --add inf", "Error: --add: expected a finite number up to 1e+100, got inf"),
-        ("1 2 --out bars.docx", "Error: bars.docx: expected a file name ending in .avif"),
+        ("1 2 --out bars.docx", "Error: bars.docx: expected a file name ending in .png"),
         ("1 2 --model m --image i", "Error: SCORES: expected none beside --model and --image, got 2"),
         ("--model m", "Error: --image: expected --model and --image together, got one of them; add --image"),
         ("--image i", "Error: --model: expected --model and --image together, got one of them; add --model"),
@@ -191,17 +192,17 @@ def test_a_picture_is_written_where_asked(run_cli, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("share", "fine", "coarse"),
-    [(0, "", ""), (0.5, "█" * 12, "#" * 12), (1, "█" * 24, "#" * 24), (0.01, "▎", "")],
+    ("share", "fine", "plain"),
+    [(0, "", ""), (0.5, "█" * 12, "#" * 12), (1, "█" * 24, "#" * 24), (0.01, "▎", ""), (0.03, "▊", "#")],
 )
-def test_a_bar_is_as_long_as_its_share(share, fine, coarse):
-    assert (bar(share, fine=True), bar(share, fine=False)) == (fine, coarse)
+def test_a_bar_is_as_long_as_its_share(share, fine, plain):
+    assert (bar(share), bar(share).translate(PLAIN)) == (fine, plain)
 
 
 def test_score_bars_grow_to_both_sides_of_one_axis():
-    bars = [score_bar(score, -1, 3, fine=False) for score in (-1, 0, 3)]
-    assert bars == ["######|" + " " * 18, " " * 6 + "|" + " " * 18, " " * 6 + "|" + "#" * 18]
-    assert score_bar(0, 0, 0, fine=True) == "│" + " " * 24
+    bars = [score_bar(score, -1, 3) for score in (-1, 0, 3)]
+    assert bars == ["██████│" + " " * 18, " " * 6 + "│" + " " * 18, " " * 6 + "│" + "█" * 18]
+    assert score_bar(0, 0, 0) == "│" + " " * 24
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def test_score_bars_grow_to_both_sides_of_one_axis():
     [(0, "0.0000"), (-0.0, "0.0000"), (0.1755, "0.1755"), (5.75e-290, "5.75e-290"), (-1e6, "-1.00e+06")],
 )
 def test_figures_keep_what_there_is_to_see(value, text):
-    assert figure(value) == text
+    assert decimals(value) == text
 
 
 def test_an_output_without_block_letters_gets_plain_ones():

@@ -67,9 +67,9 @@ def test_json_holds_every_check_and_both_times(run_cli, features_file):
 def test_kinks_are_shown_by_row_and_class(run_cli, features_file, monkeypatch):
     from softmaxclf.workflows.lessons import gradcheck
 
-    right = gradcheck._fact
+    right = gradcheck._facts
     met = [{"row": 5, "class": "b"}, {"row": 2, "class": "c"}]
-    monkeypatch.setattr(gradcheck, "_fact", lambda check, names: {**right(check, names), "kinks": met})
+    monkeypatch.setattr(gradcheck, "_facts", lambda check, names: {**right(check, names), "kinks": met})
     text = run_cli("gradcheck", "--data", features_file, "--loss", "hinge").stdout
     assert "within a step: row 2 at class c, row 5 at class b" in text
     assert "Kinks: 2, where" in text

@@ -41,7 +41,7 @@ def model(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
             ["a.png"],
         ),
         (["--out", "here/a.png", "--examples", "--classes", "2"], 0, ["a.png"], ["a.png"]),
-        (["--out", "here/a.xyz"], 2, ["ending in .avif", "got the ending .xyz"], []),
+        (["--out", "here/a.xyz"], 2, ["ending in .png", "got the ending .xyz"], []),
         (["--out", "here/weights.npz"], 2, ["got the ending .npz"], []),
         (["--out", "here/a.png", "--classes", "no such class"], 2, ["expected a class name or an index"], []),
         (["--out", "here/a.png", "--columns", "0"], 2, ["0 is not in the range"], []),

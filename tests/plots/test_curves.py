@@ -64,13 +64,20 @@ def test_several_runs_are_named_and_coloured_alike_in_both_panels(
     assert {"Two", "first", "second", "train", "validation"} <= set(texts(figure))
     loss, accuracy = figure.axes
     assert [line.get_color() for line in loss.lines] == run_colours(2)
-    assert [line.get_color() for line in accuracy.lines] == [c for c in run_colours(2) for _ in range(2)]
+    colours = [line.get_color() for line in accuracy.lines]
+    assert colours == 2 * run_colours(2)  # both trained, then both judged
 
 
 def test_a_loss_over_many_orders_gets_a_logarithmic_axis() -> None:
     exploding = losses_only([2.3, 1e9])
     assert draw_curves([exploding]).axes[0].get_yscale() == "log"
     assert draw_curves([short_run()]).axes[0].get_yscale() == "linear"
+
+
+def test_a_panel_can_be_drawn_alone(texts: Callable[..., list[str]]) -> None:
+    for panel, other in (("loss", "accuracy (%)"), ("accuracy", "loss")):
+        (axes,) = draw_curves([short_run()], panels=[panel]).axes
+        assert axes.lines and other not in texts(axes.figure)
 
 
 def test_histories_of_no_point_are_drawn() -> None:

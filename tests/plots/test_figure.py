@@ -7,21 +7,26 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from PIL import Image
 
 from softmaxclf.errors import ConfigError, OutputError
 from softmaxclf.plots.figure import (
-    accepted_formats,
+    FORMATS,
+    SEQUENTIAL,
+    SHARES,
     distinct_numbers,
     encoded,
     fit_heading,
     fit_text,
     format_of,
     ink_on,
+    left_out,
     look,
     new_figure,
     number,
+    percentage,
     plain,
     save,
     styled,
@@ -31,7 +36,6 @@ from softmaxclf.plots.figure import (
 MODULES = [
     "compare",
     "confusion",
-    "contact",
     "curves",
     "evidence",
     "explain",
@@ -40,6 +44,7 @@ MODULES = [
     "grid",
     "images",
     "reliability",
+    "strips",
     "templates",
     "weights",
 ]
@@ -56,8 +61,8 @@ def test_no_plot_imports_pyplot() -> None:
     lines = [f"import softmaxclf.plots.{name}" for name in MODULES]
     lines += [
         "import sys, numpy as np",
-        "from softmaxclf.plots.confusion import confusion_view, draw_confusion",
-        "draw_confusion(confusion_view(np.eye(2, dtype=int)), ['a', 'b'])",
+        "from softmaxclf.plots.confusion import draw_confusion",
+        "draw_confusion(np.eye(2, dtype=int), ['a', 'b'], heading='')",
         "print('matplotlib.pyplot' in sys.modules)",
     ]
     done = subprocess.run(
@@ -71,7 +76,7 @@ def test_every_module_of_the_package_is_listed_in_the_pyplot_test() -> None:
     assert sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__") == sorted(MODULES)
 
 
-@pytest.mark.parametrize("file_format", accepted_formats())
+@pytest.mark.parametrize("file_format", FORMATS)
 def test_every_accepted_format_gives_the_same_bytes_twice(file_format: str) -> None:
     made = [encoded(small_figure(), file_format, made_by="softmaxclf train ü") for _ in range(2)]
     assert made[0] == made[1] and len(made[0]) > 500
@@ -80,24 +85,19 @@ def test_every_accepted_format_gives_the_same_bytes_twice(file_format: str) -> N
 def test_a_figure_saved_in_one_format_and_then_another_is_not_changed_by_the_first() -> None:
     figure = small_figure()
     first = encoded(figure, "pdf")
-    encoded(figure, "eps")
+    encoded(figure, "svg", paper="none", **{"svg.fonttype": "none"})
     encoded(figure, "png")
     assert encoded(figure, "pdf") == first
 
 
-def test_the_usual_formats_are_accepted_and_those_without_a_viewer_are_not() -> None:
-    assert {"png", "pdf", "svg", "jpg", "webp"} <= set(accepted_formats())
-    assert not {"pgf", "raw", "rgba", "svgz"} & set(accepted_formats())
-
-
-@pytest.mark.parametrize("file_format", ["png", "svg", "eps", "jpg", "webp", "gif", "tiff"])
+@pytest.mark.parametrize("file_format", ["png", "svg", "jpg", "webp"])
 def test_the_file_says_how_it_was_made(file_format: str) -> None:
     assert b"softmaxclf train --seed 3" in encoded(
         small_figure(), file_format, made_by="softmaxclf train --seed 3"
     )
 
 
-@pytest.mark.parametrize("name", ["picture.xyz", "picture", "picture.pgf", "picture.PNG.txt"])
+@pytest.mark.parametrize("name", ["picture.xyz", "picture", "picture.pgf", "picture.gif", "picture.PNG.txt"])
 def test_an_unknown_ending_is_refused_with_the_accepted_ones(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"expected a file name ending in .*\.png.*got.*choose"):
         save(small_figure(), tmp_path / name)
@@ -169,12 +169,25 @@ def test_axis_numbers_are_short_but_never_equal_for_different_values() -> None:
     assert len(set(distinct_numbers([0.1 + 0.2, 0.3]))) == 2
 
 
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.8390, "83.9 %"), (1.0, "100.0 %"), (0.0, "0 %"), (0.00057, "0.057 %"), (5.75e-290, "5.75e-290")],
+)
+def test_probabilities_are_percent_unless_that_would_hide_them(share: float, text: str) -> None:
+    assert percentage(share) == text
+
+
+def test_the_note_says_how_many_are_left_out_and_is_empty_where_none_are() -> None:
+    assert left_out(40, 1000) == " (first 40 of 1,000 classes)"
+    assert left_out(25, 26, "runs", "the {} highest") == " (the 25 highest of 26 runs)"
+    assert left_out(40, 40) == left_out(40, 3) == ""
+
+
 def test_a_long_name_is_cut_to_the_room_and_a_short_one_is_not() -> None:
-    figure = new_figure(2, 2)
     with look():
-        cut = fit_text(figure, "a very long class name indeed", 80)
-        assert cut.endswith("…") and text_width(figure, cut, 9) <= 80 < text_width(figure, cut + "xx", 9)
-        assert fit_text(figure, "cat", 80) == "cat"
+        cut = fit_text("a very long class name indeed", 80)
+        assert cut.endswith("…") and text_width(cut, 9) <= 80 < text_width(cut + "xx", 9)
+        assert fit_text("cat", 80) == "cat"
 
 
 def test_a_heading_shrinks_before_it_is_cut_and_its_note_is_never_cut() -> None:
@@ -185,7 +198,7 @@ def test_a_heading_shrinks_before_it_is_cut_and_its_note_is_never_cut() -> None:
         assert whole.startswith("x" * 70) and size < 12.5
         cut, size = fit_heading(figure, "x" * 500, " (first 100 of 1,000 classes)")
         assert cut.endswith("x… (first 100 of 1,000 classes)") and size == 9
-        assert text_width(figure, cut, size) <= figure.bbox.width
+        assert text_width(cut, size) <= figure.bbox.width
 
 
 def test_names_lose_line_breaks_and_what_cannot_be_printed() -> None:
@@ -202,3 +215,16 @@ def test_dollar_signs_in_a_name_are_no_formula() -> None:
 )
 def test_text_on_a_colour_has_the_greater_contrast(colour: tuple[float, ...], ink: str) -> None:
     assert ink_on(np.array(colour)) == ink
+
+
+def luminance(rgb: np.ndarray) -> float:
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("colours", [matplotlib.colormaps[SEQUENTIAL], SHARES])
+def test_counts_can_be_read_on_every_shade_of_a_map(colours: Colormap) -> None:
+    for red, green, blue, alpha in colours(np.linspace(0, 1, 101)):
+        back = luminance(1 - alpha * (1 - np.array([red, green, blue])))  # on white
+        front = {"#000000": 0.0, "#ffffff": 1.0}[ink_on((red, green, blue, alpha))]
+        assert (max(front, back) + 0.05) / (min(front, back) + 0.05) >= 4.5  # WCAG's AA

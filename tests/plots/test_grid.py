@@ -24,13 +24,14 @@ CELLS = [
     cell(2e-7, 1.0, NAN, 0.1, "diverged at iteration 7"),
     cell(1e-7, 20000.0, 0.3, 0.39),
 ]
+BEST = {"learning_rate": 2e-7, "regularization": 9000.0}
 
 
 def test_cells_land_at_their_values_whatever_their_order() -> None:
     for cells in (CELLS, CELLS[::-1]):
-        table = grid_table(cells, best={"learning_rate": 2e-7, "regularization": 9000.0})
-        assert (table.row_name, table.row_values) == ("regularization", (1.0, 9000.0, 20000.0))
-        assert (table.column_name, table.column_values) == ("learning rate", (1e-7, 2e-7))
+        table = grid_table(cells, best=BEST)
+        assert (table.row_name, table.row_values) == ("regularization", [1.0, 9000.0, 20000.0])
+        assert (table.column_name, table.column_values) == ("learning rate", [1e-7, 2e-7])
         assert np.allclose(table.validation, [[41, NAN], [38, 39], [39, NAN]], equal_nan=True)
         assert np.allclose(table.train, [[50, NAN], [40, 42], [30, NAN]], equal_nan=True)
         assert table.state.tolist() == [["stopped", "diverged"], ["ok", "ok"], ["ok", "missing"]]
@@ -41,15 +42,10 @@ def test_the_longer_axis_becomes_the_rows() -> None:
     table = grid_table([cell(rate, 5.0, rate, 2 * rate) for rate in (0.1, 0.3, 0.2)])
     assert (table.row_name, table.row_values, table.column_values) == (
         "learning rate",
-        (0.1, 0.2, 0.3),
-        (5.0,),
+        [0.1, 0.2, 0.3],
+        [5.0],
     )
     assert table.validation[:, 0].tolist() == pytest.approx([20, 40, 60])
-
-
-def test_each_place_has_the_number_of_its_cell() -> None:
-    assert grid_table(CELLS).number.tolist() == [[2, 3], [0, 1], [4, -1]]
-    assert grid_table(CELLS[::-1]).number.tolist() == [[2, 1], [4, 3], [0, -1]]
 
 
 def test_a_grid_of_one_axis_is_one_row_without_a_name(check: Any, texts: Callable[..., list[str]]) -> None:
@@ -57,25 +53,16 @@ def test_a_grid_of_one_axis_is_one_row_without_a_name(check: Any, texts: Callabl
         Outcome({"regularization": value}, value / 10, value / 20, status="ok") for value in (3.0, 1.0, 2.0)
     ]
     table = grid_table(cells, best={"regularization": 2.0})
-    assert (table.row_name, table.column_name, table.column_values) == ("", "regularization", (1.0, 2.0, 3.0))
-    assert table.row_labels == [""] and table.validation == pytest.approx(np.array([[5, 10, 15]]))
-    assert table.best == (0, 1) and table.number.tolist() == [[1, 2, 0]]
+    assert (table.row_name, table.column_name, table.column_values) == ("", "regularization", [1.0, 2.0, 3.0])
+    assert table.validation == pytest.approx(np.array([[5, 10, 15]]))
+    assert table.best == (0, 1)
     figure = check(lambda: draw_grid(table))
     assert {"regularization", "1", "2", "3", "15.0"} <= set(texts(figure)) and "learning rate" not in texts(
         figure
     )
 
 
-def test_the_rows_are_labelled_with_their_values() -> None:
-    assert grid_table(CELLS).row_labels == ["1", "9,000", "20,000"]
-
-
-def test_the_best_is_the_first_of_the_highest_that_ended_well() -> None:
-    assert grid_table(CELLS).best == (1, 1)
-    assert grid_table(CELLS[::-1]).best == (2, 0)
-
-
-def test_without_a_cell_that_ended_well_there_is_no_best() -> None:
+def test_without_a_best_cell_none_is_outlined() -> None:
     table = grid_table([cell(1e-7, 0.0, NAN, NAN, "diverged at iteration 1")])
     assert table.best is None
     assert len(draw_grid(table).axes) == 3
@@ -89,9 +76,19 @@ def test_both_panels_share_one_scale() -> None:
 def test_tiles_carry_their_numbers_and_the_legend_names_what_occurs(
     check: Any, texts: Callable[..., list[str]]
 ) -> None:
-    figure = check(lambda: draw_grid(grid_table(CELLS), heading="A grid"))
+    figure = check(lambda: draw_grid(grid_table(CELLS, best=BEST)))
     found = texts(figure)
-    for text in ("A grid", "42.0", "41.0", "1e-7", "9,000", "best", "diverged", "not run", "regularization"):
+    for text in (
+        "42.0",
+        "41.0",
+        "1e-7",
+        "9,000",
+        "20,000",
+        "best",
+        "diverged",
+        "not run",
+        "regularization",
+    ):
         assert text in found
     assert any("stopped early" in text for text in found)
     validation = figure.axes[1]
@@ -100,7 +97,7 @@ def test_tiles_carry_their_numbers_and_the_legend_names_what_occurs(
 
 
 def test_the_best_cell_is_outlined_and_the_diverged_one_hatched() -> None:
-    figure = draw_grid(grid_table(CELLS))
+    figure = draw_grid(grid_table(CELLS, best=BEST))
     rectangles = [patch for patch in figure.axes[1].patches if isinstance(patch, Rectangle)]
     assert [patch.get_xy() for patch in rectangles if patch.get_hatch()] == [(0.5, -0.5)]
     assert {patch.get_xy() for patch in rectangles if not patch.get_fill()} == {(0.5, 0.5)}

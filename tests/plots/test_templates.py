@@ -97,7 +97,7 @@ def test_ten_classes_stand_in_two_rows_of_five_with_their_names(check: Any, gene
     images = template_images(generator.normal(size=(60, 10)), SHAPE)
     names = [f"name {k}" for k in range(10)]
     figure = check(lambda: draw_templates(images, names))
-    assert [axes.get_title() for axes in figure.axes] == names
+    assert [axes.get_title("left") for axes in figure.axes] == names
     tops = [round(axes.get_position().y1, 6) for axes in figure.axes]
     lefts = [round(axes.get_position().x0, 6) for axes in figure.axes]
     assert (
@@ -110,7 +110,7 @@ def test_ten_classes_stand_in_two_rows_of_five_with_their_names(check: Any, gene
 def test_selected_classes_keep_the_scale_of_all(generator: Any) -> None:
     images = template_images(generator.normal(size=(60, 6)), SHAPE, "signed")
     figure = draw_templates(images, NAMES, view="signed", classes=[4, 1], columns=1)
-    assert figure.axes[0].get_title() == "e" and figure.axes[1].get_title().endswith("…")
+    assert figure.axes[0].get_title("left") == "e" and figure.axes[1].get_title("left").endswith("…")
     limits = {axes.images[0].norm.vmax for axes in figure.axes[:2]}
     assert limits == {np.abs(images).max()}
 

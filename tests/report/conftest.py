@@ -83,10 +83,13 @@ class Browser:
             mobile=width < 600,
         )
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.call("Page.navigate", url="about:blank")
-        self.events.clear()
-        self.call("Page.navigate", url=path.as_uri())
-        self.wait(lambda: any(event.get("method") == "Page.loadEventFired" for event in self.events))
+        for url in (
+            "about:blank",
+            path.as_uri(),
+        ):  # the first one's end must not be taken for the second one's
+            self.events.clear()
+            self.call("Page.navigate", url=url)
+            self.wait(lambda: any(event.get("method") == "Page.loadEventFired" for event in self.events))
         self.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def wait(self, true: Callable[[], bool]) -> None:

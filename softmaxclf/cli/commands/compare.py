@@ -8,25 +8,21 @@ import click
 
 from softmaxclf.cli import console, options
 
+PAIRS = (
+    ("pair", "{first} : {second}"),
+    ("only first right", "{only_first_right:,}"),
+    ("only second right", "{only_second_right:,}"),
+    ("p", "{p_value:.2g}"),
+)
+
 
 @click.command()
-@click.argument("models", metavar="RUN RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test"]),
-    default="test",
-    show_default=True,
-    help="Rows on which the models are compared.",
-)
-@click.option("--data", metavar="SOURCE", help="Data set. [default: the one that the models were trained on]")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Also write comparison.json, tables (CSV) and pictures into this folder.",
-)
+@click.argument("models", metavar="RUN RUN...", nargs=-1, required=True, type=options.PATH)
+@options.split("Rows on which the models are compared.")
+@options.data()
+@options.out("DIR", "Also write comparison.json, tables (CSV) and pictures into this folder.")
 @options.output
-def compare(models: tuple[Path, ...], split: str, data: str | None, out: Path | None, **others: Any) -> None:
+def compare(output: console.Console, models: tuple[Path, ...], **request: Any) -> None:
     """Show models side by side: settings that differ, accuracies, and a paired test of each two.
 
     A RUN is a run folder or a weights.npz; give at least two.
@@ -39,14 +35,15 @@ def compare(models: tuple[Path, ...], split: str, data: str | None, out: Path | 
 
     if len(models) < 2:
         raise click.UsageError(f"expected at least two models, got {len(models)}; name another run")
-    result = run_compare(models, console.console_of(others), split=split, source=data, out=out)
-    if others["as_json"]:
-        console.print_json(result)
-        return
-    click.echo("\n\n".join([_settings(result), _accuracies(result), _pairs(result)]))
+    output.answer(run_compare(models, output, **request), _text)
+
+
+def _text(result: Mapping[str, Any]) -> str:
+    parts = [_settings(result), _accuracies(result), _pairs(result)]
     if "out" in result:
-        click.echo(f"\n{', '.join(result['files'])} are in {console.quoted(result['out'])}")
-    click.echo(f"\nNext: softmaxclf visualize-weights {console.quoted(result['models'][0]['model'])}")
+        parts.append(f"{', '.join(result['files'])} are in {console.quoted(result['out'])}")
+    parts.append(f"Next: softmaxclf visualize-weights {console.quoted(result['models'][0]['model'])}")
+    return "\n\n".join(parts)
 
 
 def _settings(result: Mapping[str, Any]) -> str:
@@ -60,45 +57,21 @@ def _settings(result: Mapping[str, Any]) -> str:
 def _accuracies(result: Mapping[str, Any]) -> str:
     from softmaxclf.workflows.models.compare import NOT_COMPARABLE
 
-    rows = [
-        [
-            f"{model['name']}, {name}",
-            console.percent(split["accuracy"]),
-            console.interval(split["interval"]),
-            f"{split['rows']:,}",
-            console.number(split["loss"]),
-        ]
+    splits = {
+        f"{model['name']}, {name}": model["splits"][name]
         for name in ("train", "validation", "test")
         for model in result["models"]
-        if (split := model["splits"].get(name)) is not None
-    ]
-    text = console.table(["model, split", "accuracy", "95 % interval", "rows", "loss"], rows)
-    notes = [
-        f"{model['name']}, {name}: {split['note']}"
-        for model in result["models"]
-        for name, split in model["splits"].items()
-        if split.get("note")
-    ]
-    if len(set(result["losses"])) > 1:
-        notes.append(NOT_COMPARABLE)
-    return "\n".join([text, *notes])
+        if name in model["splits"]
+    }
+    text = console.splits_table(splits, "model, split")
+    return f"{text}\n{NOT_COMPARABLE}" if len(set(result["losses"])) > 1 else text
 
 
 def _pairs(result: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            f"{pair['first']} : {pair['second']}",
-            f"{pair['only_first_right']:,}",
-            f"{pair['only_second_right']:,}",
-            f"{pair['p_value']:.2g}",
-        ]
-        for pair in result["pairs"]
-    ]
+    tests = len(result["pairs"])
     lines = [
-        f"On the same {result['rows']:,} {result['split']} rows of {result['data']} (paired exact McNemar test):",
-        console.table(["pair", "only first right", "only second right", "p"], rows),
+        console.fill("On the same {rows:,} {split} rows of {data} (paired exact McNemar test):", result),
+        console.listed(result["pairs"], PAIRS),
         "p is the chance of a difference at least this large between equally accurate models",
     ]
-    if len(rows) > 1:
-        lines.append(f"p is not corrected for making {len(rows)} tests")
-    return "\n".join(lines)
+    return "\n".join([*lines, *([f"p is not corrected for making {tests} tests"] if tests > 1 else [])])

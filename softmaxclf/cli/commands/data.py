@@ -1,5 +1,7 @@
 """softmaxclf data."""
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import click
 from softmaxclf.cli import console, options
 
 DIRECTORY = click.option(
-    "--directory", type=click.Path(path_type=Path), default=Path("data"), show_default=True, metavar="DIR",
+    "--directory", type=options.PATH, default=Path("data"), show_default=True, metavar="DIR",
     help="Folder of the data.",
 )  # fmt: skip
 FORM = click.option(
@@ -38,7 +40,7 @@ def data() -> None:
     "--mirror", metavar="URL", help="Folder URL to fetch from instead; the hash is checked all the same."
 )
 @options.output
-def download(source: str, directory: Path, form: str, mirror: str | None, **others: Any) -> None:
+def download(output: console.Console, source: str, directory: Path, form: str, mirror: str | None) -> None:
     """Fetch CIFAR-10 or CIFAR-100 (about 170 MB); resumes, and checks the SHA-256 before it counts.
 
     \b
@@ -47,18 +49,17 @@ def download(source: str, directory: Path, form: str, mirror: str | None, **othe
     """
     from softmaxclf.workflows.data import download as run_download
 
-    path = run_download(source, directory, form, mirror, console.console_of(others))
-    if others["as_json"]:
-        console.print_json({"source": source, "file": str(path)})
-        return
-    click.echo(f"{console.quoted(path)} is complete")
-    click.echo(f"Next: softmaxclf train --data {source}")
+    path = run_download(source, directory, form, mirror, output)
+    output.answer(
+        {"source": source, "file": str(path)},
+        lambda _: f"{console.quoted(path)} is complete\nNext: softmaxclf train --data {source}",
+    )
 
 
 @data.command()
 @DIRECTORY
 @options.output
-def verify(directory: Path, **others: Any) -> None:
+def verify(output: console.Console, directory: Path) -> None:
     """Say what data lies in a folder, whether it is official, and whether it can be read.
 
     \b
@@ -67,24 +68,22 @@ def verify(directory: Path, **others: Any) -> None:
     """
     from softmaxclf.workflows.data import verify as run_verify
 
-    found = run_verify(directory, console.console_of(others))
-    if others["as_json"]:
-        console.print_json(found)
-        return
-    rows = [[each["file"], each["what"], each["status"], each["detail"]] for each in found]
-    for row in rows:
-        click.echo(f"{row[0]}: {row[2]}\n  {row[1]}: {row[3]}")
+    output.answer(run_verify(directory, output), _findings)
+
+
+def _findings(found: Sequence[Mapping[str, str]]) -> str:
+    return "\n".join("{file}: {status}\n  {what}: {detail}".format_map(each) for each in found)
 
 
 @data.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=options.PATH)
 @FORM
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the drawing."
 )
 @click.option("--overwrite", is_flag=True, help="Write into a folder that holds files.")
 @options.output
-def sample(directory: Path, form: str, seed: int, overwrite: bool, **others: Any) -> None:
+def sample(output: console.Console, directory: Path, form: str, seed: int, overwrite: bool) -> None:
     """Write the built-in sample set to DIRECTORY in CIFAR-10's own layout.
 
     \b
@@ -93,10 +92,10 @@ def sample(directory: Path, form: str, seed: int, overwrite: bool, **others: Any
     """
     from softmaxclf.workflows.data import write_sample
 
-    written = write_sample(directory, form, seed, overwrite)
-    if others["as_json"]:
-        console.print_json(written)
-        return
+    output.answer(write_sample(directory, form, seed, overwrite), partial(_written, directory))
+
+
+def _written(directory: Path, written: Mapping[str, Any]) -> str:
     rows = f"{written['train_rows']:,} training and {written['test_rows']:,} test images"
-    click.echo(f"Wrote {rows} to {console.quoted(directory)}")
-    click.echo(f"Next: softmaxclf train --data {console.quoted(directory)}")
+    folder = console.quoted(directory)
+    return f"Wrote {rows} to {folder}\nNext: softmaxclf train --data {folder}"

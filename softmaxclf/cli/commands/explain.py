@@ -1,7 +1,5 @@
 """softmaxclf explain."""
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -31,6 +29,7 @@ def _is_negative(token: str) -> bool:
 @click.option("--classes", metavar="NAMES", help="Class names with commas between, as in cat,dog,ship.")
 @click.option(
     "--scale",
+    "factor",
     type=float,
     default=0.5,
     show_default=True,
@@ -48,19 +47,14 @@ def _is_negative(token: str) -> bool:
 )
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     metavar="MODEL",
     help="Take the scores that this run folder or weights.npz gives the --image.",
 )
-@click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="The image file for --model.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Also draw scores and probabilities; the ending names the format.",
-)
+@click.option("--image", type=options.PATH, metavar="FILE", help="The image file for --model.")
+@options.out("FILE", "Also draw scores and probabilities; the ending names the format.")
 @options.output
-def explain(scores: tuple[str, ...], scale: float, **rest: Any) -> None:
+def explain(output: console.Console, **request: Any) -> None:
     """Show what softmax makes of scores: probabilities, losses and derivatives, step by step.
 
     SCORES are numbers, one per class; negative ones need no "--" before them.
@@ -72,12 +66,4 @@ def explain(scores: tuple[str, ...], scale: float, **rest: Any) -> None:
     from softmaxclf.workflows.lessons.explain import ExplainRequest
     from softmaxclf.workflows.lessons.explain import explain as run_explain
 
-    names = ("label", "classes", "constant", "model", "image", "out")
-    result = run_explain(ExplainRequest(scores, factor=scale, **{name: rest[name] for name in names}))
-    if rest["as_json"]:
-        console.print_json(result)
-        return
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    click.echo(explanation.explanation(result, encoding))
-    if result["picture"]:
-        click.echo(f"\nWrote {console.quoted(result['picture'])}")
+    output.answer(run_explain(ExplainRequest(**request)), explanation.text)

@@ -1,16 +1,33 @@
 """softmaxclf gradcheck."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import click
 
 from softmaxclf.cli import console, options
 
+HEAD = """\
+{loss} on {rows:,} rows of {data}: {features:,} standardized features, {classes:,} classes, \
+regularization {regularization:g}, seed {seed}"""
+CHECKS = (("check", "{name}"), ("expected", "{expected}"), ("found", "{found}"), ("result", "{result}"))
+TIMES = (
+    ("time of loss and gradient", "{loss}"),
+    ("naive loops", "{naive:.2f} ms"),
+    ("vectorized", "{vectorized:.2f} ms"),
+    ("times as fast", "{ratio:.1f}"),
+)
+
 
 @click.command()
 @click.option(
-    "--data", default="sample", show_default=True, metavar="SOURCE", help="Data set whose rows are used."
+    "--data",
+    "source",
+    default="sample",
+    show_default=True,
+    metavar="SOURCE",
+    help="Data set whose rows are used.",
 )
 @click.option(
     "--rows",
@@ -34,7 +51,7 @@ from softmaxclf.cli import console, options
     help="Of the rows, weights and directions drawn.",
 )
 @options.output
-def gradcheck(data: str, rows: int | None, loss: str, seed: int, **others: Any) -> None:
+def gradcheck(output: console.Console, **request: Any) -> None:
     """Check every gradient by an independent route: numeric differences, naive loops, common sense.
 
     Exits with 1, after the same table, when a check fails.
@@ -46,68 +63,37 @@ def gradcheck(data: str, rows: int | None, loss: str, seed: int, **others: Any) 
     from softmaxclf.workflows.lessons.gradcheck import GradcheckRequest
     from softmaxclf.workflows.lessons.gradcheck import gradcheck as run_gradcheck
 
-    result = run_gradcheck(GradcheckRequest(data, rows, loss, seed), console.console_of(others))
-    if others["as_json"]:
-        console.print_json(result)
-    else:
-        click.echo("\n\n".join(_parts(result)))
+    result = run_gradcheck(GradcheckRequest(**request), output)
+    output.answer(result, _text)
     if not result["passed"]:
         click.get_current_context().exit(1)
 
 
-def _parts(result: Mapping[str, Any]) -> list[str]:
-    head = (
-        f"{result['loss']} on {result['rows']:,} rows of {result['data']}: {result['features']:,} standardized "
-        f"features, {result['classes']:,} classes, regularization {result['regularization']:g}, seed {result['seed']}"
-    )
-    parts = [head, _checks(result["checks"]), _times(result["times"])]
+def _text(result: Mapping[str, Any]) -> str:
+    checks = result["checks"]
+    times = [
+        {**each, **{name: 1000 * each[f"{name}_seconds"] for name in ("naive", "vectorized")}}
+        for each in result["times"]
+    ]
+    parts = [console.fill(HEAD, result), _checks(checks), console.listed(times, TIMES)]
     if result["loss"] == "hinge":
-        parts.append(_kinks(result["checks"]))
-    failed = [f"{check['name']} ({check['group']})" for check in result["checks"] if not check["passed"]]
-    every = len(result["checks"])
-    parts.append(
-        f"FAILED: {len(failed)} of {every} checks: {'; '.join(failed)}"
-        if failed
-        else f"All {every} checks passed."
-    )
-    return parts
+        parts.append(_kinks(checks))
+    failed = [console.fill("{name} ({group})", check) for check in checks if not check["passed"]]
+    if failed:
+        parts.append(f"FAILED: {len(failed)} of {len(checks)} checks: {'; '.join(failed)}")
+    else:
+        parts.append(f"All {len(checks)} checks passed.")
+    return "\n\n".join(parts)
 
 
 def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
     """The table of all checks, under a line for each group."""
-    columns = [[check[name] for check in checks] for name in ("name", "expected", "found")]
-    titles = ("check", "expected", "found")
-    widths = [max(map(len, (title, *column))) for title, column in zip(titles, columns, strict=True)]
-    # The table aligns to the right what is not in the first column; these are words.
-    padded = [
-        [text.ljust(width) for text in (title, *column)]
-        for title, column, width in zip(titles, columns, widths, strict=True)
-    ]
-    results = ["ok" if check["passed"] else "FAILED" for check in checks]
-    lines = console.table(
-        [column[0] for column in padded] + ["result"],
-        [
-            [*cells, result]
-            for *cells, result in zip(*(column[1:] for column in padded), results, strict=True)
-        ],
-    ).splitlines()
-    text = [lines[0]]
-    group = None
-    for check, line in zip(checks, lines[1:], strict=True):
-        if check["group"] != group:
-            group = check["group"]
-            text.append(f"-- {group}")
-        text.append(line)
+    items = [{**check, "result": "ok" if check["passed"] else "FAILED"} for check in checks]
+    heading, *lines = console.listed(items, CHECKS, left=(0, 1, 2)).splitlines()
+    text = [heading]
+    for group, members in groupby(zip(checks, lines, strict=True), key=lambda each: each[0]["group"]):
+        text += [f"-- {group}", *(line for _, line in members)]
     return "\n".join(text)
-
-
-def _times(times: Sequence[Mapping[str, Any]]) -> str:
-    rows = [
-        [each["loss"], *(f"{1000 * each[key]:.2f} ms" for key in ("naive_seconds", "vectorized_seconds")),
-         f"{each['ratio']:.1f}"]
-        for each in times
-    ]  # fmt: skip
-    return console.table(["time of loss and gradient", "naive loops", "vectorized", "times as fast"], rows)
 
 
 def _kinks(checks: Sequence[Mapping[str, Any]]) -> str:

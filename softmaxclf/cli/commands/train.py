@@ -1,6 +1,6 @@
 """softmaxclf train."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -18,7 +18,7 @@ from softmaxclf.cli import console, options
 @click.option("--test", is_flag=True, help="Also score the test split.")
 @options.run
 @options.output
-def train(config_file: Path | None, settings: tuple[str, ...], test: bool, **rest: Any) -> None:
+def train(output: console.Console, **request: Any) -> None:
     """Train one model and save its weights, metrics, curves and templates.
 
     The objective is mean loss + 0.5 * regularization * |W|^2.
@@ -30,18 +30,16 @@ def train(config_file: Path | None, settings: tuple[str, ...], test: bool, **res
     from softmaxclf.workflows.runs.train import TrainRequest
     from softmaxclf.workflows.runs.train import train as run_train
 
-    keyed, others = options.split_options(rest)
-    config = options.read_config(config_file, settings, keyed)
-    request = TrainRequest("train", config, others["out"], others["overwrite"], others["max_time"], test)
-    console_ = console.console_of(others)
-    summary = run_train(request, console_)
+    summary = run_train(TrainRequest("train", **request), output)
     for warning in summary["warnings"]:
-        console_.warn(warning)
-    if others["as_json"]:
-        console.print_json(summary)
-        return
-    click.echo(console.splits_table(summary["splits"]))
+        output.warn(warning)
+    output.answer(summary, _text)
+
+
+def _text(summary: Mapping[str, Any]) -> str:
     run = console.quoted(summary["run"])
-    click.echo(f"\nWeights, metrics and pictures are in {run}")
     following = "visualize-weights" if "test" in summary["splits"] else "evaluate"
-    click.echo(f"Next: softmaxclf {following} {run}")
+    return (
+        f"{console.splits_table(summary['splits'])}\n\n"
+        f"Weights, metrics and pictures are in {run}\nNext: softmaxclf {following} {run}"
+    )

@@ -1,14 +1,33 @@
 """softmaxclf tune."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
 from softmaxclf.cli import console, options
 
+FIGURES = (
+    ("train", "{train_accuracy:percent}"),
+    ("validation", "{validation_accuracy:percent}"),
+    ("95 % interval", "{validation_interval:interval}"),
+    ("loss", "{validation_loss:number}"),
+)
 SHOWN = ("train_accuracy", "validation_accuracy", "validation_interval", "validation_loss", "status")
+RESULT = """\
+(train over {splits[train][rows]:,} rows, validation over {splits[validation][rows]:,})
+
+{winner}
+{table}
+
+The best weights, the table and pictures are in {run:quoted}
+Next: softmaxclf visualize-weights {run:quoted}"""
+PLAN = """\
+models:           {cells:,} cells{repeated}, {iterations:,} iterations of {batch_size:,} rows
+stacks:           {widths} models wide
+memory:           {megabytes:,.0f} MB for the widest stack, bound {bound:,.0f} MB
+time:             about {seconds:,.1f} s of training ({probe})
+run folder:       {run:quoted}"""
 
 
 @click.command()
@@ -24,7 +43,7 @@ SHOWN = ("train_accuracy", "validation_accuracy", "validation_interval", "valida
 @click.option("--dry-run", is_flag=True, help="Show the grid, its stacks, memory and time; write nothing.")
 @options.run
 @options.output
-def tune(config_file: Path | None, settings: tuple[str, ...], dry_run: bool, **rest: Any) -> None:
+def tune(output: console.Console, dry_run: bool, **choices: Any) -> None:
     """Train a grid of learning rates and regularizations at once and save the best model.
 
     The objective is mean loss + 0.5 * regularization * |W|^2. An AXIS is a list such as 1e-7,3e-7 or a range
@@ -39,92 +58,53 @@ def tune(config_file: Path | None, settings: tuple[str, ...], dry_run: bool, **r
     from softmaxclf.workflows.runs.session import Request
     from softmaxclf.workflows.runs.tune import tune as run_tune
 
-    keyed, others = options.split_options(rest)
-    config = options.read_config(config_file, settings, keyed)
-    request = Request("tune", config, others["out"], others["overwrite"], others["max_time"])
-    console_ = console.console_of(others)
+    request = Request("tune", **choices)
     if dry_run:
-        planned = plan(request, console_)
-        if others["as_json"]:
-            console.print_json(planned)
-        else:
-            click.echo(_plan_text(planned))
+        output.answer(plan(request, output), _plan_text)
         return
-    summary = run_tune(request, console_)
-    if others["as_json"]:
-        for warning in summary["warnings"]:
-            console_.warn(warning)
-        console.print_json(summary)
-        return
-    splits = summary["splits"]
-    click.echo(_cells_table(summary["cells"], summary["best"]))
-    click.echo(
-        f"(train over {splits['train']['rows']:,} rows, validation over {splits['validation']['rows']:,})\n"
-    )
-    click.echo(_winner(summary["best"]))
-    click.echo(console.splits_table(summary["splits"]))
+    summary = run_tune(request, output)
     for warning in summary["warnings"]:
-        console_.warn(warning)
-    run = console.quoted(summary["run"])
-    click.echo(f"\nThe best weights, the table and pictures are in {run}")
-    click.echo(f"Next: softmaxclf visualize-weights {run}")
+        output.warn(warning)
+    output.answer(summary, _text)
 
 
-def _winner(best: Mapping[str, Any]) -> str:
+def _text(summary: Mapping[str, Any]) -> str:
     from softmaxclf.core.search import axes_of
 
-    how = ", trained again on all training rows" if best["refit"] else ""
-    return f"Best: {console.settings({name: best[name] for name in axes_of(best)})}{how}"
-
-
-def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> str:
-    from softmaxclf.core.search import axes_of
-
+    best = summary["best"]
     axes = axes_of(best)
-    figures = [name for name in cells[0] if name not in {*axes, *SHOWN}]
-    rows = []
-    for cell in cells:
-        chosen = all(cell[name] == best[name] for name in axes)
-        first, *others = [f"{cell[name]:g}" for name in axes]
-        rows.append(
-            [
-                f"{'*' if chosen else ' '} {first}",
-                *others,
-                console.percent(cell["train_accuracy"]),
-                console.percent(cell["validation_accuracy"]),
-                console.interval(cell["validation_interval"]),
-                console.number(cell["validation_loss"]),
-                *(console.figure(cell.get(name)) for name in figures),
-                cell["status"],
-            ]
-        )
-    names = [name.replace("_", " ") for name in axes]
+    how = ", trained again on all training rows" if best["refit"] else ""
+    winner = f"Best: {console.settings({name: best[name] for name in axes})}{how}"
+    told = {**summary, "winner": winner, "table": console.splits_table(summary["splits"])}
+    return f"{_cells_table(summary['cells'], best, axes)}\n{console.fill(RESULT, told)}"
+
+
+def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], axes: Sequence[str]) -> str:
+    """All cells, the best one with a star, and what their solver tells beyond the usual."""
+    more = [name for name in cells[0] if name not in {*axes, *SHOWN}]
+    (first, template), *others = [(name.replace("_", " "), f"{{{name}:g}}") for name in axes]
     columns = [
-        f"  {names[0]}",
-        *names[1:],
-        "train",
-        "validation",
-        "95 % interval",
-        "loss",
-        *figures,
-        "status",
+        (f"  {first}", f"{{mark}} {template}"),
+        *others,
+        *FIGURES,
+        *((name, f"{{{name}:figure}}") for name in more),
+        ("status", "{status}"),
     ]
-    return console.table(columns, rows)
+    marks = ["*" if all(cell[name] == best[name] for name in axes) else " " for cell in cells]
+    items = [{**dict.fromkeys(more), **cell, "mark": mark} for cell, mark in zip(cells, marks, strict=True)]
+    return console.listed(items, columns)
 
 
 def _plan_text(planned: Mapping[str, Any]) -> str:
-    grid = [
-        *(
-            f"{name.replace('_', ' ') + ':':18}{', '.join(f'{value:g}' for value in planned[name])}"
-            for name in planned["axes"]
-        ),
-        f"models:           {planned['cells']:,} cells"
-        + (f" x {planned['folds']} folds" if planned["folds"] else "")
-        + f", {planned['iterations']:,} iterations of {planned['batch_size']:,} rows",
-        f"stacks:           {', '.join(str(width) for width in planned['stacks'])} models wide",
-        f"memory:           {planned['stack_bytes'] / 1e6:,.0f} MB for the widest stack, bound "
-        f"{planned['bound_bytes'] / 1e6:,.0f} MB",
-        f"time:             about {planned['seconds']:,.1f} s of training ({planned['probe']})",
-        f"run folder:       {console.quoted(planned['run'])}",
+    axes = [
+        f"{name.replace('_', ' ') + ':':18}{', '.join(f'{value:g}' for value in planned[name])}"
+        for name in planned["axes"]
     ]
-    return "\n".join(grid)
+    told = {
+        **planned,
+        "repeated": f" x {planned['folds']} folds" if planned["folds"] else "",
+        "widths": ", ".join(map(str, planned["stacks"])),
+        "megabytes": planned["stack_bytes"] / 1e6,
+        "bound": planned["bound_bytes"] / 1e6,
+    }
+    return "\n".join([*axes, console.fill(PLAN, told)])

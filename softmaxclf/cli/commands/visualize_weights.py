@@ -1,6 +1,7 @@
 """softmaxclf visualize-weights."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from softmaxclf.cli import console, options
 
 
 @click.command("visualize-weights")
-@click.argument("model", type=click.Path(path_type=Path))
+@options.model
 @click.option(
     "--view",
     type=click.Choice(["shared", "per-class", "signed", "difference"]),
@@ -27,38 +28,17 @@ from softmaxclf.cli import console, options
     is_flag=True,
     help="Beside each template the training images of highest and of lowest score; needs the data.",
 )
-@click.option(
-    "--data",
-    metavar="SOURCE",
-    help="Data set for --examples. [default: the one that the model was trained on]",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Picture file; its ending names the format. [default: templates.png beside the weights]",
-)
+@options.data("Data set for --examples.")
+@options.out("FILE", "Picture file; its ending names the format. [default: templates.png beside the weights]")
 @click.option("--table", "as_table", is_flag=True, help="Also print each class's weights in numbers.")
 @click.option(
     "--csv",
-    "csv_file",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     metavar="FILE",
     help="Also write all weights as a table, a line per pixel or feature.",
 )
 @options.output
-def visualize_weights(
-    model: Path,
-    view: str,
-    classes: str | None,
-    columns: int | None,
-    examples: bool,
-    data: str | None,
-    out: Path | None,
-    as_table: bool,
-    csv_file: Path | None,
-    **others: Any,
-) -> None:
+def visualize_weights(output: console.Console, model: Path, as_table: bool, **request: Any) -> None:
     """Draw what each class looks for: its weights as an image, or its largest weights as bars.
 
     MODEL is a run folder or a weights.npz.
@@ -69,43 +49,27 @@ def visualize_weights(
     """
     from softmaxclf.workflows.models.visualize import visualize
 
-    if data is not None and not examples:
+    if request["source"] is not None and not request["examples"]:
         raise click.UsageError("--data is for --examples; add it, or leave both out")
-    result = visualize(
-        model,
-        console.console_of(others),
-        view=view,
-        classes=classes,
-        columns=columns,
-        examples=examples,
-        source=data,
-        out=out,
-        csv=csv_file,
-    )
-    if others["as_json"]:
-        console.print_json(result)
-        return
-    if as_table:
-        click.echo(f"{_table(result['classes'])}\n")
-    for name in ("picture", "csv"):
-        if name in result:
-            click.echo(f"Wrote {console.quoted(result[name])}")
+    result = visualize(model, output, **request)
+    output.answer(result, partial(_text, as_table))
+
+
+def _text(as_table: bool, result: Mapping[str, Any]) -> str:
+    wrote = [f"Wrote {console.quoted(result[name])}" for name in ("picture", "csv") if name in result]
+    return "\n".join([*([f"{_table(result['classes'])}\n"] if as_table else []), *wrote])
 
 
 def _table(classes: Sequence[Mapping[str, Any]]) -> str:
-    rows = [
-        [
-            each["class"],
-            *(f"{each[name]:.4g}" for name in ("least", "greatest", "norm", "bias")),
-            f"{each['strongest']['weight']:.4g}",
-            _place(each["strongest"]),
-        ]
-        for each in classes
+    pixels = "channel" in classes[0]["strongest"]
+    pixel = "channel {strongest[channel]}, row {strongest[row]}, column {strongest[column]}"
+    columns = [
+        ("class", "{class}"),
+        ("least weight", "{least:.4g}"),
+        ("greatest", "{greatest:.4g}"),
+        ("norm", "{norm:.4g}"),
+        ("bias", "{bias:.4g}"),
+        ("strongest", "{strongest[weight]:.4g}"),
+        ("at", pixel if pixels else "feature {strongest[feature]}"),
     ]
-    return console.table(["class", "least weight", "greatest", "norm", "bias", "strongest", "at"], rows)
-
-
-def _place(strongest: Mapping[str, int]) -> str:
-    if "channel" not in strongest:
-        return f"feature {strongest['feature']}"
-    return f"channel {strongest['channel']}, row {strongest['row']}, column {strongest['column']}"
+    return console.listed(classes, columns)

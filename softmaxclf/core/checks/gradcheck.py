@@ -1,15 +1,16 @@
-"""Is a gradient right? Analytic derivatives against numeric differences.
+"""Is a gradient right? Analytic derivatives against numeric differences, along lines through W.
 
-The numeric derivative along a line is the central difference (f(w + h) - f(w - h)) / 2h: its error is about
-h^2 f'''/6 from curvature plus eps |f| / h from rounding, so h should shrink as the features grow
+The numeric derivative along a unit direction u is the central difference (f(W + h u) - f(W - h u)) / 2h: its error
+is about h^2 f'''/6 from curvature plus eps |f| / h from rounding, so h should shrink as the features grow
 (`suitable_step`). Work in float64: in float32 the rounding alone hides an error of 0.1 %.
 
-Two values agree when |a - n| / max(|a|, |n|, floor) is small. The floor, stated in each result, is the size
-below which rounding of f alone could exceed the tolerance, so nothing that can be resolved is excused.
+Two values agree when |a - n| / max(|a|, |n|, floor) is small. The floor is the size below which rounding of f alone
+could exceed the tolerance, so nothing that can be resolved is excused; and, as a direction may be nearly level by
+chance, at least the typical size of gradient . u, the root mean square of the gradient where u is not zero.
 
 Kinks: across a bend of the hinge the difference quotient mixes two slopes and proves nothing. Pass
 `kinks`, a function W -> values that change sign where f bends (hinge_margins); lines that cross one within
-+-h are skipped and counted.
++-h are left out and counted.
 Source: CS231n notes, "Gradient checks".
 """
 
@@ -19,58 +20,50 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[Any]
+from softmaxclf.core.losses.loss import Array
+
 Objective = Callable[[Array], float]
-Kinks = Callable[[Array], Array]
+Line = tuple[str, Array]  # its name and its unit direction, of the shape of W
 
 STEP = 1e-5
 TOLERANCE = 1e-6
-_ROUNDINGS = 8  # evaluating f is taken to be good to this many units in its last place
+COORDINATES, DIRECTIONS = 300, 10
+ROUNDING = 8 * float(np.finfo(np.float64).eps)  # relative: to this, evaluating f is taken to be good
 
 
 @dataclass(frozen=True)
-class GradientCheck:
-    """What a comparison found.
+class Check:
+    """What was looked at, what was expected, what was found, and whether they agree.
 
-    worst: where the relative error is largest, the coordinate's index into W or (number of the direction,);
-    None if nothing was checked. analytic, numeric: the two derivatives there, NaN if nothing was checked.
-    checked, skipped: how many coordinates or directions were compared, and how many had a kink within +-h.
-    kinks: the places, as indices into what `kinks` returns, that made lines be skipped; each once, sorted.
+    value: the figure that decides. kinks: the places, as indices into what `kinks` returns ((row, class) for the
+    hinge), at which lines were left out; each once, sorted. times: of a comparison of two implementations.
     """
 
-    max_relative_error: float
-    worst: tuple[int, ...] | None
-    analytic: float
-    numeric: float
-    checked: int
-    skipped: int
-    floor: float
-    tolerance: float
+    group: str
+    name: str
+    expected: str
+    found: str
+    value: float
+    passed: bool
     kinks: tuple[tuple[int, ...], ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        """Whether something was checked and every relative error is within the tolerance; NaN is not."""
-        return self.checked > 0 and self.max_relative_error <= self.tolerance
+    times: dict[str, Any] | None = None
 
 
-def relative_error(a: ArrayLike, b: ArrayLike, floor: float) -> Array:
-    """|a - b| / max(|a|, |b|, floor), element by element, >= 0. Raises ValueError unless floor > 0."""
-    if not floor > 0:
-        raise ValueError(f"floor: expected a number above 0, got {floor}")
-    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    size = np.maximum(np.maximum(np.abs(first), np.abs(second)), floor)
+def relative_error(found: ArrayLike, expected: ArrayLike, floor: float = 0.0) -> float:
+    """max |found - expected|, relative to max |expected| or to `floor`; infinite where a value is not finite."""
     with np.errstate(invalid="ignore"):
-        error: Array = np.abs(first - second) / size  # NaN where a value is NaN or infinite
-    return error
+        apart = float(np.abs(np.subtract(found, expected)).max())
+    size = max(float(np.abs(expected).max()), floor)
+    if not (math.isfinite(apart) and math.isfinite(size)):
+        return math.inf
+    return apart / size if size > 0 else apart
 
 
 def rounding(value: float) -> float:
     """By how much a loss of this size may be off in float64; smaller and infinite ones count as 1."""
-    size = abs(value) if math.isfinite(value) else 1.0
-    return _ROUNDINGS * float(np.finfo(np.float64).eps) * max(1.0, size)
+    return ROUNDING * max(1.0, abs(value) if math.isfinite(value) else 1.0)
 
 
 def suitable_step(X: ArrayLike) -> float:
@@ -79,152 +72,74 @@ def suitable_step(X: ArrayLike) -> float:
     return STEP / size if size > 0 else STEP
 
 
-def numeric_gradient(
-    f: Objective, W: ArrayLike, h: float = STEP, coordinates: ArrayLike | None = None
-) -> Array:
-    """Central differences of f at W, float64, shaped like W; or (n,) at n flat indices `coordinates`.
-
-    Two evaluations each. f may read the array that it is given, not change it.
-    Raises ValueError unless h > 0.
-    """
-    weights = _weights(W, h)
-    places = np.arange(weights.size) if coordinates is None else np.asarray(coordinates)
-    slopes = np.array([_numeric_slope(f, *_along_axis(weights, int(place), h)) for place in places])
-    return slopes.reshape(weights.shape) if coordinates is None else slopes
+def axes(part: Array, seed: int = 0) -> Iterator[Line]:
+    """Lines along single coordinates of W where `part`, bool, is True: all of them or COORDINATES drawn ones."""
+    places = np.argwhere(part)
+    count = min(len(places), COORDINATES)
+    for place in np.sort(np.random.default_rng(seed).choice(len(places), count, replace=False)):
+        direction = np.zeros(part.shape)
+        direction[tuple(places[place])] = 1
+        yield f"W{places[place].tolist()}", direction
 
 
-def check_elementwise(
-    f: Objective,
-    gradient: ArrayLike,
-    W: ArrayLike,
-    *,
-    count: int | None = None,
-    seed: int = 0,
-    h: float = STEP,
-    tolerance: float = TOLERANCE,
-    kinks: Kinks | None = None,
-) -> GradientCheck:
-    """Compare `gradient`, shaped like W, with numeric derivatives at `count` drawn coordinates (None: all).
-
-    Raises ValueError when shapes differ, h is not positive or count is below 1.
-    """
-    weights, analytic = _pair(W, gradient, h, count)
-    places = np.arange(weights.size)
-    if count is not None and count < weights.size:
-        places = np.sort(np.random.default_rng(seed).choice(weights.size, count, replace=False))
-    lines = (
-        _Line(_index(place, weights), float(analytic.flat[place]), *_along_axis(weights, place, h))
-        for place in places.tolist()
-    )
-    return _compare(f, lines, _noise_floor(f, weights, h, tolerance), tolerance, kinks)
-
-
-def check_directions(
-    f: Objective,
-    gradient: ArrayLike,
-    W: ArrayLike,
-    *,
-    count: int = 10,
-    seed: int = 0,
-    h: float = STEP,
-    tolerance: float = TOLERANCE,
-    kinks: Kinks | None = None,
-) -> GradientCheck:
-    """Compare gradient . u with the derivative of f along `count` random unit directions u.
-
-    All of W for two evaluations per direction. The floor is here at least ||gradient|| / sqrt(size of W), the
-    typical size of gradient . u, since a direction may be nearly level by chance.
-    Raises ValueError as check_elementwise does.
-    """
-    weights, analytic = _pair(W, gradient, h, count)
-    typical = float(np.linalg.norm(analytic)) / math.sqrt(weights.size)
-    floor = max(_noise_floor(f, weights, h, tolerance), typical)
-    return _compare(f, _random_lines(weights, analytic, count, seed, h), floor, tolerance, kinks)
-
-
-@dataclass(frozen=True)
-class _Line:
-    """A line through W: name, analytic slope along it, W one step on and one back, and their distance."""
-
-    name: tuple[int, ...]
-    slope: float
-    forward: Array
-    back: Array
-    distance: float
-
-
-def _along_axis(weights: Array, place: int, h: float) -> tuple[Array, Array, float]:
-    """(forward, back, distance); the distance is not quite 2h, since w + h and w - h are rounded."""
-    forward, back = weights.copy(), weights.copy()
-    forward.flat[place] += h
-    back.flat[place] -= h
-    return forward, back, float(forward.flat[place] - back.flat[place])
-
-
-def _random_lines(weights: Array, analytic: Array, count: int, seed: int, h: float) -> Iterator[_Line]:
+def random_directions(part: Array, seed: int = 0) -> Iterator[Line]:
+    """DIRECTIONS random lines through where `part` is True, all of it for two evaluations each."""
     generator = np.random.default_rng(seed)
-    for number in range(count):
-        direction = generator.standard_normal(weights.shape)
-        direction /= np.linalg.norm(direction)
-        slope = float(np.sum(analytic * direction))
-        yield _Line((number,), slope, weights + h * direction, weights - h * direction, 2 * h)
+    for number in range(DIRECTIONS):
+        direction = generator.standard_normal(part.shape) * part
+        yield f"direction {number}", direction / np.linalg.norm(direction)
 
 
-def _compare(
-    f: Objective, lines: Iterable[_Line], floor: float, tolerance: float, kinks: Kinks | None
-) -> GradientCheck:
-    worst: tuple[float, tuple[int, ...] | None, float, float] = (0.0, None, math.nan, math.nan)
-    checked = skipped = 0
-    crossed: set[tuple[int, ...]] = set()
-    for line in lines:
-        met = _crossed(line, kinks)
+def numeric_slope(f: Objective, W: Array, direction: Array, h: float = STEP) -> float:
+    """The derivative of f at W along `direction`, by a central difference. f must not change what it is given."""
+    return (float(f(W + h * direction)) - float(f(W - h * direction))) / (2 * h)
+
+
+def check_gradient(
+    f: Objective,
+    gradient: Array,
+    W: Array,
+    lines: Iterable[Line],
+    *,
+    h: float = STEP,
+    kinks: Callable[[Array], Array] | None = None,
+    group: str = "",
+    name: str = "gradient",
+) -> Check:
+    """Whether `gradient`, of the shape of W (float64), has the slopes of f along all `lines` (`axes`, ...).
+
+    value is the largest relative error; `found` names its line. Where a kink lies on every line, nothing passes.
+    """
+    noise = rounding(float(f(W))) / h / TOLERANCE
+    compared: list[tuple[float, str, str]] = []
+    left_out, crossed = 0, set()
+    for line, direction in lines:
+        met = [] if kinks is None else _sign_changes(kinks(W + h * direction), kinks(W - h * direction))
         if met:
-            skipped += 1
+            left_out += 1
             crossed.update(met)
             continue
-        checked += 1
-        numeric = _numeric_slope(f, line.forward, line.back, line.distance)
-        error = float(relative_error(line.slope, numeric, floor))
-        if worst[1] is None or not error <= worst[0]:  # a NaN is worse than anything
-            worst = (error, line.name, line.slope, numeric)
-        if math.isnan(error):
-            break
-    return GradientCheck(*worst, checked, skipped, floor, tolerance, tuple(sorted(crossed)))
+        slope, typical = _analytic_slope(gradient, direction)
+        numeric = numeric_slope(f, W, direction, h)
+        error = relative_error(slope, numeric, max(noise, typical))
+        compared.append((error, line, f"analytic {slope:.6g}, numeric {numeric:.6g}"))
+    error, line, both = max(compared, default=(0.0, "", ""))
+    found = f"{error:.1e} at {line}, {len(compared)} checked"
+    if left_out:
+        found += f", {left_out} left out at kinks"
+    passed = bool(compared) and error <= TOLERANCE
+    if not passed:
+        found = f"{found}; {both}" if compared else f"nothing could be checked: kinks at all {left_out}"
+    expected = f"relative error <= {TOLERANCE:g}"
+    return Check(group, name, expected, found, error, passed, tuple(sorted(crossed)))
 
 
-def _crossed(line: _Line, kinks: Kinks | None) -> list[tuple[int, ...]]:
-    """Where `kinks` changes sign between the two ends of a line."""
-    if kinks is None:
-        return []
-    changes = np.sign(kinks(line.forward)) != np.sign(kinks(line.back))
-    return [tuple(int(i) for i in place) for place in np.argwhere(changes)]
+def _analytic_slope(gradient: Array, direction: Array) -> tuple[float, float]:
+    """(gradient . direction, its typical size for a direction through the same coordinates)."""
+    part = direction != 0
+    slopes = gradient[part]
+    return float(slopes @ direction[part]), float(np.sqrt(np.mean(np.square(slopes))))
 
 
-def _numeric_slope(f: Objective, forward: Array, back: Array, distance: float) -> float:
-    return (float(f(forward)) - float(f(back))) / distance
-
-
-def _noise_floor(f: Objective, weights: Array, h: float, tolerance: float) -> float:
-    """The slope of which rounding of f, over a distance h, makes a share of `tolerance`."""
-    return rounding(float(f(weights))) / h / tolerance
-
-
-def _index(place: int, weights: Array) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(place, weights.shape))
-
-
-def _weights(W: ArrayLike, h: float) -> Array:
-    if not h > 0:
-        raise ValueError(f"h: expected a step above 0, got {h}")
-    return np.array(W, np.float64)
-
-
-def _pair(W: ArrayLike, gradient: ArrayLike, h: float, count: int | None) -> tuple[Array, Array]:
-    weights, analytic = _weights(W, h), np.asarray(gradient, np.float64)
-    if weights.shape != analytic.shape or weights.size == 0:
-        raise ValueError(
-            f"gradient: expected the shape {weights.shape} of W, not empty, got {analytic.shape}"
-        )
-    if count is not None and count < 1:
-        raise ValueError(f"count: expected at least 1, got {count}")
-    return weights, analytic
+def _sign_changes(ahead: Array, behind: Array) -> list[tuple[int, ...]]:
+    return [tuple(place) for place in np.argwhere(np.sign(ahead) != np.sign(behind)).tolist()]

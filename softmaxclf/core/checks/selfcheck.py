@@ -1,6 +1,6 @@
 """Every formula of the program against an independent route to the same number, on given rows.
 
-    numeric   the analytic gradient of each parameter block against differences of the loss
+    numeric   the analytic gradient of each parameter block against differences of the loss (gradcheck.py)
     loops     vectorized against naive loss and gradient, with the time of each
     sanity    what courses teach to look at before training (sanity.py)
     engine    one step of the stacked engine against the loops' gradient (stepcheck.py)
@@ -10,37 +10,33 @@ column of ones are regularized like the rest.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from statistics import median
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from softmaxclf.core.checks import sanity
 from softmaxclf.core.checks.gradcheck import (
     STEP,
-    GradientCheck,
-    check_directions,
-    check_elementwise,
+    Check,
+    Line,
+    axes,
+    check_gradient,
+    random_directions,
+    relative_error,
     suitable_step,
 )
 from softmaxclf.core.checks.reference import hinge_loss_naive, softmax_loss_naive
 from softmaxclf.core.losses import LOSSES
-from softmaxclf.core.losses.loss import LossFunction
+from softmaxclf.core.losses.loss import Array, LossFunction
 from softmaxclf.core.losses.softmax import BiasedLoss, with_bias
 
-Array = NDArray[Any]
 NAIVE: Mapping[str, LossFunction] = {"softmax": softmax_loss_naive, "hinge": hinge_loss_naive}
 
 EXACT = 1e-9  # relative: two routes to the same sums in float64
-SMALL_ROWS, SMALL_FEATURES, SMALL_COORDINATES = 20, 12, 300
-DIRECTIONS = 10
-SANITY_ROWS = 500
+SMALL_ROWS, SMALL_FEATURES = 20, 12
 REPEATS = 5  # of the quick loss; the median of its times is told
-FIRST_STEP = 1e-3  # of the weights' size: what the first step should be
 
 # name, rows of W with the bias as its last one, whether the bias is regularized
 BLOCKS = (
@@ -48,22 +44,6 @@ BLOCKS = (
     ("bias b", slice(-1, None), False),
     ("W with a column of ones", slice(None), True),
 )
-
-
-@dataclass(frozen=True)
-class Check:
-    """What was looked at, what was expected, what was found, and whether they agree.
-
-    value: the figure that decides. kinks: (row, class) pairs at which the hinge bends, where lines were left out.
-    """
-
-    group: str
-    name: str
-    expected: str
-    found: str
-    value: float
-    passed: bool
-    kinks: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,14 +61,9 @@ class Subject:
     objective: BiasedLoss
     seed: int
 
-    @property
-    def classical(self) -> LossFunction:
+    def classical(self, W: Array, X: Array, y: Array, reg: float) -> tuple[float, Array]:
         """The objective with the classic signature: all of W is regularized."""
-        return lambda W, X, y, reg: self.objective(W, X, y, reg, True)
-
-    def at(self, W: Array, regularize_bias: bool) -> tuple[float, Array]:
-        """(loss, dW) at W (D + 1, K)."""
-        return self.objective(W, self.X, self.y, self.regularization, regularize_bias)
+        return self.objective(W, X, y, reg, True)
 
 
 def make_subject(
@@ -100,14 +75,13 @@ def make_subject(
     neither hides an error of the other. objective: default the vectorized loss of that name.
     """
     rows, D = features.shape
-    generator = np.random.default_rng(seed)
-    W = generator.standard_normal((D + 1, K))
+    W = np.random.default_rng(seed).standard_normal((D + 1, K))
     W *= suitable_step(features) / STEP / np.sqrt(D)  # 1 / (root mean square of the features * sqrt D)
     X = np.hstack([features, np.ones((rows, 1))])
-    slope = float(np.linalg.norm(LOSSES.load(loss).vectorized(W, X, y, 0.0)[1][:-1]))
-    balanced = slope / float(np.linalg.norm(W[:-1]))
-    regularization = float(f"{balanced:.0e}") if balanced > 0 else 1.0
-    return Subject(X, y, W, regularization, loss, objective or with_bias(LOSSES.load(loss).vectorized), seed)
+    vectorized = LOSSES.load(loss).vectorized
+    slope = float(np.linalg.norm(vectorized(W, X, y, 0.0)[1][:-1]))
+    regularization = float(f"{slope / float(np.linalg.norm(W[:-1])):.0e}") or 1.0
+    return Subject(X, y, W, regularization, loss, objective or with_bias(vectorized), seed)
 
 
 def small_subject(subject: Subject) -> Subject:
@@ -117,134 +91,76 @@ def small_subject(subject: Subject) -> Subject:
     columns = varied if len(varied) else np.arange(features.shape[1])
     count = min(SMALL_FEATURES, len(columns))
     chosen = np.sort(np.random.default_rng(subject.seed).choice(columns, count, replace=False))
-    return make_subject(
-        features[:, chosen],
-        y,
-        subject.W.shape[1],
-        loss=subject.loss,
-        seed=subject.seed,
-        objective=subject.objective,
-    )
+    K, loss, objective = subject.W.shape[1], subject.loss, subject.objective
+    return make_subject(features[:, chosen], y, K, loss=loss, seed=subject.seed, objective=objective)
 
 
 def elementwise_checks(subject: Subject) -> list[Check]:
-    """The gradient of every block, coordinate by coordinate; for a small subject."""
-    compare = partial(check_elementwise, count=SMALL_COORDINATES)
-    size = f"{len(subject.X)} rows, {subject.X.shape[1] - 1} features"
-    return [_numeric_check(subject, block, compare, f"element by element, {size}") for block in BLOCKS]
+    """The gradient of every block of the small subject, coordinate by coordinate."""
+    return _numeric_checks(small_subject(subject), "element by element", axes)
 
 
 def direction_checks(subject: Subject) -> list[Check]:
     """The gradient of every block, all of its coordinates at once, along random directions."""
-    compare = partial(check_directions, count=DIRECTIONS)
-    size = f"{len(subject.X)} rows, {subject.X.shape[1] - 1:,} features"
-    return [_numeric_check(subject, block, compare, f"random directions, {size}") for block in BLOCKS]
+    return _numeric_checks(subject, "random directions", random_directions)
 
 
-def _numeric_check(
-    subject: Subject,
-    block: tuple[str, slice, bool],
-    compare: Callable[..., GradientCheck],
-    group: str,
-) -> Check:
-    name, part, trick = block
-
-    def whole(piece: Array) -> Array:
-        W = subject.W.copy()
-        W[part] = piece
-        return W
-
-    def margins(piece: Array) -> Array:
-        assert bends is not None
-        places: Array = bends(subject.X @ whole(piece), subject.y)
-        return places
-
+def _numeric_checks(subject: Subject, how: str, lines: Callable[[Array, int], Iterable[Line]]) -> list[Check]:
+    X, y, W = subject.X, subject.y, subject.W
     bends = LOSSES.load(subject.loss).kinks
 
-    result = compare(
-        lambda piece: subject.at(whole(piece), trick)[0],
-        subject.at(subject.W, trick)[1][part],
-        subject.W[part],
-        seed=subject.seed,
-        h=suitable_step(subject.X[:, part]),
-        kinks=None if bends is None else margins,
-    )
-    found = _numeric_found(result, name, elements=compare.func is check_elementwise)  # type: ignore[attr-defined]
-    expected = f"relative error <= {result.tolerance:g}"
-    return Check(group, name, expected, found, result.max_relative_error, result.passed, result.kinks)
+    def check(name: str, rows: slice, regularize_bias: bool) -> Check:
+        def objective(V: Array) -> tuple[float, Array]:
+            return subject.objective(V, X, y, subject.regularization, regularize_bias)
+
+        part = np.zeros(W.shape, bool)
+        part[rows] = True
+        return check_gradient(
+            lambda V: objective(V)[0],
+            objective(W)[1],
+            W,
+            lines(part, subject.seed),
+            h=suitable_step(X[:, rows]),
+            kinks=None if bends is None else lambda V: bends(X @ V, y),
+            group=f"{how}, {len(X)} rows, {X.shape[1] - 1:,} features",
+            name=name,
+        )
+
+    return [check(*block) for block in BLOCKS]
 
 
-def _numeric_found(result: GradientCheck, block: str, *, elements: bool) -> str:
-    if result.worst is None:
-        return f"nothing could be checked: kinks at all {result.skipped}"
-    letter = "b" if block == BLOCKS[1][0] else "W"
-    index = result.worst[-1:] if letter == "b" else result.worst
-    place = f"{letter}[{', '.join(map(str, index))}]" if elements else f"direction {result.worst[0]}"
-    text = f"{result.max_relative_error:.1e} at {place}, {result.checked} checked"
-    if result.skipped:
-        text += f", {result.skipped} left out at kinks"
-    if not result.passed:
-        text += f"; analytic {result.analytic:.6g}, numeric {result.numeric:.6g}"
-    return text
-
-
-def loop_check(subject: Subject, loss: str) -> tuple[Check, dict[str, Any]]:
-    """(vectorized against naive, {"loss", "naive_seconds", "vectorized_seconds", "ratio"}) of that loss.
+def loop_checks(subject: Subject) -> list[Check]:
+    """Vectorized against naive, for every loss, with the times of both.
 
     All of W is regularized, as in the classic functions. For the subject's own loss its objective is taken.
     """
+    return [_loop_check(subject, loss) for loss in LOSSES]
+
+
+def _loop_check(subject: Subject, loss: str) -> Check:
     vectorized = subject.classical if loss == subject.loss else LOSSES.load(loss).vectorized
     arguments = subject.W, subject.X, subject.y, subject.regularization
-    (naive_loss, naive_dW), naive_seconds = _timed(NAIVE[loss], arguments)
-    runs = [_timed(vectorized, arguments) for _ in range(REPEATS)]
+    (naive_loss, naive_dW), naive_seconds = _timed(NAIVE[loss], *arguments)
+    runs = [_timed(vectorized, *arguments) for _ in range(REPEATS)]
     (value, dW), seconds = runs[0][0], median(took for _, took in runs)
-    error = max(difference(np.array(value), np.array(naive_loss)), difference(dW, naive_dW))
-    check = Check(
-        "naive loops against vectorized",
-        f"{loss} loss and gradient",
-        f"equal within {EXACT:g}",
-        f"{error:.1e}",
-        error,
-        bool(error <= EXACT),
-    )
-    times = {"loss": loss, "naive_seconds": naive_seconds, "vectorized_seconds": seconds}
-    return check, {**times, "ratio": naive_seconds / max(seconds, 1e-9)}
+    error = max(relative_error(value, naive_loss), relative_error(dW, naive_dW))
+    times = {
+        "loss": loss,
+        "naive_seconds": naive_seconds,
+        "vectorized_seconds": seconds,
+        "ratio": naive_seconds / max(seconds, 1e-9),
+    }
+    return exact_check("naive loops against vectorized", f"{loss} loss and gradient", "equal", error, times)
 
 
-def sanity_checks(subject: Subject) -> list[Check]:
-    """The checks of sanity.py on the first rows.
-
-    The first step is taken at the learning rate that, by the gradient of the naive loops, moves the weights by
-    FIRST_STEP of their size.
-    """
-    X, y, W = subject.X[:SANITY_ROWS], subject.y[:SANITY_ROWS], subject.W
-    loss, reg, K = subject.classical, subject.regularization, W.shape[1]
-    slope = float(np.linalg.norm(NAIVE[subject.loss](W, X, y, reg)[1]))
-    rate = FIRST_STEP * float(np.linalg.norm(W)) / slope
-    results: Sequence[tuple[sanity.SanityCheck, str]] = (
-        (sanity.check_loss_at_zero(loss, X, y, K, subject.loss), ""),
-        (sanity.check_regularization(loss, W, X, y, reg, 2 * reg), ""),
-        (sanity.check_overfit(loss, X[:, :-1], y, K), ""),
-        (sanity.check_update_ratio(loss, W, X, y, reg, rate), f" at rate {rate:.2g}"),
-    )
-    return [
-        Check("sanity", each.name, each.expected, f"{each.found:.6g}{told}", each.found, each.passed)
-        for each, told in results
-    ]
+def exact_check(
+    group: str, name: str, expected: str, error: float, times: dict[str, Any] | None = None
+) -> Check:
+    """Two routes that differ by the relative `error` should differ by EXACT at most."""
+    found, passed = f"{error:.1e}", bool(error <= EXACT)
+    return Check(group, name, f"{expected} within {EXACT:g}", found, error, passed, times=times)
 
 
-def difference(found: Array, expected: Array, floor: float = 0.0) -> float:
-    """The largest difference, relative to the largest expected value or `floor`; infinite where one is not finite."""
-    size = max(float(np.abs(expected).max(initial=0.0)), floor)
-    apart = float(np.abs(found - expected).max(initial=0.0))
-    if not np.isfinite(apart) or not np.isfinite(size):
-        return float("inf")
-    return apart / size if size > 0 else apart
-
-
-def _timed(
-    loss: LossFunction, arguments: tuple[Array, Array, Array, float]
-) -> tuple[tuple[float, Array], float]:
+def _timed(loss: LossFunction, *arguments: Any) -> tuple[tuple[float, Array], float]:
     begun = time.perf_counter()
-    result = loss(*arguments)
-    return result, time.perf_counter() - begun
+    return loss(*arguments), time.perf_counter() - begun

@@ -5,14 +5,14 @@ computes in full: neither knows any of the engine's ways of saving work.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from softmaxclf.core.checks import sanity
-from softmaxclf.core.checks.selfcheck import EXACT, NAIVE, Check, Subject, difference, make_subject
+from softmaxclf.core.checks.gradcheck import ROUNDING, Check, relative_error
+from softmaxclf.core.checks.sanity import largest_rate
+from softmaxclf.core.checks.selfcheck import EXACT, NAIVE, Subject, exact_check, make_subject
 from softmaxclf.core.images import ImageShape
+from softmaxclf.core.losses.loss import Array
 from softmaxclf.core.losses.softmax import with_bias
 from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.solvers.sgd.solver import SGD
@@ -21,9 +21,7 @@ from softmaxclf.core.stages import STAGES
 from softmaxclf.core.stages.fitting import FittingRows, fit_stages
 from softmaxclf.core.stages.stage import Preprocessing
 
-Array = NDArray[Any]
 ENGINE_ROWS = 40
-ROUNDING = 8 * float(np.finfo(np.float64).eps)  # of a weight, from which a step is told as a difference
 # name, stages, bias trick
 ENGINE_CASES = (
     ("raw rows", (), False),
@@ -53,10 +51,7 @@ def engine_checks(
         # The engine's weights sum to zero over the classes, see SGDState.
         start = replace(drawn, W=drawn.W - drawn.W.mean(axis=1, keepdims=True))
         error = _step_error(start, rows, fitted, trick)
-        expected = f"-rate * gradient, within {EXACT:g}"
-        checks.append(
-            Check("one step of the engine", name, expected, f"{error:.1e}", error, bool(error <= EXACT))
-        )
+        checks.append(exact_check("one step of the engine", name, "-rate * gradient,", error))
     return checks
 
 
@@ -65,22 +60,19 @@ def _step_error(start: Subject, rows: Array, preprocessing: Preprocessing, regul
 
     Relative to no less than the step in which the rounding of the weights themselves makes a share of EXACT.
     """
-    rate = sanity.largest_rate(start.X)
-    values = {
-        "learning_rate": np.array([rate, rate / 3]),
-        "regularization": start.regularization * np.array([0.0, 1.0]),
-    }
-    cells = Cells(values, np.full(2, -1), np.arange(2))
+    rate = largest_rate(start.X)
+    rates, strengths = np.array([rate, rate / 3]), start.regularization * np.array([0.0, 1.0])
+    cells = Cells({"learning_rate": rates, "regularization": strengths}, np.full(2, -1), np.arange(2))
     after = _engine_step(start, rows, preprocessing, cells, regularize_bias)
-    reference = with_bias(NAIVE[start.loss])
     errors = []
-    for cell, (learning_rate, strength) in enumerate(zip(*values.values(), strict=True)):
-        expected = -learning_rate * reference(start.W, start.X, start.y, float(strength), regularize_bias)[1]
-        step = after[cell] - start.W
+    for W, learning_rate, strength in zip(after, rates, strengths, strict=True):
+        gradient = with_bias(NAIVE[start.loss])(start.W, start.X, start.y, float(strength), regularize_bias)[
+            1
+        ]
         # weights and bias have different units, so each block is compared with its own size
-        for part in (slice(None, -1), slice(-1, None)):
+        for part in (slice(None, -1), -1):
             floor = ROUNDING * float(np.abs(start.W[part]).max()) / EXACT
-            errors.append(difference(step[part], expected[part], floor))
+            errors.append(relative_error((W - start.W)[part], -learning_rate * gradient[part], floor))
     return max(errors)
 
 

@@ -62,19 +62,6 @@ def log_softmax(scores: ArrayLike, axis: int = -1) -> Array:
     return shifted
 
 
-def logsumexp(scores: ArrayLike, axis: int = -1) -> Array:
-    """log sum_j exp(s_j) along `axis`, which is removed: -inf if all are -inf, +inf if one is +inf.
-
-    Raises ValueError as softmax does.
-    """
-    values = as_scores(scores, axis)
-    with np.errstate(all="ignore"):
-        logs = np.log(np.exp(_shifted(values, axis)).sum(axis=axis))
-        highest = values.max(axis=axis)
-        total: Array = np.where(np.isfinite(highest), highest + logs, highest)[()]
-    return total
-
-
 def cross_entropy(scores: ArrayLike, y: ArrayLike) -> Any:
     """-log p_y of each row, in nats: (N,) for scores (N, K) and y (N,); a float for scores (K,) and one y.
 

@@ -94,10 +94,10 @@ class FittingRows:
 
     def moments(self, reading: Sequence[Reads]) -> list[tuple[Array, Array]]:
         """(mean (D',), deviation (D',)) of the rows as they are read, outside each fold, or of all."""
-        key = tuple(reading)
+        key = (tuple(reading), self.squares)
         if key not in self.outside:
             found = self.gathered
-            if found is None or found.reading != key or found.squares < self.squares:
+            if found is None or found.reading != key[0] or found.squares < self.squares:
                 found = Moments(self.X, self.rows, self.groups, reading, squares=self.squares)
                 found.read_all(self.rows)
             self.outside[key] = found.outside()

@@ -1,17 +1,17 @@
 """`softmaxclf explain`: every step from scores to probabilities, losses and derivatives, as numbers to look at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmaxclf.config.values import nearest
 from softmaxclf.config.yaml_reader import shown
 from softmaxclf.core.losses.hinge import hinge, hinge_margins, hinge_score_gradient
+from softmaxclf.core.losses.loss import Array
 from softmaxclf.core.losses.softmax import (
     cross_entropy,
     entropy,
@@ -27,7 +27,6 @@ from softmaxclf.errors import ConfigError
 from softmaxclf.model_file import load_model
 from softmaxclf.workflows.output import refuse_no_picture
 
-Array = NDArray[Any]
 LARGEST = 1e100  # of a score or a factor: sums and products of two are finite
 GREY_OR_COLOUR = (1, 3)
 
@@ -50,38 +49,27 @@ class ExplainRequest:
     out: Path | None = None
 
 
-@dataclass(frozen=True)
-class Scores:
-    """values (K,), float64; names [K]; source: what a reader should know of where they come from."""
-
-    values: Array
-    names: tuple[str, ...]
-    source: Mapping[str, Any]
-
-
 def explain(request: ExplainRequest) -> dict[str, Any]:
     """The arithmetic of a request as one JSON-able document; its picture is written when asked for.
 
+    Without a label, what needs one (the losses and the gradient) is null.
     Raises ConfigError for wrong scores, names, label or numbers, DataError and ModelError for the files.
     """
     _check_numbers(request)
-    scores = _scores_of(request)
-    label = None if request.label is None else find_label(request.label, scores.names)
-    result = explain_scores(
-        scores.values, scores.names, label, constant=request.constant, factor=request.factor
-    )
+    values, names, source = _scores_of(request)
+    label = None if request.label is None else find_label(request.label, names)
     if request.out is not None:
-        _draw(request.out, scores, label)
-    return {**scores.source, **result, "picture": None if request.out is None else str(request.out)}
+        _draw(request.out, values, names, label)
+    return {
+        **source,
+        **_arithmetic(values, names, label, request.constant, request.factor),
+        "picture": None if request.out is None else str(request.out),
+    }
 
 
-def explain_scores(
-    values: Array, names: Sequence[str], label: int | None, *, constant: float, factor: float
+def _arithmetic(
+    values: Array, names: Sequence[str], label: int | None, constant: float, factor: float
 ) -> dict[str, Any]:
-    """The document of scores `values` (K,), finite float64, of classes `names` [K], with the `label` or without.
-
-    Without a label, what needs one (the losses and the gradient) is null.
-    """
     ties = np.flatnonzero(tied_maxima(values)).tolist()
     return {
         "classes": _class_facts(values, names, label),
@@ -94,8 +82,17 @@ def explain_scores(
         "cross_entropy": None if label is None else cross_entropy(values, label),
         "hinge": None if label is None else hinge(values, label),
         "jacobian": softmax_jacobian(values).tolist(),
-        "adding": _adding(values, constant),
-        "scaling": _scaling(values, factor, label),
+        "adding": {
+            "constant": constant,
+            **_changed(values + constant),
+            # nothing, beyond the rounding of the sums
+            "largest_change": float(np.abs(softmax(values + constant) - softmax(values)).max()),
+        },
+        "scaling": {
+            "factor": factor,
+            **_changed(values * factor),
+            "cross_entropy": None if label is None else cross_entropy(values * factor, label),
+        },
     }
 
 
@@ -123,28 +120,10 @@ def _softness(values: Array) -> dict[str, float]:
     return {"entropy": found, "effective_classes": exp(found)}
 
 
-def _adding(values: Array, constant: float) -> dict[str, Any]:
-    """What adding a constant to every score does: nothing, beyond the rounding of the sums."""
-    before, after = softmax(values), softmax(values + constant)
-    return {
-        "constant": constant,
-        "scores": (values + constant).tolist(),
-        "probabilities": after.tolist(),
-        **_softness(values + constant),
-        "largest_change": float(np.abs(after - before).max()),
-    }
-
-
-def _scaling(values: Array, factor: float, label: int | None) -> dict[str, Any]:
-    """What multiplying every score does: below 1 softer, as weights that a larger regularization made smaller."""
-    scaled = values * factor + 0.0  # the sum turns -0 into 0
-    return {
-        "factor": factor,
-        "scores": scaled.tolist(),
-        "probabilities": softmax(scaled).tolist(),
-        **_softness(scaled),
-        "cross_entropy": None if label is None else cross_entropy(scaled, label),
-    }
+def _changed(values: Array) -> dict[str, Any]:
+    """What becomes of all that softmax makes of scores when they are these instead."""
+    scores = values + 0.0  # the sum turns -0 into 0
+    return {"scores": scores.tolist(), "probabilities": softmax(scores).tolist(), **_softness(scores)}
 
 
 def parse_scores(texts: Sequence[str]) -> Array:
@@ -196,10 +175,11 @@ def find_label(text: str, names: Sequence[str]) -> int:
     )
 
 
-def _scores_of(request: ExplainRequest) -> Scores:
+def _scores_of(request: ExplainRequest) -> tuple[Array, tuple[str, ...], dict[str, Any]]:
+    """(scores (K,) in float64, names [K], what a reader should know of where they come from)."""
     if request.model is None and request.image is None:
         values = parse_scores(request.scores)
-        return Scores(values, parse_names(request.classes, len(values)), {"model": None, "image": None})
+        return values, parse_names(request.classes, len(values)), {"model": None, "image": None}
     if request.model is None or request.image is None:
         missing = "--model" if request.model is None else "--image"
         raise ConfigError(f"{missing}: expected --model and --image together, got one of them; add {missing}")
@@ -212,8 +192,8 @@ def _scores_of(request: ExplainRequest) -> Scores:
     return _image_scores(request.model, request.image)
 
 
-def _image_scores(path: Path, image: Path) -> Scores:
-    """The scores, divided by the temperature as for its probabilities, that a model gives an image file."""
+def _image_scores(path: Path, image: Path) -> tuple[Array, tuple[str, ...], dict[str, Any]]:
+    """As _scores_of: what a model gives an image file, divided by the temperature as for its probabilities."""
     from softmaxclf.datasets.images import read_image  # brings Pillow along, which typed scores do not need
 
     model = load_model(path)
@@ -228,7 +208,7 @@ def _image_scores(path: Path, image: Path) -> Scores:
     if not (np.abs(values) <= LARGEST).all():
         raise ConfigError(f"{path}: expected finite scores for {image}, found others; choose another model")
     source = {"model": str(path), "image": str(image), "temperature": model.temperature}
-    return Scores(values, model.class_names, source)
+    return values, model.class_names, source
 
 
 def _check_numbers(request: ExplainRequest) -> None:
@@ -244,12 +224,12 @@ def _check_numbers(request: ExplainRequest) -> None:
         refuse_no_picture(request.out)
 
 
-def _draw(out: Path, scores: Scores, label: int | None) -> None:
+def _draw(out: Path, values: Array, names: tuple[str, ...], label: int | None) -> None:
     """Write the bar chart of scores beside probabilities to `out`."""
-    from softmaxclf.plots.explain import draw_explain, score_bars
+    from softmaxclf.plots.explain import draw_explain
     from softmaxclf.plots.figure import save
 
-    bars = score_bars(scores.values, softmax(scores.values), label=label)
-    numbered = scores.names == parse_names(None, len(scores.names))
-    drawn = draw_explain(bars, class_names=None if numbered else scores.names)
-    save(drawn, out, made_by="softmaxclf explain " + " ".join(f"{value:g}" for value in scores.values))
+    numbered = names == parse_names(None, len(names))
+    called = [f"class {name}" for name in names] if numbered else names
+    drawn = draw_explain(values, softmax(values), called, label=label)
+    save(drawn, out, made_by="softmaxclf explain " + " ".join(f"{value:g}" for value in values))

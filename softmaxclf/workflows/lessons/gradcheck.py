@@ -2,24 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmaxclf.config import load_config
-from softmaxclf.core.checks.selfcheck import (
-    Check,
-    direction_checks,
-    elementwise_checks,
-    loop_check,
-    make_subject,
-    sanity_checks,
-    small_subject,
-)
+from softmaxclf.core.checks.gradcheck import Check
+from softmaxclf.core.checks.sanity import sanity_checks
+from softmaxclf.core.checks.selfcheck import direction_checks, elementwise_checks, loop_checks, make_subject
 from softmaxclf.core.checks.stepcheck import engine_checks
-from softmaxclf.core.losses import LOSSES
+from softmaxclf.core.losses.loss import Array
 from softmaxclf.core.losses.softmax import BiasedLoss
 from softmaxclf.core.stages.fitting import FittingRows, fit_stages
 from softmaxclf.core.stages.statistics import Center, Standardize
@@ -28,7 +20,6 @@ from softmaxclf.errors import ConfigError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.training_data import load_dataset
 
-Array = NDArray[Any]
 ROWS = 200
 FEWEST_ROWS, MOST_ROWS = 2, 5000  # of one row nothing is left after centering; more than these prove no more
 
@@ -53,17 +44,14 @@ def gradcheck(
     """
     dataset = load_dataset(load_config(options={"data.source": request.source}), observer)
     raw, y = drawn_rows(dataset, request.rows, request.seed)
-    K = len(dataset.class_names)
-    features = standardized(raw)
-    subject = make_subject(features, y, K, loss=request.loss, seed=request.seed, objective=objective)
-    engine = partial(engine_checks, raw, y, K, loss=request.loss, seed=request.seed)
-    times: list[dict[str, Any]] = []
+    K, loss, seed = len(dataset.class_names), request.loss, request.seed
+    subject = make_subject(standardized(raw), y, K, loss=loss, seed=seed, objective=objective)
     checks = _run(
         [
-            lambda: elementwise_checks(small_subject(subject)),
+            lambda: elementwise_checks(subject),
             lambda: direction_checks(subject),
-            lambda: engine(image_shape=dataset.image_shape),
-            lambda: [_told(loop_check(subject, loss), times) for loss in LOSSES],
+            lambda: engine_checks(raw, y, K, loss=loss, seed=seed, image_shape=dataset.image_shape),
+            lambda: loop_checks(subject),
             lambda: sanity_checks(subject),
         ],
         observer,
@@ -73,12 +61,12 @@ def gradcheck(
         "rows": len(y),
         "features": dataset.features,
         "classes": K,
-        "loss": request.loss,
-        "seed": request.seed,
+        "loss": loss,
+        "seed": seed,
         "regularization": subject.regularization,
         "passed": all(check.passed for check in checks),
-        "checks": [_fact(check, dataset.class_names) for check in checks],
-        "times": times,
+        "checks": [_facts(check, dataset.class_names) for check in checks],
+        "times": [check.times for check in checks if check.times],
     }
 
 
@@ -113,21 +101,16 @@ def _run(stages: list[Callable[[], list[Check]]], observer: Observer) -> list[Ch
     checks: list[Check] = []
     observer.begin("gradcheck", len(stages), unit="stage")
     try:
-        for place, stage in enumerate(stages):
+        for done, stage in enumerate(stages, 1):
             checks += stage()
-            observer.advance(place + 1)
+            observer.advance(done)
     finally:
         observer.end()
     return checks
 
 
-def _told(compared: tuple[Check, dict[str, Any]], times: list[dict[str, Any]]) -> Check:
-    check, took = compared
-    times.append(took)
-    return check
-
-
-def _fact(check: Check, names: tuple[str, ...]) -> dict[str, Any]:
-    """A check for the document; its kinks are named by row (of those drawn) and class."""
-    kinks = [{"row": row, "class": names[k]} for row, k in check.kinks]
-    return {**asdict(check), "kinks": kinks}
+def _facts(check: Check, names: tuple[str, ...]) -> dict[str, Any]:
+    """A check for the document; its kinks are named by row (of those drawn) and class, its times stand elsewhere."""
+    facts = asdict(check)
+    del facts["times"]
+    return {**facts, "kinks": [{"row": row, "class": names[k]} for row, k in check.kinks]}

@@ -217,9 +217,10 @@ def _lines(result: Mapping[str, Any]) -> list[list[Any]]:
 
 
 def _draw(path: Path, result: Mapping[str, Any], contenders: Sequence[Contender]) -> list[str]:
-    from softmaxclf.plots.compare import accuracies, draw_compare, draw_templates_compared
+    from softmaxclf.plots.compare import draw_compare
     from softmaxclf.plots.curves import draw_curves, learning_curves
     from softmaxclf.plots.figure import save
+    from softmaxclf.plots.strips import draw_templates_compared
     from softmaxclf.plots.templates import template_images
 
     names = [each.name for each in contenders]
@@ -227,7 +228,7 @@ def _draw(path: Path, result: Mapping[str, Any], contenders: Sequence[Contender]
     splits = [model["splits"][split] for model in result["models"]]
     counts = ", ".join(f"{rows:,}" for rows in sorted({each["rows"] for each in splits}))
     heading = f"Accuracy on {counts} {split} rows, with 95 % intervals"
-    drawn = {"compare.png": draw_compare(accuracies(names, splits), split=split, heading=heading)}
+    drawn = {"compare.png": draw_compare(names, splits, heading=heading)}
     histories = {each.name: _history(each.folder) for each in contenders if each.folder is not None}
     if any(map(len, histories.values())):
         lines = [learning_curves(history, name=name) for name, history in histories.items()]

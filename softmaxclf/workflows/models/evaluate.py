@@ -214,10 +214,10 @@ def _flat(figures: Mapping[str, Any]) -> list[Any]:
 
 
 def _draw(path: Path, found: _Evaluation, calibration: Mapping[str, Any]) -> list[str]:
-    from softmaxclf.plots.contact import draw_pairs
     from softmaxclf.plots.figure import save
     from softmaxclf.plots.images import image_groups
     from softmaxclf.plots.reliability import draw_reliability
+    from softmaxclf.plots.strips import draw_pairs
     from softmaxclf.workflows.runs.result import confusion_figure
 
     model, split = found.model, found.rows.name
@@ -237,7 +237,7 @@ def _draw(path: Path, found: _Evaluation, calibration: Mapping[str, Any]) -> lis
         drawn["confused-pairs.png"] = draw_pairs(
             dict(zip(examples, images, strict=True)),
             model.class_names,
-            counts=found.confusion,
+            found.confusion,
             heading=f"Most confused pairs of {rows} (true → predicted)",
         )
     for name, figure in drawn.items():

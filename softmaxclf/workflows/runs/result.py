@@ -142,10 +142,10 @@ def _draw(path: Path, finding: Finding, note: str, control: Control, observer: O
 
 def confusion_figure(score: Score, split: str, names: Sequence[str]) -> "Figure":
     """The confusion matrix of a score."""
-    from softmaxclf.plots.confusion import confusion_view, draw_confusion
+    from softmaxclf.plots.confusion import draw_confusion
 
-    view = confusion_view(confusion_matrix(score.truth, score.predicted, len(names)))
-    return draw_confusion(view, names, heading=f"Confusion matrix, {len(score.truth):,} {split} rows")
+    counts = confusion_matrix(score.truth, score.predicted, len(names))
+    return draw_confusion(counts, names, heading=f"Confusion matrix, {len(score.truth):,} {split} rows")
 
 
 def _save(figure: "Figure", path: Path, note: str) -> None:

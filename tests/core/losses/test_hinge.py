@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from softmaxclf.core.checks.gradcheck import numeric_gradient, relative_error
 from softmaxclf.core.losses.hinge import hinge, hinge_loss_vectorized, hinge_margins, hinge_score_gradient
 from softmaxclf.core.losses.softmax import cross_entropy
+from tests.core.numeric import errors, numeric_gradient
 
 
 @pytest.mark.parametrize("scores", [[10, -10, -10], [10, 9, 9]])
@@ -36,7 +36,7 @@ def test_score_gradients_sum_to_zero_and_equal_numeric_ones():
     gradient = hinge_score_gradient(scores, y)
     assert (gradient.sum(axis=1) == 0).all()
     numeric = numeric_gradient(lambda s: float(hinge(s, y).sum()), scores)
-    assert relative_error(gradient, numeric, floor=1e-2).max() < 1e-6
+    assert errors(gradient, numeric, floor=1e-2).max() < 1e-6
 
 
 def test_at_a_kink_the_gradient_is_that_of_the_flat_side():

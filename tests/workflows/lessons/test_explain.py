@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from softmaxclf.core.checks.gradcheck import numeric_gradient
 from softmaxclf.core.losses.softmax import cross_entropy, softmax
 from softmaxclf.core.model import LinearModel
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.model_file import save_model
 from softmaxclf.workflows.lessons.explain import ExplainRequest, explain, find_label, parse_names
+from tests.core.numeric import numeric_gradient
 
 WORKED = ("-3", "2", "-1", "0")
 SCORES = st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=8)

@@ -1,0 +1,41 @@
+"""The pictures of a run inside the page: matplotlib's figures as SVG whose text is text and whose ink is the page's."""
+
+import re
+
+from matplotlib.figure import Figure
+
+from softmaxclf.plots.figure import BAR, COLOURS, FAINT, GRID_LINE, INK, PAPER, encoded
+from softmaxclf.report.markup import Markup, element
+
+# Colours that the style sheet sets instead, so that a picture is light and dark as the page is. White letters on
+# a coloured tile stay white: of paper only lines are drawn again.
+INKS = {
+    INK: "var(--ink)",
+    FAINT: "var(--muted)",
+    GRID_LINE: "var(--line)",
+    COLOURS[0]: "var(--series-a)",
+    COLOURS[1]: "var(--series-b)",
+    BAR: "var(--bar)",
+}
+LINES = {**INKS, PAPER: "var(--card)"}
+
+
+def drawing(figure: Figure, name: str, alt: str) -> Markup:
+    """The figure as an `<svg>` of the classes "drawing" and `name`; `alt` tells those who do not see it.
+
+    The ids in it begin with `name`, since clip paths of two drawings may be called alike. Styles become attributes,
+    since the page's policy allows no others than its own sheet's.
+    """
+    svg = encoded(figure, "svg", paper="none", **{"svg.fonttype": "none"}).decode()
+    opening, _, content = svg.partition("</defs>")  # up to there: prolog, metadata and a style sheet
+    box = re.findall(r'viewBox="([^"]*)"', opening)[0]
+    content = re.sub(r' style="([^"]*)"', _attributes, content.rpartition("</svg>")[0])
+    content = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{name}-", content)
+    return element("svg", Markup(content), viewBox=box, role="img", aria_label=alt, class_=f"drawing {name}")
+
+
+def _attributes(style: re.Match[str]) -> str:
+    """The attributes of SVG that say what a style says."""
+    said = dict(re.split(r":\s*", each.strip()) for each in style[1].split(";"))
+    said = {name: (LINES if name == "stroke" else INKS).get(value, value) for name, value in said.items()}
+    return "".join(f' {name}="{value}"' for name, value in said.items())
