@@ -51,10 +51,10 @@ def test_the_temperature_is_that_of_least_validation_log_loss_by_independent_sea
     calibrated, facts = calibrate(run / "weights.npz", source, run / "found.npz")
     assert facts["temperature"] == pytest.approx(math.exp((low + high) / 2), rel=1e-3)
     assert facts["rows"] == 100
-    assert assess(calibrated, rows).log_loss == pytest.approx(
+    assert assess(calibrated, rows).figures["log_loss"] == pytest.approx(
         loss(math.log(calibrated.temperature)), rel=1e-12
     )
-    assert assess(calibrated, rows).log_loss <= assess(model, rows).log_loss
+    assert assess(calibrated, rows).figures["log_loss"] <= assess(model, rows).figures["log_loss"]
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
