@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.config import describe, load_config
+from softmaxclf.config import load_config, values_of
 from softmaxclf.config.schema import SCHEMA
 from softmaxclf.core import metrics as measures
 from softmaxclf.core.losses.softmax import log_softmax
@@ -20,6 +20,7 @@ from softmaxclf.model_file import load_model
 from softmaxclf.runs import CONFIG, HISTORY, METRICS, WEIGHTS, read_history, read_json, read_manifest
 from softmaxclf.workflows.models.model_rows import open_rows
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.output import refuse_other
 
 Array = NDArray[Any]
 REPORT = "report.html"
@@ -41,14 +42,9 @@ def write_report(
     from softmaxclf.report.content import report_page
 
     out = out or folder / REPORT
-    _refuse_other_file(out)
+    refuse_other(out, (DOCTYPE,), "something that is no report")
     write_text(out, report_page(_facts(folder, shown, unscored)))
     return out
-
-
-def _refuse_other_file(path: Path) -> None:
-    if path.is_file() and path.stat().st_size and not path.read_bytes().startswith(DOCTYPE):
-        raise ConfigError(f"{path}: holds something that is no report; choose another name with --out")
 
 
 def remake_report(folder: Path, source: str | None, observer: Observer, *, out: Path | None = None) -> Path:
@@ -111,13 +107,11 @@ def _metrics(folder: Path) -> Any:
 def _settings(folder: Path) -> list[Any]:
     from softmaxclf.report.facts import Setting
 
-    config = load_config(folder / CONFIG)
-    rows = []
-    for each in describe():
-        section, name = each.key.split(".")
-        value = SCHEMA[each.key].kind.text(getattr(getattr(config, section), name))
-        rows.append(Setting(each.key, value, each.default, each.help))
-    return rows
+    values = values_of(load_config(folder / CONFIG))
+    return [
+        Setting(each.key, each.kind.text(values[each.key]), each.default, each.help)
+        for each in SCHEMA.values()
+    ]
 
 
 def _cells(metrics: Any) -> list[Outcome]:

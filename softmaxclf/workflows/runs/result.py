@@ -11,7 +11,7 @@ from softmaxclf.core.problem import HISTORY_COLUMNS
 from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.core.search import MEASURED, Outcome
 from softmaxclf.model_file import load_model, save_model
-from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS
+from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS, read_metrics
 from softmaxclf.workflows.models.report import write_report
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.control import Control
@@ -85,7 +85,7 @@ def finish(
 
 def stored_summary(session: Session) -> Summary:
     """The summary of a finished run, with its paths as they are now."""
-    summary: Summary = session.folder.read_metrics(session.manifest["command"])
+    summary: Summary = read_metrics(session.folder.path, session.manifest["command"])
     return {**summary, **_places(session.folder.path)}
 
 

@@ -94,6 +94,7 @@ class _Tuning:
         self.started = time.perf_counter()
         self.problem = build_problem(config, self.data)
         self.recipe = Recipe.of(config)
+        self.training = StackTraining(self.session.folder, self.recipe, self.control, self.observer)
         self.axes = self.recipe.axes(config)
         self.scorer = CellScorer(self.data, config.training.loss)
         self.stacks = self._agreed_stacks()
@@ -135,22 +136,17 @@ class _Tuning:
         plan = (
             rungs(self.recipe.start(self.problem, cells).length, count) if self.config.tuning.halving else []
         )
-        rows = len(self.data.train_rows) + len(self.data.validation_rows)
-        training = self._training(2 * rows)
         of = f" {number + 1}/{len(self.stacks)}" if len(self.stacks) > 1 else ""
         what = f"tune{of}: {count} cells" + (
             f" x {self.config.tuning.folds} folds" if self.config.tuning.folds else ""
         )
         started = time.perf_counter()
-        result = training.train(
+        result = self.training.train(
             self.problem, cells, _checkpoint(number), what=what, plan=plan, on_rung=self._on_rung
         )
         self.training_seconds += time.perf_counter() - started
         self.last = (number, result)
         return result
-
-    def _training(self, scored_rows: int) -> StackTraining:
-        return StackTraining(self.session.folder, self.recipe, self.control, self.observer, scored_rows)
 
     def _on_rung(self, solver: Solver, leaving: Array, rung: int) -> Departed:
         status = f"stopped at rung {rung + 1} (iteration {solver.state.iteration})"
@@ -207,7 +203,7 @@ class _Tuning:
         problem = build_problem(self.config, self.data, folded=False)
         cells = grid_cells({name: (value,) for name, value in best.values.items()})
         started = time.perf_counter()
-        result = self._training(len(self.data.train_rows)).train(
+        result = self.training.train(
             problem, cells, f"checkpoint-refit-{winner}.npz", what="refit on all training rows"
         )
         self.training_seconds += time.perf_counter() - started
@@ -226,9 +222,7 @@ class _Tuning:
         number = next(place for place, stack in enumerate(self.stacks) if winner in stack.index)
         if self.last is not None and self.last[0] == number:
             return self.last[1]
-        return self._training(0).stored(
-            self.problem, self.stacks[number], _checkpoint(number), rungs=len(RUNGS)
-        )[0]
+        return self.training.stored(self.problem, self.stacks[number], _checkpoint(number), len(RUNGS))[0]
 
 
 def _figures_of(scores: Mapping[str, Score]) -> dict[str, Any]:
