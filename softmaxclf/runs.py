@@ -173,7 +173,7 @@ def read_metrics(path: Path, command: str) -> dict[str, Any]:
     content = read_json(path / METRICS)
     known = has_form(content, _METRICS_FORM)
     if known and command == "tune":
-        known = has_form(content, _TUNE_FORM)
+        known = has_form(content, _TUNE_FORM) and bool(content["cells"])
         axes = {name: int | float for name in content["best"] if name != "refit"} if known else {}
         known = known and has_form([content["best"], *content["cells"]], [axes])
     if not known:
@@ -206,10 +206,10 @@ def has_form(value: Any, form: Any) -> bool:
     [form] of every element; [form, form] of each of two elements.
     """
     if isinstance(form, dict):
-        keys = list(value) if isinstance(value, dict) and str in form else list(form)
-        return isinstance(value, dict) and all(
-            key in value and has_form(value[key], form.get(key, form.get(str))) for key in keys
-        )
+        if not isinstance(value, dict):
+            return False
+        keys = {*form, *value} - {str} if str in form else form
+        return all(key in value and has_form(value[key], form.get(key, form.get(str))) for key in keys)
     if isinstance(form, list):
         forms = form * len(value) if isinstance(value, list) and len(form) == 1 else form
         return (
