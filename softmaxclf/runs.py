@@ -48,14 +48,14 @@ _MANIFEST_FORM = {
     "format_version": int, "command": str, "status": str, "sittings": int, "command_line": [str],
     "data": {"name": str, "fingerprint": str},
 }  # fmt: skip
-SPLIT_FORM = {"accuracy": NUMBER, "interval": [NUMBER, NUMBER], "loss": NUMBER, "rows": int}
-_METRICS_FORM = {"splits": {str: SPLIT_FORM}, "warnings": [str]}
+_SPLIT_FORM = {"accuracy": NUMBER, "interval": [NUMBER, NUMBER], "loss": NUMBER, "rows": int, "correct": int}
+_METRICS_FORM = {"splits": {str: _SPLIT_FORM}, "warnings": [str]}
 _CELL_FORM = {
     "train_accuracy": NUMBER, "validation_accuracy": NUMBER, "validation_loss": NUMBER,
     "validation_interval": [NUMBER, NUMBER], "status": str,
 }  # fmt: skip
 _TUNE_FORM = {
-    "splits": {"train": SPLIT_FORM, "validation": SPLIT_FORM},
+    "splits": {"train": _SPLIT_FORM, "validation": _SPLIT_FORM},
     "best": {str: int | float | bool, "refit": bool},
     "cells": [_CELL_FORM],
 }
@@ -168,11 +168,11 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     return content  # type: ignore[no-any-return]
 
 
-def read_metrics(path: Path, command: str) -> dict[str, Any]:
-    """The content of metrics.json in the run folder of that command. Raises DataError when it is none."""
+def read_metrics(path: Path, command: str = "") -> dict[str, Any]:
+    """The content of metrics.json in a run folder, of that command if it is known. Raises DataError when it is none."""
     content = read_json(path / METRICS)
     known = has_form(content, _METRICS_FORM)
-    if known and command == "tune":
+    if known and (command == "tune" or "cells" in content):
         known = has_form(content, _TUNE_FORM) and bool(content["cells"])
         axes = {name: int | float for name in content["best"] if name != "refit"} if known else {}
         known = known and has_form([content["best"], *content["cells"]], [axes])

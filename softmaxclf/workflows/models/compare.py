@@ -15,9 +15,9 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS
 from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.datasets.dataset import Dataset
-from softmaxclf.errors import ConfigError, DataError
+from softmaxclf.errors import ConfigError
 from softmaxclf.model_file import FILE_NAME, load_model, model_path
-from softmaxclf.runs import HISTORY, METRICS, SPLIT_FORM, RunFolder, has_form, read_history, read_json
+from softmaxclf.runs import HISTORY, METRICS, RunFolder, read_history, read_metrics
 from softmaxclf.workflows.models.model_rows import SPLITS, ModelRows, fingerprint_of, open_rows
 from softmaxclf.workflows.models.model_settings import data_of, differing, settings_of
 from softmaxclf.workflows.observer import Observer
@@ -159,7 +159,8 @@ def _splits(
     With another data source only the former, since the recorded figures are of other rows.
     """
     found = score.summary()
-    recorded = {} if contender.folder is None or not own_data else _recorded(contender.folder)
+    folder = contender.folder if own_data else None
+    recorded: dict[str, Any] = {} if folder is None else read_metrics(folder)["splits"]
     there = recorded.get(split, found)
     if there["rows"] != found["rows"] or there["correct"] != found["correct"]:
         observer.warn(
@@ -167,16 +168,6 @@ def _splits(
             f"right, now it is {found['correct']:,} of {found['rows']:,}; the data are not what they were"
         )
     return {**recorded, split: there}
-
-
-def _recorded(folder: Path) -> dict[str, dict[str, Any]]:
-    """The splits of a run's metrics.json. Raises DataError when they are no such thing."""
-    content = read_json(folder / METRICS)
-    if not has_form(content, {"splits": {str: {**SPLIT_FORM, "correct": int}}}):
-        raise DataError(
-            f"{folder / METRICS}: expected the splits of a run, found something else; run it again"
-        )
-    return {name: content["splits"][name] for name in SPLITS if name in content["splits"]}
 
 
 def _pairs(names: Sequence[str], scores: Sequence[Score]) -> list[dict[str, Any]]:

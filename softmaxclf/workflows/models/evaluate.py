@@ -77,7 +77,14 @@ def evaluate(
     rows, after, calibration = data.rows(split), None, {}
     if target is not None:
         warm, facts = calibrate(file, data, target)
-        splits = {name: _both(model, warm, data.rows(name)) for name in dict.fromkeys(["validation", split])}
+        splits = {}
+        for name in dict.fromkeys(["validation", split]):
+            scored = data.rows(name)
+            figures = (assess(each, scored).figures for each in (model, warm))
+            splits[name] = {
+                "rows": len(scored.labels),
+                **dict(zip(("before", "after"), figures, strict=True)),
+            }
         calibration = {"calibration": {**facts, "splits": splits}}
         after = assess(warm, rows)
     now = assess(model, rows)  # first: it refuses rows that cannot be scored
@@ -88,11 +95,6 @@ def evaluate(
     if folder is not None:
         result |= {"out": str(folder.path), "files": _write(folder, found, result)}
     return result
-
-
-def _both(model: LinearModel, calibrated: LinearModel, rows: SplitRows) -> dict[str, Any]:
-    before, after = assess(model, rows).figures, assess(calibrated, rows).figures
-    return {"rows": len(rows.labels), "before": before, "after": after}
 
 
 def _summary(found: _Evaluation) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmaxclf.core.images import ImageShape
 from softmaxclf.core.model import LinearModel
 from softmaxclf.datasets.images import MODES, find_images, read_image
 from softmaxclf.errors import ConfigError, DataError, ModelError
@@ -54,7 +55,7 @@ class Predictions:
         self, path: Path, images: Sequence[Path], observer: Observer, *, top: int = 3, out: Path | None = None
     ) -> None:
         self.path, self.top, self.out, self._observer = path, top, out, observer
-        self.model = load_image_model(path)
+        self.model, self._shape = load_image_model(path)
         self.files = find_images(images)
         self._failed: list[DataError] = []
         if out is not None:
@@ -88,9 +89,8 @@ class Predictions:
             )
 
     def _prediction(self, file: Path, sheet_name: str) -> Prediction:
-        assert self.model.image_shape is not None
         try:
-            row = read_image(file, self.model.image_shape)
+            row = read_image(file, self._shape)
         except DataError as error:
             self._failed.append(error)
             if len(self.files) > 1:
@@ -107,20 +107,17 @@ class Predictions:
         return Prediction(file, top, sheet)
 
 
-def load_image_model(path: Path) -> LinearModel:
-    """The model at `path`. Raises ModelError when it is broken or its rows are no grey or RGB images."""
+def load_image_model(path: Path) -> tuple[LinearModel, ImageShape]:
+    """The model at `path` and the shape of its images, grey or RGB. Raises ModelError on any other."""
     model = load_model(path)
-    if model.image_shape is None or model.image_shape[0] not in MODES:
-        found = (
-            f"{model.features:,} features"
-            if model.image_shape is None
-            else f"{model.image_shape[0]} channels"
-        )
+    shape = model.image_shape
+    if shape is None or shape[0] not in MODES:
+        found = f"{model.features:,} features" if shape is None else f"{shape[0]} channels"
         raise ModelError(
             f"{path}: expected a model of grey or RGB images, found one of {found}; "
             f"score its rows with: softmaxclf evaluate {path} --data FILE.npz"
         )
-    return model
+    return model, shape
 
 
 def draw_sheet(

@@ -17,7 +17,7 @@ from softmaxclf.core.search import Outcome, axes_of
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import write_text
 from softmaxclf.model_file import load_model
-from softmaxclf.runs import CONFIG, HISTORY, METRICS, WEIGHTS, read_history, read_json, read_manifest
+from softmaxclf.runs import CONFIG, HISTORY, WEIGHTS, read_history, read_manifest, read_metrics
 from softmaxclf.workflows.models.model_rows import open_rows
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.output import refuse_other
@@ -68,14 +68,14 @@ def remake_report(folder: Path, source: str | None, observer: Observer, *, out: 
 def _rows_of(folder: Path, source: str | None, observer: Observer) -> SplitRows:
     from softmaxclf.report.facts import headline_split
 
-    split = headline_split(_metrics(folder)["splits"])
+    split = headline_split(read_metrics(folder)["splits"])
     return open_rows(load_model(folder), source, observer, only_test=split == "test").rows(split)
 
 
 def _facts(folder: Path, shown: SplitRows | None, unscored: str) -> Any:
     from softmaxclf.report.facts import Facts
 
-    metrics, manifest, model = _metrics(folder), read_manifest(folder), load_model(folder / WEIGHTS)
+    metrics, manifest, model = read_metrics(folder), read_manifest(folder), load_model(folder / WEIGHTS)
     if manifest is None:
         raise DataError(
             f"{folder}: expected a run folder with its manifest.json, found none; name a run folder"
@@ -93,15 +93,6 @@ def _facts(folder: Path, shown: SplitRows | None, unscored: str) -> Any:
         scored=scored,
         unscored=reason,
     )
-
-
-def _metrics(folder: Path) -> Any:
-    content = read_json(folder / METRICS)
-    if not (isinstance(content, dict) and isinstance(content.get("splits"), dict) and content["splits"]):
-        raise DataError(
-            f"{folder / METRICS}: expected the splits of a run, found none; run the command again"
-        )
-    return content
 
 
 def _settings(folder: Path) -> list[Any]:
@@ -149,7 +140,7 @@ def _figures(model: LinearModel, recorded: Any, shown: SplitRows, scores: Array)
         split=shown.name,
         confusion=counts,
         classes=measures.precision_recall_f1(counts),
-        bins=measures.reliability_bins(probabilities, y),
+        bins=measures.outcome_bins(probabilities.max(axis=1), scores.argmax(axis=1) == y),
         log_loss=recorded["loss"] if same else measures.log_loss(logs, y),
         brier=measures.brier_score(probabilities, y),
         mistakes=_mistakes(model, shown, probabilities),

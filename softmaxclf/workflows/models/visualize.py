@@ -1,6 +1,6 @@
 """`softmaxclf visualize-weights`: what each class of a saved model looks for, as a picture and as numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.config.values import nearest
+from softmaxclf.config.yaml_reader import shown
 from softmaxclf.core.images import has_colours
 from softmaxclf.core.model import LinearModel, chunked_scores
 from softmaxclf.core.scoring import SplitRows
@@ -78,21 +79,23 @@ def chosen_classes(model: LinearModel, text: str | None) -> list[int]:
     """
     if text is None:
         return list(range(model.classes))
-    names = {name: place for place, name in reversed(list(enumerate(model.class_names)))}
+    names = model.class_names
     # A class may itself have a comma in its name.
     words = [text] if text in names else [word.strip() for word in text.split(",") if word.strip()]
     if not words:
         raise ConfigError("--classes: expected names or indices with commas between, got none")
-    return list(dict.fromkeys(_class_of(word, names, model.classes) for word in words))
+    return list(dict.fromkeys(class_index(word, names, "--classes") for word in words))
 
 
-def _class_of(word: str, names: Mapping[str, int], classes: int) -> int:
+def class_index(word: str, names: Sequence[str], option: str) -> int:
+    """The index of the class that `word` names, or else is the index of. Raises ConfigError for any other word."""
     if word in names:
-        return names[word]
-    if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < classes:
+        return names.index(word)
+    if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
         return int(word)
+    known = "" if names[0] == "0" else f"; {shown(nearest(word, names))}"
     raise ConfigError(
-        f"--classes: expected a class name or an index from 0 to {classes - 1}, got {word!r}; {nearest(word, names)}"
+        f"{option}: expected a class name or an index from 0 to {len(names) - 1}, got {shown(word)!r}{known}"
     )
 
 
@@ -135,18 +138,17 @@ def weights_csv(model: LinearModel, chosen: Sequence[int]) -> str:
     return csv_text([*places[0], *names], rows)
 
 
-def extreme_places(scores: Array, count: int) -> tuple[Array, Array]:
-    """(highest, lowest): the places of the `count` highest and of the lowest scores (n,); of equal ones the first."""
-    return np.argsort(-scores, kind="stable")[:count], np.argsort(scores, kind="stable")[:count]
-
-
 def _examples(model: LinearModel, rows: SplitRows, chosen: Sequence[int]) -> dict[int, tuple[Array, Array]]:
     """Images (n, H, W, C) of highest and of lowest score, by class."""
     from softmaxclf.plots.images import image_groups
 
     assert model.image_shape is not None
     scores = np.concatenate([scores for _, scores in chunked_scores(model, rows.X, rows.rows)])
-    groups = [rows.X[rows.places[each]] for k in chosen for each in extreme_places(scores[:, k], EXAMPLES)]
+    groups = [
+        rows.X[rows.places[np.argsort(sign * scores[:, k], kind="stable")[:EXAMPLES]]]
+        for k in chosen
+        for sign in (-1, 1)
+    ]
     images = image_groups(groups, model.image_shape)
     return dict(zip(chosen, zip(images[::2], images[1::2], strict=True), strict=True))
 

@@ -41,9 +41,10 @@ class Finding:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
-def score_splits(model: LinearModel, data: TrainingData, *, test: bool) -> dict[str, Score]:
-    """The scores on the training rows, the validation rows if any, and, when asked, the test split."""
-    names = ["train"] + ["validation"] * (len(data.validation_rows) > 0) + ["test"] * test
+def score_splits(model: LinearModel, data: TrainingData, *, test: bool | None = None) -> dict[str, Score]:
+    """The scores on the training rows, the validation rows if any, and the test split: if any, or as asked."""
+    names = ["train"] + ["validation"] * (len(data.validation_rows) > 0)
+    names += ["test"] * (data.dataset.read_test is not None if test is None else test)
     return {name: score_model(model, data.split(name)) for name in names}
 
 

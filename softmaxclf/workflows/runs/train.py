@@ -40,15 +40,11 @@ def train(request: Request, observer: Observer) -> Summary:
             )
         observer.note(data.describe())
         with opened(request, data) as session:
-            if session.finished:
-                return _found(request, session, data, observer)
-            return _train(request, session, data, control, observer)
-
-
-def _found(request: Request, session: Session, data: TrainingData, observer: Observer) -> Summary:
-    observer.note(session.found())
-    summary = stored_summary(session)
-    return add_test(session, data) if request.test and "test" not in summary["splits"] else summary
+            if not session.finished:
+                return _train(request, session, data, control, observer)
+            observer.note(session.found())
+            summary = stored_summary(session)
+            return add_test(session, data) if request.test and "test" not in summary["splits"] else summary
 
 
 def _train(

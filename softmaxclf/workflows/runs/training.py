@@ -13,7 +13,7 @@ from softmaxclf.config import Config, to_dict
 from softmaxclf.core.metrics import majority_baseline
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import Cells, Problem
-from softmaxclf.core.search import narrowed
+from softmaxclf.core.search import named, narrowed
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.solvers.solver import Solver, State
 from softmaxclf.core.stages import chosen
@@ -313,11 +313,6 @@ def best_so_far(state: State) -> str:
     if place is None:
         return "no figures yet"
     return f"best so far: {named(state.cells.at(place))} ({figures(state)})"
-
-
-def named(values: Any) -> str:
-    """The settings of a cell in words: "learning rate 1e-07, regularization 8000"."""
-    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in values.items())
 
 
 def _best_place(state: State) -> int | None:

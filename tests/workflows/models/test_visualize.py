@@ -19,7 +19,6 @@ from softmaxclf.workflows.models.model_rows import open_rows
 from softmaxclf.workflows.models.visualize import (
     chosen_classes,
     class_facts,
-    extreme_places,
     visualize,
 )
 from softmaxclf.workflows.observer import Observer
@@ -98,11 +97,6 @@ def test_the_examples_are_the_rows_of_highest_and_lowest_score(
     expected = image_groups(ordered, (3, 32, 32))
     for k, (highest, lowest) in drawn["examples"].items():
         assert np.array_equal(highest, expected[2 * k]) and np.array_equal(lowest, expected[2 * k + 1])
-
-
-def test_of_equal_scores_the_first_rows_are_shown() -> None:
-    highest, lowest = extreme_places(np.array([1.0, 3, 3, 0, 0]), 2)
-    assert highest.tolist() == [1, 2] and lowest.tolist() == [3, 4]
 
 
 @pytest.mark.parametrize("view", ["shared", "per-class", "signed", "difference"])
