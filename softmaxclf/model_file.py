@@ -11,7 +11,7 @@
     image_shape     (3,)      channels, height, width; (0,) when rows are no images
     loss            ()        text: softmax or hinge
     temperature     ()        float64, positive
-    provenance      ()        text: a JSON object, at most 20 levels deep, how the model was made
+    provenance      ()        text: a JSON object of at most 100 brackets, how the model was made
     stages          (n,)      text: names of the stages that change rows as they are read, where there are others
                               than the mirror; their arrays are called stage.<name>.<array>
     checksum        ()        text: SHA-256 over names, types, shapes and bytes of all the others, in this order,
@@ -57,16 +57,17 @@ FORMAT_VERSION = 1
 FILE_NAME = "weights.npz"
 LIMIT_BYTES = 2**30  # more than 1,000 classes on 65,000 features take; bounds what a hostile file can ask for
 FREE_BYTES, RATIO = 2**24, 4  # what any file may unpack to; beyond that, the multiple of its size
-DEEPEST_PROVENANCE = 20
-LONGEST_PROVENANCE = 2**24  # characters
+MOST_BRACKETS = 100  # in a provenance
 TEMPERATURES = (1e-6, 1e6)  # far beyond what calibration gives; scores stay finite when divided by them
 LARGEST = float(np.finfo(np.float32).max)
-TYPES = {"W": "f4", "b": "f4", "offset": "f8", "scale": "f8", "temperature": "f8", "unit_norm": "b1",
-         "mirror": "b1", "format_version": "i8", "image_shape": "i8"}  # fmt: skip
-KEYS = (
-    "format_version", "W", "b", "class_names", "offset", "scale", "unit_norm", "mirror", "image_shape", "loss",
-    "temperature", "provenance",
-)  # fmt: skip
+# The type of each array, U for text, and its shapes: K classes, D columns of W.
+FORMS = {
+    "format_version": ("i8", ""), "W": ("f4", "DK"), "b": ("f4", "K"), "class_names": ("U", "K"),
+    "offset": ("f8", "0", "D"), "scale": ("f8", "0", "1", "D"), "unit_norm": ("b1", ""), "mirror": ("b1", ""),
+    "image_shape": ("i8", "0", "3"), "loss": ("U", ""), "temperature": ("f8", ""), "provenance": ("U", ""),
+    "checksum": ("U", ""),
+}  # fmt: skip
+KEYS = tuple(key for key in FORMS if key != "checksum")
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -88,7 +89,10 @@ def load_model(path: str | Path) -> LinearModel:
     """The model of a run folder or of a weights.npz. Raises ModelError with one line on anything else."""
     path = model_path(path)
     arrays = read_arrays(path, error=ModelError, limit_bytes=_limit(path))
-    return _Reading(path, arrays).model()
+    try:
+        return _model_of(arrays)
+    except (ModelError, DataError) as error:
+        raise ModelError(f"{path}: {error}") from error
 
 
 def model_path(path: str | Path) -> Path:
@@ -141,7 +145,7 @@ def _arrays_of(model: LinearModel) -> Arrays:
         "temperature": np.float64(model.temperature),
         "provenance": np.array(json.dumps(dict(model.provenance), sort_keys=True)),
     }
-    return {key: np.asarray(values[key]) for key in KEYS} | _stage_arrays(preprocessing.reading)
+    return {key: np.asarray(value) for key, value in values.items()} | _stage_arrays(preprocessing.reading)
 
 
 def _stage_arrays(reading: Sequence[Reading]) -> Arrays:
@@ -167,170 +171,127 @@ def _is_of_stage(name: str) -> bool:
     return name == "stages" or name.startswith("stage.")
 
 
-class _Reading:
-    """The checks of one file's arrays, in an order in which each may rely on those before it."""
-
-    def __init__(self, path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self.path, self.arrays = path, arrays
-
-    def model(self) -> LinearModel:
-        self._check_keys()
-        W = self._array("W", 2)
-        columns, classes = W.shape
-        if columns < 1 or classes < 2:
-            raise self._wrong("weights (features, 2 or more classes)", f"shape {W.shape}")
-        b = self._array("b", 1, (classes,))
-        image_shape = self._image_shape()
-        preprocessing = self._preprocessing(columns, image_shape)
-        self._check_reach(W, preprocessing)
-        return LinearModel(
-            W,
-            b,
-            self._class_names(classes),
-            preprocessing,
-            image_shape,
-            self._loss(),
-            self._temperature(),
-            self._provenance(),
-        )
-
-    def _check_keys(self) -> None:
-        missing = [key for key in (*KEYS, "checksum") if key not in self.arrays]
-        found = f"{', '.join(sorted(self.arrays)[:8]) or 'nothing'}"
-        if missing:
-            raise self._wrong(f"a model with {', '.join(missing)}", found)
-        version = self._scalar("format_version")
-        if version != FORMAT_VERSION:
-            remedy = "use the softmaxclf that wrote it, or train the model again"
-            raise self._wrong(f"format version {FORMAT_VERSION}", f"version {version}", remedy)
-        if more := sorted(name for name in {*self.arrays} - {*KEYS, "checksum"} if not _is_of_stage(name)):
-            raise self._wrong("only the arrays of a model", f"{', '.join(more[:8])} too")
-        if self._scalar("checksum") != _checksum(self.arrays):
-            raise self._wrong(
-                "contents that match the checksum", "others", "the file is damaged: copy it again"
-            )
-
-    def _array(self, key: str, ndim: int, *shapes: tuple[int, ...]) -> NDArray[Any]:
-        array, expected = self.arrays[key], TYPES.get(key, "U")
-        kind = array.dtype.kind if expected == "U" else array.dtype.str[1:]
-        if kind != expected or array.ndim != ndim or (shapes and array.shape not in shapes):
-            shape = " or ".join(map(str, shapes)) if shapes else f"of {ndim} axes"
-            name = "text" if expected == "U" else str(np.dtype(expected))
-            raise self._wrong(f"{key} {shape} of type {name}", f"{array.shape} of {array.dtype}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise self._wrong(f"finite numbers in {key}", "NaN or infinity", "train the model again")
-        return array
-
-    def _scalar(self, key: str) -> Any:
-        return self._array(key, 0).item()
-
-    def _class_names(self, classes: int) -> tuple[str, ...]:
-        names = self._array("class_names", 1, (classes,)).tolist()
-        if len(set(names)) != classes:
-            raise self._wrong("different class names", "one of them twice")
-        try:
-            return checked_class_names(names, str(self.path))
-        except DataError as error:
-            raise ModelError(str(error)) from error
-
-    def _image_shape(self) -> ImageShape | None:
-        values = [int(value) for value in self._array("image_shape", 1, (0,), (3,))]
-        if not values:
-            return None
-        if not all(0 < value <= 2**20 for value in values):
-            raise self._wrong("a positive image_shape", f"{values}")
-        return values[0], values[1], values[2]
-
-    def _preprocessing(self, columns: int, image_shape: ImageShape | None) -> Preprocessing:
-        offset = self._array("offset", 1, (0,), (columns,))
-        scale = self._array("scale", 1, (0,), (1,), (columns,))
-        if (scale <= 0).any():
-            raise self._wrong("positive scales", f"{scale.min()}")
-        reading = self._reading(columns, image_shape)
-        width = reading[0].width if reading else columns
-        if image_shape is not None and width != math.prod(image_shape):
-            raise self._wrong(f"weights for images {image_shape}", f"rows of {width} columns")
-        unit_norm = bool(self._scalar("unit_norm"))
-        return Preprocessing(
-            offset if len(offset) else None, scale if len(scale) else None, unit_norm, reading
-        )
-
-    def _reading(self, columns: int, image_shape: ImageShape | None) -> tuple[Reading, ...]:
-        """The stages that change rows as they are read: each takes what the one before it gives."""
-        folded = bool(self._scalar("mirror"))
-        names = self._array("stages", 1).tolist() if "stages" in self.arrays else ["mirror"] * folded
-        known = [name for name in STAGES if issubclass(STAGES.load(name), Reading)]
-        wrong = len(set(names)) < len(names) or not set(names) <= set(known) or folded != ("mirror" in names)
-        if wrong or ("stages" in self.arrays and set(names) <= {"mirror"}):
-            raise self._wrong(f"stages out of {', '.join(known)}, each once", ascii(names[:9])[:60])
-        stages = [self._stage(name, image_shape) for name in names]
-        owned = {f"stage.{stage.name}.{key}" for stage in stages for key in stage.arrays()}
-        if stray := {key for key in self.arrays if key.startswith("stage.")} ^ owned:
-            raise self._wrong("the arrays of its stages and no others", ascii(sorted(stray))[:60])
-        widths = [*(stage.width for stage in stages), columns]
-        for stage, width in zip(stages, widths[1:], strict=True):
-            if stage.columns != width:
-                raise self._wrong(f"{stage.columns} columns after the stage {stage.name}", f"{width}")
-        return tuple(stages)
-
-    def _stage(self, name: str, image_shape: ImageShape | None) -> Reading:
-        prefix = f"stage.{name}."
-        own = {key.removeprefix(prefix): self.arrays[key] for key in self.arrays if key.startswith(prefix)}
-        try:
-            stage: Reading = STAGES.load(name).from_arrays(own, image_shape)
-        except (ValueError, KeyError) as error:
-            raise self._wrong(str(error), "none") from error
-        return stage
-
-    def _loss(self) -> str:
-        loss = str(self._scalar("loss"))
-        if loss not in LOSSES:
-            raise self._wrong(f"loss {' or '.join(LOSSES)}", repr(loss[:40]))
-        return loss
-
-    def _temperature(self) -> float:
-        temperature = float(self._scalar("temperature"))
-        low, high = TEMPERATURES
-        if not low <= temperature <= high:
-            raise self._wrong(f"a temperature from {low:g} to {high:g}", f"{temperature:g}")
-        return temperature
-
-    def _provenance(self) -> dict[str, Any]:
-        text = str(self._scalar("provenance"))
-        try:
-            provenance = json.loads(text) if len(text) <= LONGEST_PROVENANCE else None
-        except (ValueError, RecursionError):
-            provenance = None
-        if not isinstance(provenance, dict) or _is_deep(provenance):
-            expected = f"a JSON object of at most {DEEPEST_PROVENANCE} levels in provenance"
-            raise self._wrong(expected, "something else")
-        return provenance
-
-    def _check_reach(self, W: NDArray[Any], preprocessing: Preprocessing) -> None:
-        """Refuse weights whose values on raw columns, or whose offset's scores, float32 cannot hold."""
-        scale, offset = preprocessing.scale, preprocessing.offset
-        with np.errstate(over="ignore"):
-            reach = np.maximum(W.max(axis=1), -W.min(axis=1)).astype(np.float64) / (
-                1 if scale is None else scale
-            )
-            shift = 0.0 if offset is None else float(np.abs(offset) @ reach)
-        if not (reach.max() <= LARGEST and shift <= LARGEST):
-            raise self._wrong("weights / scale within float32", "larger ones", "train the model again")
-
-    def _wrong(
-        self, expected: str, found: str, remedy: str = "name a weights.npz that softmaxclf wrote"
-    ) -> ModelError:
-        return ModelError(f"{self.path}: expected {expected}, found {found}; {remedy}")
+def _model_of(arrays: Arrays) -> LinearModel:
+    """The model that the arrays are. Each check may rely on those before it. Raises ModelError, DataError."""
+    _check_contents(arrays)
+    columns, classes = arrays["W"].shape
+    if columns < 1 or classes < 2:
+        raise _wrong("weights (features, 2 or more classes)", f"shape {arrays['W'].shape}")
+    low, high = TEMPERATURES
+    if not low <= arrays["temperature"] <= high:
+        raise _wrong(f"a temperature from {low:g} to {high:g}", f"{arrays['temperature']:g}")
+    loss = str(arrays["loss"])
+    if loss not in LOSSES:
+        raise _wrong(f"loss {' or '.join(LOSSES)}", repr(loss[:40]))
+    image_shape = _image_shape(arrays)
+    return LinearModel(
+        arrays["W"],
+        arrays["b"],
+        checked_class_names(arrays["class_names"].tolist(), "class_names"),
+        _preprocessing(arrays, image_shape),
+        image_shape,
+        loss,
+        float(arrays["temperature"]),
+        _provenance(str(arrays["provenance"])),
+    )
 
 
-def _is_deep(value: object) -> bool:
-    """Whether lists and objects nest deeper than DEEPEST_PROVENANCE, found without recursion."""
-    level = [value]
-    for _ in range(DEEPEST_PROVENANCE):
-        inside = [
-            each.values() if isinstance(each, dict) else each
-            for each in level
-            if isinstance(each, dict | list)
-        ]
-        level = [value for values in inside for value in values]
-    return any(isinstance(each, dict | list) for each in level)
+def _check_contents(arrays: Arrays) -> None:
+    """Refuse arrays that are not those of a model, each of its type and shape, with the checksum of the others."""
+    if missing := [key for key in FORMS if key not in arrays]:
+        raise _wrong(f"a model with {', '.join(missing)}", ", ".join(sorted(arrays)[:8]) or "nothing")
+    sizes = dict(zip("DK", arrays["W"].shape, strict=False))
+    _check_form("format_version", arrays["format_version"], sizes)
+    if (version := int(arrays["format_version"])) != FORMAT_VERSION:
+        remedy = "use the softmaxclf that wrote it, or train the model again"
+        raise _wrong(f"format version {FORMAT_VERSION}", f"version {version}", remedy)
+    if more := sorted(name for name in arrays if name not in FORMS and not _is_of_stage(name)):
+        raise _wrong("only the arrays of a model", f"{', '.join(more[:8])} too")
+    if str(arrays["checksum"]) != _checksum(arrays):
+        remedy = "the file is damaged: copy it again"
+        raise _wrong("contents that match the checksum", "others", remedy)
+    for key in FORMS:
+        _check_form(key, arrays[key], sizes)
+
+
+def _check_form(key: str, array: NDArray[Any], sizes: Mapping[str, int]) -> None:
+    expected, *forms = FORMS[key]
+    shapes = [tuple(sizes.get(axis) if axis in "DK" else int(axis) for axis in form) for form in forms]
+    found = "U" if array.dtype.kind == "U" else array.dtype.str[1:]
+    if found != expected or array.shape not in shapes:
+        name = "text" if expected == "U" else str(np.dtype(expected))
+        shape = " or ".join(map(str, shapes))
+        raise _wrong(f"{key} {shape} of type {name}", f"{array.shape} of {array.dtype}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise _wrong(f"finite numbers in {key}", "NaN or infinity", "train the model again")
+
+
+def _image_shape(arrays: Arrays) -> ImageShape | None:
+    values = arrays["image_shape"].tolist()
+    if not all(0 < value <= 2**20 for value in values):
+        raise _wrong("a positive image_shape", f"{values}")
+    return tuple(values) or None
+
+
+def _preprocessing(arrays: Arrays, image_shape: ImageShape | None) -> Preprocessing:
+    offset, scale, W = arrays["offset"], arrays["scale"], arrays["W"]
+    if (scale <= 0).any():
+        raise _wrong("positive scales", f"{scale.min()}")
+    reading = _stages(arrays, image_shape)
+    width = reading[0].width if reading else len(W)
+    if image_shape is not None and width != math.prod(image_shape):
+        raise _wrong(f"weights for images {image_shape}", f"rows of {width} columns")
+    # Values on raw columns, and the offset's scores, must be such as float32 can hold.
+    with np.errstate(over="ignore"):
+        reach = np.abs(W).max(axis=1).astype(np.float64) / (scale if len(scale) else 1)
+        shift = np.abs(offset) @ reach if len(offset) else 0
+    if not (reach.max() <= LARGEST and shift <= LARGEST):
+        raise _wrong("weights / scale within float32", "larger ones", "train the model again")
+    return Preprocessing(
+        offset if len(offset) else None, scale if len(scale) else None, bool(arrays["unit_norm"]), reading
+    )
+
+
+def _stages(arrays: Arrays, image_shape: ImageShape | None) -> tuple[Reading, ...]:
+    """The stages that change rows as they are read: each takes what the one before it gives."""
+    folded = bool(arrays["mirror"])
+    listed = arrays.get("stages", np.array(["mirror"] * folded))
+    names = [str(name) for name in listed.flat]
+    known = [name for name in STAGES if issubclass(STAGES.load(name), Reading)]
+    once = listed.ndim == 1 and len(set(names)) == len(names) and set(names) <= set(known)
+    if not once or folded != ("mirror" in names) or ("stages" in arrays and set(names) <= {"mirror"}):
+        raise _wrong(f"stages out of {', '.join(known)}, each once", ascii(names[:9])[:60])
+    stages = [_stage(name, arrays, image_shape) for name in names]
+    owned = {f"stage.{stage.name}.{key}" for stage in stages for key in stage.arrays()}
+    if stray := {key for key in arrays if key.startswith("stage.")} ^ owned:
+        raise _wrong("the arrays of its stages and no others", ascii(sorted(stray))[:60])
+    widths = [*(stage.width for stage in stages), len(arrays["W"])]
+    for stage, width in zip(stages, widths[1:], strict=True):
+        if stage.columns != width:
+            raise _wrong(f"{stage.columns} columns after the stage {stage.name}", f"{width}")
+    return tuple(stages)
+
+
+def _stage(name: str, arrays: Arrays, image_shape: ImageShape | None) -> Reading:
+    prefix = f"stage.{name}."
+    own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+    try:
+        stage: Reading = STAGES.load(name).from_arrays(own, image_shape)
+    except (ValueError, KeyError) as error:
+        raise _wrong(str(error), "none") from error
+    return stage
+
+
+def _provenance(text: str) -> dict[str, Any]:
+    """The JSON object. Few brackets are few levels, which everything that goes through it later can stand."""
+    try:
+        provenance = json.loads(text) if text.count("[") + text.count("{") <= MOST_BRACKETS else None
+    except ValueError:
+        provenance = None
+    if not isinstance(provenance, dict):
+        raise _wrong(f"a JSON object of at most {MOST_BRACKETS} brackets in provenance", "something else")
+    return provenance
+
+
+def _wrong(expected: str, found: str, remedy: str = "name a weights.npz that softmaxclf wrote") -> ModelError:
+    return ModelError(f"expected {expected}, found {found}; {remedy}")

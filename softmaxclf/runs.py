@@ -48,14 +48,14 @@ _MANIFEST_FORM = {
     "format_version": int, "command": str, "status": str, "sittings": int, "command_line": [str],
     "data": {"name": str, "fingerprint": str},
 }  # fmt: skip
-SPLIT_FORM = {"accuracy": NUMBER, "interval": [NUMBER, NUMBER], "loss": NUMBER, "rows": int}
-_METRICS_FORM = {"splits": {str: SPLIT_FORM}, "warnings": [str]}
+_SPLIT_FORM = {"accuracy": NUMBER, "interval": [NUMBER, NUMBER], "loss": NUMBER, "rows": int, "correct": int}
+_METRICS_FORM = {"splits": {str: _SPLIT_FORM}, "warnings": [str]}
 _CELL_FORM = {
     "train_accuracy": NUMBER, "validation_accuracy": NUMBER, "validation_loss": NUMBER,
     "validation_interval": [NUMBER, NUMBER], "status": str,
 }  # fmt: skip
 _TUNE_FORM = {
-    "splits": {"train": SPLIT_FORM, "validation": SPLIT_FORM},
+    "splits": {"train": _SPLIT_FORM, "validation": _SPLIT_FORM},
     "best": {str: int | float | bool, "refit": bool},
     "cells": [_CELL_FORM],
 }
@@ -68,10 +68,6 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-
-    def manifest(self) -> dict[str, Any] | None:
-        """What the manifest says, or None when the folder holds no run. Raises RunConflictError on a broken one."""
-        return read_manifest(self.path)
 
     def holds_other_files(self) -> bool:
         """Whether something lies here that no run of ours began with."""
@@ -101,10 +97,6 @@ class RunFolder:
     def write_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Write a CSV file with a header; floats by repr, NaN as an empty field."""
         write_text(self.path / name, csv_text(columns, rows))
-
-    def read_metrics(self, command: str) -> dict[str, Any]:
-        """The content of that command's metrics.json. Raises DataError when it is missing, broken or another's."""
-        return read_metrics(self.path, command)
 
     def save_checkpoint(self, name: str, arrays: Arrays, facts: Mapping[str, Any]) -> None:
         """Write the arrays and the JSON-able facts to one checkpoint file."""
@@ -138,16 +130,21 @@ def claim(path: Path) -> Iterator[RunFolder]:
     busy = RunConflictError(
         f"{path}: another softmaxclf process works in this folder; wait for it, or choose another with --out"
     )
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    make_folder(path)
     try:
         with held(path / LOCK, busy):
             yield RunFolder(path)
     finally:
         with suppress(OSError):
             path.rmdir()  # leaves no empty folder behind when the run was refused
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder if need be. Raises OutputError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
@@ -159,38 +156,32 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     except DataError as error:
         raise RunConflictError(f"{error}; or start again with --overwrite") from error
     version = content.get("format_version") if isinstance(content, dict) else None
-    if version == FORMAT_VERSION and not has_form(content, _MANIFEST_FORM):
-        raise RunConflictError(
-            f"{path / MANIFEST}: expected the manifest of a run, found something else; start again with --overwrite"
-        )
     if version != FORMAT_VERSION:
         raise RunConflictError(
             f"{path / MANIFEST}: expected format version {FORMAT_VERSION}, found {version!r}; "
             "use the softmaxclf that wrote it, or another folder with --out"
         )
+    if not has_form(content, _MANIFEST_FORM):
+        raise RunConflictError(
+            f"{path / MANIFEST}: expected the manifest of a run, found something else; start again with --overwrite"
+        )
     return content  # type: ignore[no-any-return]
 
 
-def read_metrics(path: Path, command: str) -> dict[str, Any]:
-    """The content of metrics.json in the run folder of that command. Raises DataError when it is none."""
+def read_metrics(path: Path, command: str = "") -> dict[str, Any]:
+    """The content of metrics.json in a run folder, of that command if it is known. Raises DataError when it is none."""
     content = read_json(path / METRICS)
-    if not is_metrics(content, command):
+    known = has_form(content, _METRICS_FORM)
+    if known and (command == "tune" or "cells" in content):
+        known = has_form(content, _TUNE_FORM) and bool(content["cells"])
+        axes = {name: int | float for name in content["best"] if name != "refit"} if known else {}
+        known = known and has_form([content["best"], *content["cells"]], [axes])
+    if not known:
         raise DataError(
             f"{path / METRICS}: expected the metrics of a run, found something else; "
             "run the command again with --overwrite"
         )
     return content  # type: ignore[no-any-return]
-
-
-def is_metrics(content: Any, command: str) -> bool:
-    """Whether JSON content is what that command writes as metrics.json."""
-    if command != "tune":
-        return has_form(content, _METRICS_FORM)
-    if not (has_form(content, _METRICS_FORM) and has_form(content, _TUNE_FORM)):
-        return False
-    axes = {name: int | float for name in content["best"] if name != "refit"}
-    whole = axes and content["cells"] and "refit" in content["best"]
-    return bool(whole) and has_form([content["best"], *content["cells"]], [axes])
 
 
 def read_history(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:
@@ -215,10 +206,10 @@ def has_form(value: Any, form: Any) -> bool:
     [form] of every element; [form, form] of each of two elements.
     """
     if isinstance(form, dict):
-        keys = list(value) if isinstance(value, dict) and str in form else list(form)
-        return isinstance(value, dict) and all(
-            key in value and has_form(value[key], form.get(key, form.get(str))) for key in keys
-        )
+        if not isinstance(value, dict):
+            return False
+        keys = {*form, *value} - {str} if str in form else form
+        return all(key in value and has_form(value[key], form.get(key, form.get(str))) for key in keys)
     if isinstance(form, list):
         forms = form * len(value) if isinstance(value, list) and len(form) == 1 else form
         return (

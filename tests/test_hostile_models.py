@@ -152,7 +152,7 @@ def place_of(key: str) -> int:
 ONES = np.ones(COLUMNS)
 NO_NAMES = np.array([], "U1")
 FOLDED = {"W": W[:6], "offset": ONES[:6], "scale": ONES[:6], "mirror": np.bool_(True)}
-DEEP = '{"a": ' + "[" * 30 + "]" * 30 + "}"
+DEEP = '{"a": ' + "[" * 100 + "]" * 100 + "}"
 
 CASES: list[tuple[str, str, Callable[[], bytes]]] = [
     ("pickled object", "objects as W", lambda: wrong_checksum(W=np.array([[Touches()]], object))),
@@ -274,7 +274,7 @@ CASES: list[tuple[str, str, Callable[[], bytes]]] = [
     ("provenance", "empty", lambda: model(provenance="")),
     ("provenance", "a list", lambda: model(provenance="[1]")),
     ("provenance", "null", lambda: model(provenance="null")),
-    ("provenance", "30 levels", lambda: model(provenance=DEEP)),
+    ("provenance", "101 levels", lambda: model(provenance=DEEP)),
     ("provenance", "100,000 levels", lambda: model(provenance="[" * 100_000 + "]" * 100_000)),
     ("provenance", "100,000 levels of objects", lambda: model(provenance='{"a":' * 100_000 + "1" + "}" * 100_000)),
     ("provenance", "a number of 5,000 digits", lambda: model(provenance='{"a": ' + "9" * 5000 + "}")),

@@ -300,7 +300,8 @@ def test_what_is_written_as_json_is_json_for_everybody(content: Any) -> None:
     [
         (1, int, True), (True, int, False), (True, bool, True), (1, bool, False), (None, NUMBER, True),
         (1.5, NUMBER, True), ("1", NUMBER, False), ({"a": 1, "b": 2}, {"a": int}, True), ({"b": 2}, {"a": int}, False),
-        ({"x": 1, "y": 2}, {str: int}, True), ({"x": 1, "y": "2"}, {str: int}, False), ([], [int], True),
+        ({"x": 1, "y": 2}, {str: int}, True), ({"x": 1, "y": "2"}, {str: int}, False),
+        ({"x": 1}, {str: int, "y": int}, False), ([], [int], True),
         ([1, 2, 3], [int], True), ([1, "2"], [int], False), ([1, 2], [int, int], True), ([1], [int, int], False),
         ([1, 2, 3], [int, int], False), ({}, [int], False), ([], {"a": int}, False), (None, {"a": int}, False),
     ],

@@ -151,11 +151,6 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     return _Filler().vformat(template, (), values)
 
 
-def settings(values: Mapping[str, float]) -> str:
-    """The settings of a cell in words: "learning rate 1e-07, regularization 8000"."""
-    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in values.items())
-
-
 def splits_table(splits: Mapping[str, Mapping[str, Any]], title: str = "split") -> str:
     """Accuracy of each split with its interval, rows and loss, and what is to be noted of them."""
     items = [{"name": name, **split} for name, split in splits.items()]

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from softmaxclf.cli.console import Console
-from softmaxclf.config import describe, load_config
+from softmaxclf.config import load_config
+from softmaxclf.config.schema import SCHEMA
 
 Function = Callable[..., Any]
 Decorator = Callable[[Function], Function]
-DESCRIBED = {each.key: each for each in describe()}
 PATH = click.Path(path_type=Path)
 
 
@@ -76,7 +76,7 @@ def out(metavar: str, what: str) -> Decorator:
 
 def setting(key: str, *names: str, metavar: str = "VALUE") -> Decorator:
     """An option that sets a configuration key; its help and default come from the configuration's own table."""
-    told = DESCRIBED[key]
+    told = SCHEMA[key]
     return click.option(
         *(names or (f"--{key.split('.')[1].replace('_', '-')}",)),
         key.replace(".", "__"),

@@ -10,7 +10,7 @@ Whatever the bytes, the texts and the options are, `load_config` returns a Confi
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from softmaxclf.config.axis import MOST_CELLS
 from softmaxclf.config.reader import Reading
@@ -30,26 +30,16 @@ __all__ = [
     "Config",
     "DataConfig",
     "PreprocessingConfig",
-    "SettingDescription",
     "TrainingConfig",
     "TuningConfig",
     "config_differences",
-    "describe",
     "dump_config",
     "load_config",
     "to_dict",
+    "values_of",
 ]
 
 MOST_PROBLEMS_SHOWN = 20
-
-
-class SettingDescription(NamedTuple):
-    """One row of the table of settings, all text."""
-
-    key: str
-    default: str
-    expected: str
-    help: str
 
 
 def load_config(
@@ -99,18 +89,10 @@ def _misfits(config: Config, places: Mapping[str, str]) -> list[str]:
     return found
 
 
-def describe() -> list[SettingDescription]:
-    """Every setting in order: dotted key, default, what is expected and what it means, ready to print."""
-    return [
-        SettingDescription(key, setting.kind.text(setting.default), setting.kind.expected, setting.help)
-        for key, setting in SCHEMA.items()
-    ]
-
-
 def dump_config(config: Config) -> str:
     """YAML text that `load_config` reads back as an equal configuration."""
     lines: list[str] = []
-    for key, value in _values(config).items():
+    for key, value in values_of(config).items():
         section, name = key.split(".")
         if f"{section}:" not in lines:
             lines.append(f"{section}:")
@@ -128,7 +110,7 @@ def to_dict(config: Config) -> dict[str, dict[str, Any]]:
 
 def config_differences(first: Config, second: Config) -> list[str]:
     """One text per key that differs: `training.seed: 0 -> 1` (first's value, then second's)."""
-    before, after = _values(first), _values(second)
+    before, after = values_of(first), values_of(second)
     return [
         f"{key}: {shown(setting.kind.text(before[key]))} -> {shown(setting.kind.text(after[key]))}"
         for key, setting in SCHEMA.items()
@@ -136,7 +118,8 @@ def config_differences(first: Config, second: Config) -> list[str]:
     ]
 
 
-def _values(config: Config) -> dict[str, object]:
+def values_of(config: Config) -> dict[str, object]:
+    """Every value by dotted key."""
     return {key: getattr(getattr(config, key.split(".")[0]), key.split(".")[1]) for key in SCHEMA}
 
 

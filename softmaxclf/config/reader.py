@@ -120,8 +120,6 @@ def _problem_of_key(key: yaml.Node, path: str, first: dict[str, int]) -> Problem
     line, expected = line_of(key), "expected a name as the key, got"
     if not isinstance(key, yaml.ScalarNode):
         return Problem(line, path, f"{expected} a list or mapping; write 'key: value'")
-    if key.value == "<<":
-        return Problem(line, path, f"{expected} the merge key <<; write its values out")
     if key.value in first:
         again = f"expected this key once, got it again (first on line {first[key.value]}); delete one"
         return Problem(line, f"{path}.{key.value}".removeprefix("."), again)

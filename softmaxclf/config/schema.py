@@ -118,12 +118,18 @@ class Config:
 
 
 class Setting(NamedTuple):
-    """One declared setting."""
+    """One declared setting: dotted key, kind, default as text, what it means, its option."""
 
+    key: str
     kind: Kind
-    default: object
+    default: str
     help: str
     option: str
+
+    @property
+    def expected(self) -> str:
+        """What is expected, in words."""
+        return self.kind.expected
 
 
 SECTIONS: dict[str, type] = {
@@ -131,8 +137,9 @@ SECTIONS: dict[str, type] = {
 }
 SCHEMA: dict[str, Setting] = {
     f"{name}.{item.name}": Setting(
+        f"{name}.{item.name}",
         item.metadata["kind"],
-        item.default,
+        item.metadata["kind"].text(item.default),
         item.metadata["help"],
         item.metadata["option"] or "--" + item.name.replace("_", "-"),
     )

@@ -22,8 +22,6 @@ import yaml
 from softmaxclf.config.yaml_reader import is_null, is_quoted, scalar, shown
 
 _LEADING_ZERO = re.compile("[+-]?0[0-9_]")
-_MEANT = {"true": "true", "yes": "true", "on": "true", "1": "true"}
-_MEANT |= {"false": "false", "no": "false", "off": "false", "0": "false"}
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BYTES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
@@ -141,18 +139,11 @@ def _number(text: str) -> int | float | None:
 
 
 def _hint_for_number(node: yaml.ScalarNode) -> str:
-    text = node.value.strip().lower()
     if is_quoted(node):
-        return "remove the quotes" if _number(text) is not None else ""
-    if text.lstrip("+-.") in ("nan", "inf", "infinity"):
-        return "the number must be finite"
-    if text in _MEANT:
-        return "a boolean is no number"
-    if _LEADING_ZERO.match(text) and _number(text.lstrip("+-0_") or "0") is not None:
-        return "write it without leading zeros"
-    if _number(text.replace(",", ".", 1)) is not None:
+        return "remove the quotes" if _number(node.value) is not None else ""
+    if _number(node.value.replace(",", ".", 1)) is not None:
         return "write a decimal point, not a comma"
-    return ""
+    return "write it without leading zeros" if _LEADING_ZERO.match(node.value) else ""
 
 
 @dataclass(frozen=True)
@@ -164,10 +155,8 @@ class Flag:
     def read(self, node: yaml.Node) -> bool:
         node = scalar_of(node)
         word = str(node.value).lower()
-        meant = _MEANT.get(word)
         if word not in ("true", "false") or is_quoted(node):
-            hint = "remove the quotes" if word == meant else f"write {meant}" if meant else ""
-            raise Unexpected(_got(node), hint)
+            raise Unexpected(_got(node), "remove the quotes" if is_quoted(node) else "")
         return word == "true"
 
     def text(self, value: object) -> str:

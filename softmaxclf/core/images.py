@@ -35,7 +35,11 @@ def as_rows(X: Array, image_shape: ImageShape | None = None) -> tuple[Array, Ima
         remedy = "give rows of features (N, D) or images (N, height, width, 3)"
         raise UnclearShapeError("2 to 4 axes", f"shape {X.shape}", remedy)
     planes = [X[:, None]] if X.ndim == 3 else [X, X.transpose(0, 3, 1, 2)]
-    fitting = [option for option in planes if _fits(option.shape[1:], image_shape)]
+    fitting = [
+        each
+        for each in planes
+        if (each.shape[1:] == image_shape if image_shape else each.shape[1] in COLOURS)
+    ]
     if len(fitting) != 1:
         found = f"shape {X.shape}" + (f" and image_shape {image_shape}" if image_shape else "")
         raise UnclearShapeError(
@@ -43,11 +47,6 @@ def as_rows(X: Array, image_shape: ImageShape | None = None) -> tuple[Array, Ima
         )
     _, channels, height, width = fitting[0].shape
     return fitting[0].reshape(len(X), -1), (channels, height, width)
-
-
-def _fits(shape: tuple[int, ...], image_shape: ImageShape | None) -> bool:
-    """Whether planes of this shape can be what was declared, or without a declaration grey or colour planes."""
-    return shape == image_shape if image_shape else shape[0] in COLOURS
 
 
 def has_colours(image_shape: ImageShape | None) -> bool:

@@ -171,18 +171,10 @@ class ReliabilityBins:
         return float(np.sum(self.counts * np.where(self.counts > 0, gaps, 0)) / self.counts.sum())
 
 
-def reliability_bins(probabilities: Array, y: ArrayLike, bins: int = 15) -> ReliabilityBins:
-    """Top-label reliability: confidence is the largest probability of a row, accuracy whether it was right.
-
-    probabilities: (N, K).
-    """
-    return outcome_bins(probabilities.max(axis=1), probabilities.argmax(axis=1) == y, bins)
-
-
 def outcome_bins(confidence: Array, outcome: NDArray[np.bool_], bins: int = 15) -> ReliabilityBins:
     """Bins of an event's stated probability (N,) and whether it came true (N,).
 
-    For the diagram of one class k, pass p[:, k] and y == k.
+    Top-label reliability is of p.max(axis=1) and p.argmax(axis=1) == y; that of one class k of p[:, k] and y == k.
     """
     edges = np.linspace(0, 1, bins + 1)
     place = np.digitize(confidence, edges[1:-1], right=True)

@@ -105,7 +105,11 @@ class LinearModel:
     def _raw_weights(self) -> Array:
         """A (D', K), float64: weights on z, the rows as they are read, not scaled."""
         W = self.W.astype(np.float64)
-        return W if self.preprocessing.scale is None else W / _column(self.preprocessing.scale, len(W))
+        return (
+            W
+            if self.preprocessing.scale is None
+            else W / np.broadcast_to(self.preprocessing.divisor, len(W))[:, None]
+        )
 
     @cached_property
     def on_raw_columns(self) -> tuple[Array, Array]:
@@ -113,10 +117,6 @@ class LinearModel:
         offset = self.preprocessing.offset
         shift = np.zeros(self.classes) if offset is None else offset @ self._raw_weights
         return np.ascontiguousarray(self._raw_weights, np.float32), shift.astype(np.float32)
-
-
-def _column(scale: Array, columns: int) -> Array:
-    return np.broadcast_to(scale, columns)[:, None]
 
 
 def chunked_scores(model: LinearModel, X: Array, rows: Array | None = None) -> Iterator[tuple[Array, Array]]:

@@ -1,6 +1,5 @@
 """Names and where what they stand for lives, so that a name can be checked before its module is loaded."""
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +11,3 @@ class Registry(dict[str, str]):
         """What the name stands for; its module is imported now. Raises KeyError for an unknown name."""
         module, _, attribute = self[name].partition(":")
         return getattr(import_module(module), attribute)
-
-    def loaded(self) -> Mapping[str, Any]:
-        """Everything in it, by name."""
-        return {name: self.load(name) for name in self}

@@ -79,6 +79,11 @@ def axes_of(best: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in best if name != "refit")
 
 
+def named(values: Mapping[str, float]) -> str:
+    """The settings of a cell in words: "learning rate 1e-07, regularization 8000"."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in values.items())
+
+
 def grid_cells(axes: Mapping[str, Sequence[float]], folds: int = 0) -> Cells:
     """All cells of the grid, the first axis slowest, then the folds (-1 when folds is 0)."""
     fold = np.arange(folds) if folds else np.array([-1])

@@ -16,6 +16,7 @@ from softmaxclf.report.page import figure, paragraphs, section
 from softmaxclf.report.tables import Cell, Column, captioned, table
 
 MOST_CELLS = 1_000
+WITHOUT_TEST = "The test rows were not scored in this run; softmaxclf evaluate does it."
 SPLITS = [
     Column(name, name != "split")
     for name in ("split", "accuracy", f"95{NO_BREAK}% interval", "right", "rows", "loss")
@@ -99,14 +100,8 @@ def results(facts: Facts) -> Markup:
     )
     return section(
         "result", "Result", table(caption, SPLITS, rows, marked=marked, label="Result per split"),
-        paragraphs(*notes, chance, _without_test(facts)),
+        paragraphs(*notes, chance, None if "test" in facts.splits else WITHOUT_TEST),
     )  # fmt: skip
-
-
-def _without_test(facts: Facts) -> str | None:
-    if "test" in facts.splits:
-        return None
-    return "The test rows were not scored in this run; softmaxclf evaluate does it."
 
 
 def grid(facts: Facts) -> Markup | None:

@@ -20,6 +20,7 @@ from softmaxclf.report.page import figure, paragraphs, section
 from softmaxclf.report.tables import Column, captioned, table, terms
 
 MOST_TEMPLATES, MOST_SHEET, MOST_LISTED, MOST_PAIRS, TOP_FEATURES = 100, 40, 20, 5, 6
+CHANNELS = {1: "grey", 3: "colour"}
 CLASSES = (Column("class", False), Column("precision"), Column("recall"), Column("F1"), Column("rows"))
 BINS = (Column("confidence"), Column("rows"), Column("mean confidence"), Column("accuracy"))
 MISTAKES = (Column("row"), Column("true", False), Column("predicted", False), Column("probability"))
@@ -29,7 +30,11 @@ def data(facts: Facts) -> Markup:
     """Where the rows come from, how many there are, and examples of each class."""
     told = facts.manifest["data"]
     shape = facts.model.image_shape
-    what = f"{shape[2]} × {shape[1]} pixels, {_channels(shape[0])}" if shape else "features"
+    what = (
+        f"{shape[2]} × {shape[1]} pixels, {CHANNELS.get(shape[0], f'{shape[0]} channels')}"
+        if shape
+        else "features"
+    )
     rows = terms([
         ("Data set", told["name"]),
         ("Read from", element("code", told["path"])),
@@ -39,10 +44,6 @@ def data(facts: Facts) -> Markup:
         ("Classes", f"{len(facts.model.class_names):,}"),
     ])  # fmt: skip
     return section("data", "Data", rows, _contact_sheet(facts))
-
-
-def _channels(channels: int) -> str:
-    return {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
 
 
 def _row_counts(facts: Facts) -> Markup:

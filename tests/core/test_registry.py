@@ -2,22 +2,28 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from softmaxclf.core.losses import LOSSES
 from softmaxclf.core.losses.loss import Loss
+from softmaxclf.core.registry import Registry
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.solvers.solver import Solver
 from softmaxclf.core.stages import SCALES, STAGES
 from softmaxclf.core.stages.stage import Reading, Stage
 
 
+def loaded(registry: Registry) -> dict[str, Any]:
+    return {name: registry.load(name) for name in registry}
+
+
 def test_every_name_stands_for_what_its_registry_holds():
-    assert all(isinstance(loss, Loss) and loss.name == name for name, loss in LOSSES.loaded().items())
-    assert all(issubclass(solver, Solver) and solver.axes for solver in SOLVERS.loaded().values())
-    assert all(issubclass(stage, Stage) for stage in STAGES.loaded().values())
-    reading = {name: stage for name, stage in STAGES.loaded().items() if issubclass(stage, Reading)}
+    assert all(isinstance(loss, Loss) and loss.name == name for name, loss in loaded(LOSSES).items())
+    assert all(issubclass(solver, Solver) and solver.axes for solver in loaded(SOLVERS).values())
+    assert all(issubclass(stage, Stage) for stage in loaded(STAGES).values())
+    reading = {name: stage for name, stage in loaded(STAGES).items() if issubclass(stage, Reading)}
     assert all(stage.name == name for name, stage in reading.items())
     assert set(SCALES) - {"none"} <= set(STAGES)
 

@@ -31,12 +31,11 @@ def compare(output: console.Console, models: tuple[Path, ...], **request: Any) -
     Example:
       softmaxclf compare runs/softmax runs/hinge --out runs/softmax-or-hinge
     """
-    from softmaxclf.workflows.models.compare import ComparisonRequest
     from softmaxclf.workflows.models.compare import compare as run_compare
 
     if len(models) < 2:
         raise click.UsageError(f"expected at least two models, got {len(models)}; name another run")
-    output.answer(run_compare(ComparisonRequest(models, **request), output), _text)
+    output.answer(run_compare(models, output, **request), _text)
 
 
 def _text(result: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """softmaxclf evaluate."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -51,6 +52,7 @@ its labels are the same"""
 @options.out("DIR", "Also write evaluation.json, tables (CSV) and pictures into this folder.")
 @click.option(
     "--calibrate",
+    "calibrated",
     is_flag=True,
     help="Fit a temperature on the validation rows, which makes probabilities honest; labels do not change.",
 )
@@ -61,7 +63,7 @@ its labels are the same"""
     help="Model file for --calibrate. [default: weights-calibrated.npz beside the weights]",
 )
 @options.output
-def evaluate(output: console.Console, **request: Any) -> None:
+def evaluate(output: console.Console, model: Path, **request: Any) -> None:
     """Score a saved model: accuracy with its interval, loss, per class figures, confusion, calibration.
 
     MODEL is a run folder or a weights.npz.
@@ -70,12 +72,11 @@ def evaluate(output: console.Console, **request: Any) -> None:
     Example:
       softmaxclf evaluate runs/demo --split validation --out runs/demo/evaluation
     """
-    from softmaxclf.workflows.models.evaluate import EvaluationRequest
     from softmaxclf.workflows.models.evaluate import evaluate as run_evaluate
 
-    if request["calibrated_out"] is not None and not request["calibrate"]:
+    if request["calibrated_out"] is not None and not request["calibrated"]:
         raise click.UsageError("--calibrated-out is for --calibrate; add it, or leave both out")
-    output.answer(run_evaluate(EvaluationRequest(**request), output), _text)
+    output.answer(run_evaluate(model, output, **request), _text)
 
 
 def _text(result: Mapping[str, Any]) -> str:

@@ -60,10 +60,9 @@ def gradcheck(output: console.Console, **request: Any) -> None:
     Example:
       softmaxclf gradcheck --loss hinge
     """  # fmt: skip
-    from softmaxclf.workflows.lessons.gradcheck import GradcheckRequest
     from softmaxclf.workflows.lessons.gradcheck import gradcheck as run_gradcheck
 
-    result = run_gradcheck(GradcheckRequest(**request), output)
+    result = run_gradcheck(output, **request)
     output.answer(result, _text)
     if not result["passed"]:
         click.get_current_context().exit(1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
@@ -27,7 +27,9 @@ WIDEST_FILE, WIDEST_LABEL = 48, 24  # longer names push their line to the right
     "first two labels; and predictions.csv.",
 )
 @options.output
-def predict(output: console.Console, model: Path, out: Path | None, **request: Any) -> None:
+def predict(
+    output: console.Console, model: Path, images: tuple[Path, ...], top: int, out: Path | None
+) -> None:
     """Labels and probabilities of image files, with the evidence behind them.
 
     MODEL is a run folder or a weights.npz. IMAGE is a file (PNG, JPEG, GIF, BMP, WEBP, TIFF, PPM) or a folder,
@@ -40,15 +42,15 @@ def predict(output: console.Console, model: Path, out: Path | None, **request: A
       softmaxclf predict runs/demo photo.jpg --out sheets
     """  # fmt: skip
     from softmaxclf.files import printable
-    from softmaxclf.workflows.models.predict import Predictions, Request
+    from softmaxclf.workflows.models.predict import Predictions
 
-    predictions = Predictions(Request(model, out=out, **request), output)
+    predictions = Predictions(model, images, output, top=top, out=out)
     if output.as_json:
         output.answer([prediction.summary() for prediction in predictions], str)
         predictions.raise_if_failed()
         return
     row = _row(predictions, printable)
-    several = min(predictions.request.top, predictions.model.classes) > 1
+    several = min(top, predictions.model.classes) > 1
     rows = [("file", "label", "probability", "runners-up" if several else "")]
     for prediction in predictions:
         if prediction.error is None:

@@ -27,10 +27,10 @@ def train(output: console.Console, **request: Any) -> None:
     Example:
       softmaxclf train --data sample --iterations 500 --test
     """
-    from softmaxclf.workflows.runs.train import TrainRequest
+    from softmaxclf.workflows.runs.session import Request
     from softmaxclf.workflows.runs.train import train as run_train
 
-    summary = run_train(TrainRequest("train", **request), output)
+    summary = run_train(Request("train", **request), output)
     for warning in summary["warnings"]:
         output.warn(warning)
     output.answer(summary, _text)

@@ -69,12 +69,12 @@ def tune(output: console.Console, dry_run: bool, **choices: Any) -> None:
 
 
 def _text(summary: Mapping[str, Any]) -> str:
-    from softmaxclf.core.search import axes_of
+    from softmaxclf.core.search import axes_of, named
 
     best = summary["best"]
     axes = axes_of(best)
     how = ", trained again on all training rows" if best["refit"] else ""
-    winner = f"Best: {console.settings({name: best[name] for name in axes})}{how}"
+    winner = f"Best: {named({name: best[name] for name in axes})}{how}"
     told = {**summary, "winner": winner, "table": console.splits_table(summary["splits"])}
     return f"{_cells_table(summary['cells'], best, axes)}\n{console.fill(RESULT, told)}"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -37,7 +38,7 @@ from softmaxclf.cli import console, options
     help="Also write all weights as a table, a line per pixel or feature.",
 )
 @options.output
-def visualize_weights(output: console.Console, as_table: bool, **request: Any) -> None:
+def visualize_weights(output: console.Console, model: Path, as_table: bool, **request: Any) -> None:
     """Draw what each class looks for: its weights as an image, or its largest weights as bars.
 
     MODEL is a run folder or a weights.npz.
@@ -46,11 +47,11 @@ def visualize_weights(output: console.Console, as_table: bool, **request: Any) -
     Example:
       softmaxclf visualize-weights runs/demo --view signed --out templates.png
     """
-    from softmaxclf.workflows.models.visualize import VisualizationRequest, visualize
+    from softmaxclf.workflows.models.visualize import visualize
 
     if request["source"] is not None and not request["examples"]:
         raise click.UsageError("--data is for --examples; add it, or leave both out")
-    result = visualize(VisualizationRequest(**request), output)
+    result = visualize(model, output, **request)
     output.answer(result, partial(_text, as_table))
 
 

@@ -14,6 +14,7 @@ from softmaxclf.core.checks.gradcheck import TOLERANCE, Check, relative_error, r
 from softmaxclf.core.checks.selfcheck import NAIVE, Subject
 from softmaxclf.core.losses import LOSSES
 from softmaxclf.core.losses.loss import Array
+from softmaxclf.core.search import stable_learning_rate
 
 MOST_ROWS = 500
 OVERFITTED, ITERATIONS, TARGET = 20, 3000, 0.01  # rows, descent steps, the loss that they must reach
@@ -55,13 +56,13 @@ def overfit(subject: Subject) -> Check:
 
     Taken are the first rows that do not follow from those before them (at most D + 1), for so many can be
     separated whatever their labels. They are centered and scaled together and get a column of ones. The step is
-    `largest_rate`; found is the last loss.
+    `stable_learning_rate`; found is the last loss.
     """
     chosen = independent_rows(subject.X[:, :-1], OVERFITTED)
     features = subject.X[chosen]
     features[:, :-1] -= features[:, :-1].mean(axis=0)
     features[:, :-1] /= math.sqrt(float(np.mean(np.square(features[:, :-1])))) or 1.0
-    W, rate = np.zeros_like(subject.W), largest_rate(features)
+    W, rate = np.zeros_like(subject.W), stable_learning_rate(features[:, :-1], 0.0)
     for _ in range(ITERATIONS):
         found, dW = subject.classical(W, features, subject.y[chosen], 0.0)
         if found < TARGET or not math.isfinite(found):
@@ -85,15 +86,6 @@ def update_ratio(subject: Subject) -> Check:
     expected = f"{low:g} to {high:g}, ideally about {FIRST_STEP:g}"
     name = "update-to-weight ratio of the first step"
     return _check(name, expected, found, low <= found <= high, f" at rate {rate:.2g}")
-
-
-def largest_rate(X: Array) -> float:
-    """The largest learning rate with which no step on all rows X (N, D) can raise the softmax loss.
-
-    2 N / (largest eigenvalue of X X^T), since the loss bends by at most half that eigenvalue / N; 1 if X is zero.
-    """
-    greatest = float(np.linalg.eigvalsh(X @ X.T)[-1])
-    return 2 * len(X) / greatest if greatest > 0 else 1.0
 
 
 def independent_rows(X: Array, most: int) -> list[int]:

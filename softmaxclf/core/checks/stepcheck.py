@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from softmaxclf.core.checks.gradcheck import ROUNDING, Check, relative_error
-from softmaxclf.core.checks.sanity import largest_rate
 from softmaxclf.core.checks.selfcheck import EXACT, NAIVE, Subject, exact_check, make_subject
 from softmaxclf.core.images import ImageShape
 from softmaxclf.core.losses.loss import Array
 from softmaxclf.core.losses.softmax import with_bias
 from softmaxclf.core.problem import Cells, Problem
+from softmaxclf.core.search import stable_learning_rate
 from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.core.solvers.sgd.state import Settings, initial_state
 from softmaxclf.core.stages import STAGES
@@ -60,7 +60,7 @@ def _step_error(start: Subject, rows: Array, preprocessing: Preprocessing, regul
 
     Relative to no less than the step in which the rounding of the weights themselves makes a share of EXACT.
     """
-    rate = largest_rate(start.X)
+    rate = stable_learning_rate(start.X[:, :-1], 0.0)
     rates, strengths = np.array([rate, rate / 3]), start.regularization * np.array([0.0, 1.0])
     cells = Cells({"learning_rate": rates, "regularization": strengths}, np.full(2, -1), np.arange(2))
     after = _engine_step(start, rows, preprocessing, cells, regularize_bias)

@@ -42,7 +42,9 @@ def shifted_scores(scores: ArrayLike, axis: int = -1) -> Array:
 
     Raises ValueError as softmax does.
     """
-    return _shifted(as_scores(scores, axis), axis)
+    values = as_scores(scores, axis)
+    shifted: Array = values - values.max(axis=axis, keepdims=True)
+    return shifted
 
 
 def shifted_powers(scores: ArrayLike, axis: int = -1) -> Array:
@@ -57,7 +59,7 @@ def log_softmax(scores: ArrayLike, axis: int = -1) -> Array:
     Raises ValueError as softmax does.
     """
     with np.errstate(all="ignore"):
-        shifted = _shifted(as_scores(scores, axis), axis)
+        shifted = shifted_scores(scores, axis)
         shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
     return shifted
 
@@ -107,25 +109,6 @@ def softmax_jacobian(scores: ArrayLike) -> Array:
     p = softmax(scores)
     jacobian: Array = p[..., :, None] * (np.eye(p.shape[-1], dtype=p.dtype) - p[..., None, :])
     return jacobian
-
-
-def hard_max(scores: ArrayLike) -> Array:
-    """The one-hot limit of softmax for ever larger scores, (..., K): 1 at the maximum, 0 elsewhere.
-
-    Of equal maxima the first wins, as with argmax; `tied_maxima` shows them all. A row with NaN gives NaN.
-    """
-    values = as_scores(scores)
-    winners = np.zeros_like(values)
-    np.put_along_axis(winners, values.argmax(axis=-1)[..., None], 1, axis=-1)
-    winners[np.isnan(values).any(axis=-1)] = np.nan
-    return winners
-
-
-def tied_maxima(scores: ArrayLike) -> NDArray[np.bool_]:
-    """True (..., K) at every class whose score equals the maximum of its row; more than one is a tie."""
-    values = as_scores(scores)
-    ties: NDArray[np.bool_] = values == values.max(axis=-1, keepdims=True)
-    return ties
 
 
 def softmax_loss_vectorized(W: ArrayLike, X: ArrayLike, y: ArrayLike, reg: float) -> tuple[float, Array]:
@@ -226,12 +209,6 @@ def as_problem(W: ArrayLike, X: ArrayLike, reg: float) -> tuple[Array, Array, fl
         raise ValueError(f"reg: expected a finite number >= 0, got {reg}")
     dtype = np.result_type(weights, rows)
     return weights.astype(dtype, copy=False), rows.astype(dtype, copy=False), float(reg)
-
-
-def _shifted(values: Array, axis: int) -> Array:
-    """A new array, `values` minus their maximum along `axis`."""
-    shifted: Array = values - values.max(axis=axis, keepdims=True)
-    return shifted
 
 
 def stacked_softmax(scores: Array, y: Array) -> Array:

@@ -88,6 +88,10 @@ class Machine:
         self.position += 1
         return taken
 
+    def push(self, value: object) -> None:
+        """Put a value on top of the stack."""
+        self.stack.append(value)
+
     def pop(self) -> Any:
         """The value on top of the stack."""
         if not self.stack:

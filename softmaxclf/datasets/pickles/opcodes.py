@@ -1,4 +1,4 @@
-"""The handlers of the opcodes that `pickles` accepts; every other byte leads to a refusal."""
+"""The handlers of the opcodes that `pickles` accepts, in a table at the end; every other byte is refused."""
 
 import re
 from collections.abc import Callable
@@ -32,25 +32,6 @@ def _refused(machine: Machine) -> None:
     raise Refused(f"expected an opcode of a CIFAR batch, found {_REFUSED_NAMES.get(opcode, ascii(opcode))}")
 
 
-HANDLERS: list[Handler] = [_refused] * 256
-
-
-def _on(*opcodes: bytes) -> Callable[[Handler], Handler]:
-    """Enter a function as the handler of these opcodes."""
-
-    def enter(handler: Handler) -> Handler:
-        for opcode in opcodes:
-            HANDLERS[opcode[0]] = handler
-        return handler
-
-    return enter
-
-
-def _sized(opcode: bytes, size: int, push: Callable[[Machine, memoryview], None]) -> None:
-    """Enter a handler for a string whose length stands before it in `size` bytes."""
-    HANDLERS[opcode[0]] = lambda machine: push(machine, machine.take(machine.number(size)))
-
-
 def _push_bytes(machine: Machine, raw: memoryview) -> None:
     machine.stack.append(bytes(raw) if len(raw) <= 255 else raw)
 
@@ -65,18 +46,6 @@ def _push_text(machine: Machine, raw: memoryview, codec: str = "utf-8") -> None:
         raise Refused(f"expected a text in {codec}, found other bytes") from error
 
 
-for _opcode, _size in ((b"U", 1), (b"T", 4), (b"C", 1), (b"B", 4), (b"\x8e", 8), (b"\x96", 8)):
-    _sized(_opcode, _size, _push_bytes)
-for _opcode, _size in ((b"\x8c", 1), (b"X", 4), (b"\x8d", 8)):
-    _sized(_opcode, _size, _push_text)
-
-
-@_on(b"V")
-def _unicode(machine: Machine) -> None:
-    _push_text(machine, machine.line(), "raw_unicode_escape")
-
-
-@_on(b"S")
 def _string(machine: Machine) -> None:
     raw = machine.line()
     if (
@@ -90,45 +59,18 @@ def _string(machine: Machine) -> None:
     _push_bytes(machine, memoryview(bytes(latin1_bytes(raw[1:-1], "unicode_escape"))))
 
 
-@_on(b"\x80")
 def _proto(machine: Machine) -> None:
     version = machine.number(1)
     if machine.start != 0 or version > 5:
         raise Refused(f"expected one protocol of 0 to 5 at the start, found {version}")
 
 
-@_on(b"\x95")
 def _frame(machine: Machine) -> None:
     length = machine.number(8)
     if length > machine.end - machine.position:
         raise Refused(f"expected a frame of {length} bytes, found {machine.end - machine.position}")
 
 
-@_on(b"(")
-def _mark(machine: Machine) -> None:
-    machine.open_mark()
-
-
-@_on(b"K")
-def _binint1(machine: Machine) -> None:
-    position = machine.position
-    if position >= machine.end:
-        raise Refused("expected a byte, found the end of the file")
-    machine.stack.append(machine.content[position])
-    machine.position = position + 1
-
-
-@_on(b"M")
-def _binint2(machine: Machine) -> None:
-    machine.stack.append(machine.number(2))
-
-
-@_on(b"J")
-def _binint(machine: Machine) -> None:
-    machine.stack.append(int.from_bytes(machine.take(4), "little", signed=True))
-
-
-@_on(b"\x8a")
 def _long1(machine: Machine) -> None:
     size = machine.number(1)
     if size > 8:
@@ -136,7 +78,6 @@ def _long1(machine: Machine) -> None:
     machine.stack.append(int.from_bytes(machine.take(size), "little", signed=True))
 
 
-@_on(b"I", b"L")
 def _decimal(machine: Machine) -> None:
     line = bytes(machine.line(24))
     if line in (b"00", b"01"):  # Python 2 writes booleans so
@@ -146,65 +87,6 @@ def _decimal(machine: Machine) -> None:
     if not _DECIMAL.fullmatch(digits):
         raise Refused(f"expected a decimal integer, found {described(line)}")
     machine.stack.append(int(digits))
-
-
-@_on(b"N", b"\x88", b"\x89")
-def _constant(machine: Machine) -> None:
-    machine.stack.append({0x4E: None, 0x88: True, 0x89: False}[machine.content[machine.start]])
-
-
-@_on(b")", b"]", b"}")
-def _empty(machine: Machine) -> None:
-    machine.stack.append({0x29: tuple, 0x5D: list, 0x7D: dict}[machine.content[machine.start]]())
-
-
-@_on(b"t")
-def _tuple(machine: Machine) -> None:
-    values = machine.pop_mark()
-    machine.stack.append(tuple(values))
-
-
-@_on(b"\x85", b"\x86", b"\x87")
-def _short_tuple(machine: Machine) -> None:
-    count = machine.content[machine.start] - 0x84
-    values = [machine.pop() for _ in range(count)]
-    machine.stack.append(tuple(reversed(values)))
-
-
-@_on(b"l")
-def _list(machine: Machine) -> None:
-    values = machine.pop_mark()
-    machine.stack.append(values)
-
-
-@_on(b"a")
-def _append(machine: Machine) -> None:
-    value = machine.pop()
-    machine.top(list).append(value)
-
-
-@_on(b"e")
-def _appends(machine: Machine) -> None:
-    values = machine.pop_mark()
-    machine.top(list).extend(values)
-
-
-@_on(b"d")
-def _dict(machine: Machine) -> None:
-    values = machine.pop_mark()
-    machine.stack.append({})
-    _fill(machine, values)
-
-
-@_on(b"s")
-def _setitem(machine: Machine) -> None:
-    value = machine.pop()
-    _fill(machine, [machine.pop(), value])
-
-
-@_on(b"u")
-def _setitems(machine: Machine) -> None:
-    _fill(machine, machine.pop_mark())
 
 
 def _fill(machine: Machine, values: list[Any]) -> None:
@@ -219,39 +101,9 @@ def _fill(machine: Machine, values: list[Any]) -> None:
         target[name] = value
 
 
-@_on(b"q")
-def _binput(machine: Machine) -> None:
-    machine.remember(machine.number(1))
-
-
-@_on(b"r")
-def _long_binput(machine: Machine) -> None:
-    machine.remember(machine.number(4))
-
-
-@_on(b"p")
-def _put(machine: Machine) -> None:
-    machine.remember(_index(machine))
-
-
-@_on(b"\x94")
-def _memoize(machine: Machine) -> None:
-    machine.remember(len(machine.memo))
-
-
-@_on(b"h")
-def _binget(machine: Machine) -> None:
-    machine.recall(machine.number(1))
-
-
-@_on(b"j")
-def _long_binget(machine: Machine) -> None:
-    machine.recall(machine.number(4))
-
-
-@_on(b"g")
-def _get(machine: Machine) -> None:
-    machine.recall(_index(machine))
+def _setitem(machine: Machine) -> None:
+    value = machine.pop()
+    _fill(machine, [machine.pop(), value])
 
 
 def _index(machine: Machine) -> int:
@@ -259,17 +111,6 @@ def _index(machine: Machine) -> int:
     if not line.isdigit():
         raise Refused(f"expected a memo number, found {described(line)}")
     return int(line)
-
-
-@_on(b"c")
-def _global(machine: Machine) -> None:
-    _push_role(machine, str(machine.line(SHORT), "latin-1"), str(machine.line(SHORT), "latin-1"))
-
-
-@_on(b"\x93")
-def _stack_global(machine: Machine) -> None:
-    name, module = machine.pop(), machine.pop()
-    _push_role(machine, module, name)
 
 
 def _push_role(machine: Machine, module: object, name: object) -> None:
@@ -282,13 +123,115 @@ def _push_role(machine: Machine, module: object, name: object) -> None:
     machine.stack.append(role)
 
 
-@_on(b"R")
+def _name(machine: Machine) -> str:
+    return str(machine.line(SHORT), "latin-1")
+
+
+def _stack_global(machine: Machine) -> None:
+    name, module = machine.pop(), machine.pop()
+    _push_role(machine, module, name)
+
+
 def _reduce(machine: Machine) -> None:
     arguments, function = machine.pop(), machine.pop()
     machine.stack.append(reduced(function, arguments))
 
 
-@_on(b"b")
 def _build(machine: Machine) -> None:
     state, target = machine.pop(), machine.pop()
     machine.stack.append(built(target, state))
+
+
+def _byte(machine: Machine) -> None:
+    """One label: by far the most frequent opcode of a batch, so without `number`."""
+    position = machine.position
+    if position >= machine.end:
+        raise Refused("expected a byte, found the end of the file")
+    machine.stack.append(machine.content[position])
+    machine.position = position + 1
+
+
+def _constant(value: Callable[[], object]) -> Handler:
+    return lambda machine: machine.stack.append(value())
+
+
+def _short_tuple(count: int) -> Handler:
+    return lambda machine: machine.stack.append(tuple([machine.pop() for _ in range(count)][::-1]))
+
+
+def _sized(size: int, push: Callable[[Machine, memoryview], None]) -> Handler:
+    """For a string whose length stands before it in `size` bytes."""
+    return lambda machine: push(machine, machine.take(machine.number(size)))
+
+
+def _append(machine: Machine) -> None:
+    value = machine.pop()
+    machine.top(list).append(value)
+
+
+def _appends(machine: Machine) -> None:
+    values = machine.pop_mark()
+    machine.top(list).extend(values)
+
+
+def _dict(machine: Machine) -> None:
+    values = machine.pop_mark()
+    machine.stack.append({})
+    _fill(machine, values)
+
+
+_TABLE: dict[bytes, Handler] = {
+    b"\x80": _proto,
+    b"\x95": _frame,
+    b"(": Machine.open_mark,
+    # numbers and constants
+    b"K": _byte,
+    b"M": lambda machine: machine.push(machine.number(2)),
+    b"J": lambda machine: machine.push(int.from_bytes(machine.take(4), "little", signed=True)),
+    b"\x8a": _long1,
+    b"I": _decimal,
+    b"L": _decimal,
+    b"N": _constant(lambda: None),
+    b"\x88": _constant(lambda: True),
+    b"\x89": _constant(lambda: False),
+    # byte strings and texts
+    b"S": _string,
+    b"U": _sized(1, _push_bytes),
+    b"T": _sized(4, _push_bytes),
+    b"C": _sized(1, _push_bytes),
+    b"B": _sized(4, _push_bytes),
+    b"\x8e": _sized(8, _push_bytes),
+    b"\x96": _sized(8, _push_bytes),
+    b"V": lambda machine: _push_text(machine, machine.line(), "raw_unicode_escape"),
+    b"\x8c": _sized(1, _push_text),
+    b"X": _sized(4, _push_text),
+    b"\x8d": _sized(8, _push_text),
+    # containers
+    b")": _constant(tuple),
+    b"]": _constant(list),
+    b"}": _constant(dict),
+    b"\x85": _short_tuple(1),
+    b"\x86": _short_tuple(2),
+    b"\x87": _short_tuple(3),
+    b"t": lambda machine: machine.push(tuple(machine.pop_mark())),
+    b"l": lambda machine: machine.push(machine.pop_mark()),
+    b"d": _dict,
+    b"a": _append,
+    b"e": _appends,
+    b"s": _setitem,
+    b"u": lambda machine: _fill(machine, machine.pop_mark()),
+    # memo
+    b"q": lambda machine: machine.remember(machine.number(1)),
+    b"r": lambda machine: machine.remember(machine.number(4)),
+    b"p": lambda machine: machine.remember(_index(machine)),
+    b"\x94": lambda machine: machine.remember(len(machine.memo)),
+    b"h": lambda machine: machine.recall(machine.number(1)),
+    b"j": lambda machine: machine.recall(machine.number(4)),
+    b"g": lambda machine: machine.recall(_index(machine)),
+    # what rebuilds arrays
+    b"c": lambda machine: _push_role(machine, _name(machine), _name(machine)),
+    b"\x93": _stack_global,
+    b"R": _reduce,
+    b"b": _build,
+}
+HANDLERS: list[Handler] = [_TABLE.get(bytes([byte]), _refused) for byte in range(256)]

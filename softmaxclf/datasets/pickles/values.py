@@ -9,6 +9,7 @@ one long value many times costs nothing.
 import codecs
 import math
 import sys
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Literal
 
@@ -131,19 +132,9 @@ def reduced(function: object, arguments: object) -> object:
     """The value of `function(*arguments)` for the functions of `ROLES`. Raises Refused for anything else."""
     if type(arguments) is not tuple or len(arguments) > 5:
         raise Refused(f"expected a tuple of at most 5 arguments, found {described(arguments)}")
-    if function is Role.ENCODE:
-        return _encoded(arguments)
-    if function is Role.RECONSTRUCT:
-        return _reconstructed(arguments)
-    if function is Role.DTYPE:
-        return _kind(arguments)
-    if function is Role.SCALAR:
-        return _scalar(arguments)
-    if function is Role.FROMBUFFER:
-        return _from_buffer(arguments)
-    if function is Role.BYTES:
-        return _byte_string(arguments)
-    raise Refused(f"expected a function that rebuilds an array, found {described(function)}")
+    if not isinstance(function, Role) or function not in _REBUILD:
+        raise Refused(f"expected a function that rebuilds an array, found {described(function)}")
+    return _REBUILD[function](arguments)
 
 
 def built(target: object, state: object) -> object:
@@ -261,3 +252,13 @@ def _word(value: object) -> str | None:
     if type(value) is bytes and len(value) <= SHORT:
         return value.decode("latin-1")
     return value if type(value) is str else None
+
+
+_REBUILD: dict[Role, Callable[[tuple[Any, ...]], object]] = {
+    Role.ENCODE: _encoded,
+    Role.RECONSTRUCT: _reconstructed,
+    Role.DTYPE: _kind,
+    Role.SCALAR: _scalar,
+    Role.FROMBUFFER: _from_buffer,
+    Role.BYTES: _byte_string,
+}

@@ -8,27 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from softmaxclf.config.values import nearest
 from softmaxclf.config.yaml_reader import shown
 from softmaxclf.core.losses.hinge import hinge, hinge_margins, hinge_score_gradient
 from softmaxclf.core.losses.loss import Array
 from softmaxclf.core.losses.softmax import (
     cross_entropy,
     entropy,
-    hard_max,
     score_gradient,
     shifted_powers,
     shifted_scores,
     softmax,
     softmax_jacobian,
-    tied_maxima,
 )
 from softmaxclf.errors import ConfigError
-from softmaxclf.model_file import load_model
+from softmaxclf.workflows.models.visualize import class_index
 from softmaxclf.workflows.output import refuse_no_picture
 
 LARGEST = 1e100  # of a score or a factor: sums and products of two are finite
-GREY_OR_COLOUR = (1, 3)
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ def explain(request: ExplainRequest) -> dict[str, Any]:
     """
     _check_numbers(request)
     values, names, source = _scores_of(request)
-    label = None if request.label is None else find_label(request.label, names)
+    label = None if request.label is None else class_index(request.label.strip(), names, "--label")
     if request.out is not None:
         _draw(request.out, values, names, label)
     return {
@@ -70,7 +66,7 @@ def explain(request: ExplainRequest) -> dict[str, Any]:
 def _arithmetic(
     values: Array, names: Sequence[str], label: int | None, constant: float, factor: float
 ) -> dict[str, Any]:
-    ties = np.flatnonzero(tied_maxima(values)).tolist()
+    ties = np.flatnonzero(values == values.max()).tolist()
     return {
         "classes": _class_facts(values, names, label),
         "shift": float(values.max()),
@@ -104,7 +100,7 @@ def _class_facts(values: Array, names: Sequence[str], label: int | None) -> list
         "shifted": shifted_scores(values).tolist(),
         "exp": shifted_powers(values).tolist(),
         "probability": softmax(values).tolist(),
-        "hard_max": hard_max(values).tolist(),
+        "hard_max": np.eye(len(values))[values.argmax()].tolist(),
     }
     if label is not None:
         columns["gradient"] = score_gradient(values, label).tolist()
@@ -162,19 +158,6 @@ def parse_names(text: str | None, count: int) -> tuple[str, ...]:
     return names
 
 
-def find_label(text: str, names: Sequence[str]) -> int:
-    """The index of the class that `text` names, or else is the index of. Raises ConfigError for any other text."""
-    word = text.strip()
-    if word in names:
-        return names.index(word)
-    if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
-        return int(word)
-    known = "" if names[0] == "0" else f"; {shown(nearest(word, names))}"
-    raise ConfigError(
-        f"--label: expected a class name or an index from 0 to {len(names) - 1}, got {shown(word)!r}{known}"
-    )
-
-
 def _scores_of(request: ExplainRequest) -> tuple[Array, tuple[str, ...], dict[str, Any]]:
     """(scores (K,) in float64, names [K], what a reader should know of where they come from)."""
     if request.model is None and request.image is None:
@@ -194,17 +177,12 @@ def _scores_of(request: ExplainRequest) -> tuple[Array, tuple[str, ...], dict[st
 
 def _image_scores(path: Path, image: Path) -> tuple[Array, tuple[str, ...], dict[str, Any]]:
     """As _scores_of: what a model gives an image file, divided by the temperature as for its probabilities."""
-    from softmaxclf.datasets.images import read_image  # brings Pillow along, which typed scores do not need
+    # These bring Pillow along, which typed scores do not need.
+    from softmaxclf.datasets.images import read_image
+    from softmaxclf.workflows.models.predict import load_image_model
 
-    model = load_model(path)
-    shape = model.image_shape
-    if shape is None or shape[0] not in GREY_OR_COLOUR:
-        found = "one of rows that are no images" if shape is None else f"one of {shape[0]} channels"
-        raise ConfigError(
-            f"{path}: expected a model of grey or coloured images, found {found}; type the scores"
-        )
-    row = read_image(image, shape)
-    values = model.scores(row[None])[0].astype(np.float64) / model.temperature
+    model, shape = load_image_model(path)
+    values = model.scores(read_image(image, shape)[None])[0].astype(np.float64) / model.temperature
     if not (np.abs(values) <= LARGEST).all():
         raise ConfigError(f"{path}: expected finite scores for {image}, found others; choose another model")
     source = {"model": str(path), "image": str(image), "temperature": model.temperature}

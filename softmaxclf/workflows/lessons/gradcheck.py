@@ -1,7 +1,7 @@
 """`softmaxclf gradcheck`: loss, gradient and engine checked on rows of a data set."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -24,27 +24,24 @@ ROWS = 200
 FEWEST_ROWS, MOST_ROWS = 2, 5000  # of one row nothing is left after centering; more than these prove no more
 
 
-@dataclass(frozen=True)
-class GradcheckRequest:
-    """Which data, how many of its training rows (drawn with `seed`; None: ROWS, or all if fewer), and which loss."""
-
-    source: str = "sample"
-    rows: int | None = None
-    loss: str = "softmax"
-    seed: int = 0
-
-
 def gradcheck(
-    request: GradcheckRequest, observer: Observer, objective: BiasedLoss | None = None
+    observer: Observer,
+    *,
+    source: str = "sample",
+    rows: int | None = None,
+    loss: str = "softmax",
+    seed: int = 0,
+    objective: BiasedLoss | None = None,
 ) -> dict[str, Any]:
     """All checks as one JSON-able document; "passed" says whether none failed.
 
-    objective: the loss and gradient to check, default the vectorized ones of the program.
+    rows: how many training rows, drawn with `seed`; None is ROWS, or all if fewer. objective: the loss and gradient
+    to check, default the vectorized ones of the program.
     Raises ConfigError and DataError for wrong requests and data; a failed check is no exception.
     """
-    dataset = load_dataset(load_config(options={"data.source": request.source}), observer)
-    raw, y = drawn_rows(dataset, request.rows, request.seed)
-    K, loss, seed = len(dataset.class_names), request.loss, request.seed
+    dataset = load_dataset(load_config(options={"data.source": source}), observer)
+    raw, y = drawn_rows(dataset, rows, seed)
+    K = len(dataset.class_names)
     subject = make_subject(standardized(raw), y, K, loss=loss, seed=seed, objective=objective)
     checks = _run(
         [

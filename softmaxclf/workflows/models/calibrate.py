@@ -26,21 +26,13 @@ FILE_NAME = "weights-calibrated.npz"
 class Assessment:
     """The probabilities of a model on n rows: softmax of its scores divided by its temperature.
 
-    confidence (n,): of the predicted label. log_loss (nats) and brier: means over the rows.
+    confidence (n,): of the predicted label. figures: log_loss (nats) and brier, means over the rows, and
+    calibration_error (in 0..1).
     """
 
     confidence: Array
-    log_loss: float
-    brier: float
     bins: ReliabilityBins
-
-    def summary(self) -> dict[str, float]:
-        """log_loss, brier and calibration_error (in 0..1)."""
-        return {
-            "log_loss": self.log_loss,
-            "brier": self.brier,
-            "calibration_error": self.bins.expected_error(),
-        }
+    figures: dict[str, float]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # scores that overflow are refused by _finite_scores
@@ -60,7 +52,9 @@ def assess(model: LinearModel, rows: SplitRows) -> Assessment:
         confidence[here] = probabilities.max(axis=1)
         correct[here] = scores.argmax(axis=1) == labels[here]
         done += len(part)
-    return Assessment(confidence, losses / done, briers / done, outcome_bins(confidence, correct))
+    bins = outcome_bins(confidence, correct)
+    figures = {"log_loss": losses / done, "brier": briers / done, "calibration_error": bins.expected_error()}
+    return Assessment(confidence, bins, figures)
 
 
 def calibrate(path: Path, source: ModelRows, target: Path) -> tuple[LinearModel, dict[str, Any]]:
@@ -79,15 +73,6 @@ def calibrate(path: Path, source: ModelRows, target: Path) -> tuple[LinearModel,
     return calibrated, {"temperature": temperature, "file": str(target), "rows": len(rows.labels)}
 
 
-def before_and_after(model: LinearModel, calibrated: LinearModel, rows: SplitRows) -> dict[str, Any]:
-    """The figures of both models on those rows."""
-    return {
-        "rows": len(rows.labels),
-        "before": assess(model, rows).summary(),
-        "after": assess(calibrated, rows).summary(),
-    }
-
-
 def calibrated_path(path: Path, chosen: Path | None, model: LinearModel) -> Path:
     """Where the calibrated copy of the weights file `path` goes, default beside it. Raises ConfigError.
 
@@ -96,11 +81,9 @@ def calibrated_path(path: Path, chosen: Path | None, model: LinearModel) -> Path
     target = chosen or path.with_name(FILE_NAME)
     if target.suffix != ".npz":
         raise ConfigError(f"--calibrated-out: expected a name ending in .npz, got {target}")
-    if not target.exists():
-        return target
-    if target.samefile(path):
+    if target.exists() and target.samefile(path):
         raise ConfigError(f"--calibrated-out: {target} is the model itself, which stays; choose another name")
-    if not _is_earlier_copy(target, model):
+    if target.exists() and not _is_earlier_copy(target, model):
         raise ConfigError(f"--calibrated-out: {target} holds something else; choose another name")
     return target
 

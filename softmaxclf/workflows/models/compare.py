@@ -15,9 +15,9 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS
 from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.datasets.dataset import Dataset
-from softmaxclf.errors import ConfigError, DataError
+from softmaxclf.errors import ConfigError
 from softmaxclf.model_file import FILE_NAME, load_model, model_path
-from softmaxclf.runs import HISTORY, METRICS, SPLIT_FORM, RunFolder, has_form, read_history, read_json
+from softmaxclf.runs import HISTORY, METRICS, RunFolder, read_history, read_metrics
 from softmaxclf.workflows.models.model_rows import SPLITS, ModelRows, fingerprint_of, open_rows
 from softmaxclf.workflows.models.model_settings import data_of, differing, settings_of
 from softmaxclf.workflows.observer import Observer
@@ -30,63 +30,58 @@ SPLIT_COLUMNS = ("accuracy", "low", "high", "rows", "loss")
 
 
 @dataclass(frozen=True)
-class ComparisonRequest:
-    """Which models to compare on which split. source None is the models' own data; out None writes no files."""
-
-    models: Sequence[Path]
-    split: str = "test"
-    source: str | None = None
-    out: Path | None = None
-
-
-@dataclass(frozen=True)
 class Contender:
-    """One of the models. folder: its run's, or None for a weights file that stands alone."""
+    """One of the models."""
 
     name: str
     path: Path
     model: LinearModel
-    folder: Path | None
+
+    @property
+    def folder(self) -> Path | None:
+        """Its run's, or None for a weights file that stands alone."""
+        file = model_path(self.path)
+        return file.parent if file.name == FILE_NAME and (file.parent / METRICS).exists() else None
 
 
-def compare(request: ComparisonRequest, observer: Observer) -> dict[str, Any]:
+def compare(
+    models: Sequence[Path],
+    observer: Observer,
+    *,
+    split: str = "test",
+    source: str | None = None,
+    out: Path | None = None,
+) -> dict[str, Any]:
     """Settings that differ, accuracies per split, and the paired McNemar test of each pair on the split's rows.
 
-    With `out` also as tables and pictures. Raises ConfigError where the models cannot be compared.
+    source None is the models' own data. With `out` also as tables and pictures. Raises ConfigError where the models
+    cannot be compared.
     """
-    contenders = _contenders(request.models)
-    _check_same_data(contenders, request.source)
-    folder = None if request.out is None else output_folder(request.out)
-    dataset, scores = _scores(contenders, request, observer)
+    contenders = [
+        Contender(name, path, load_model(path)) for name, path in zip(_names(models), models, strict=True)
+    ]
+    _check_same_data(contenders, source)
+    folder = None if out is None else output_folder(out)
+    dataset, scores = _scores(contenders, split, source, observer)
     result = {
-        "split": request.split,
+        "split": split,
         "data": dataset.name,
-        "rows": len(scores[0][1].truth),
+        "rows": len(scores[0].truth),
         "losses": [each.model.loss for each in contenders],
         "settings": differing([settings_of(each.model) for each in contenders]),
         "models": [
             {
                 "name": each.name,
                 "model": str(each.path),
-                "splits": _splits(each, score, request, observer),
+                "splits": _splits(each, split, score, source is None, observer),
             }
-            for each, (_, score) in zip(contenders, scores, strict=True)
+            for each, score in zip(contenders, scores, strict=True)
         ],
-        "pairs": _pairs([each.name for each in contenders], [score for _, score in scores]),
+        "pairs": _pairs([each.name for each in contenders], scores),
     }
     if folder is not None:
         result |= {"out": str(folder.path), "files": _write(folder, result, contenders)}
     return result
-
-
-def _contenders(paths: Sequence[Path]) -> list[Contender]:
-    names = _names(paths)
-    found = []
-    for name, path in zip(names, paths, strict=True):
-        model, file = load_model(path), model_path(path)
-        in_run = file.name == FILE_NAME and (file.parent / METRICS).exists()
-        found.append(Contender(name, path, model, file.parent if in_run else None))
-    return found
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -130,26 +125,22 @@ def _check_same_data(contenders: Sequence[Contender], source: str | None) -> Non
 
 
 def _scores(
-    contenders: Sequence[Contender], request: ComparisonRequest, observer: Observer
-) -> tuple[Dataset, list[tuple[SplitRows, Score]]]:
-    """The data, the rows of the split and each model's score on them; the test split is read once for all."""
-    only_test = request.split == "test"
+    contenders: Sequence[Contender], split: str, source: str | None, observer: Observer
+) -> tuple[Dataset, list[Score]]:
+    """The data and each model's score on the rows of the split; the test split is read once for all."""
     dataset: Dataset | None = None
-    test: SplitRows | None = None
-    found: list[tuple[SplitRows, Score]] = []
+    rows: list[SplitRows] = []
     for each in contenders:
-        source = open_rows(each.model, request.source, observer, only_test=only_test, dataset=dataset)
-        dataset = source.dataset
-        rows = test if test is not None else _rows_of(each, source, request.split)
-        test = rows if only_test else None
-        if found and not _same_rows(found[0][0], rows):
+        found = open_rows(each.model, source, observer, only_test=split == "test", dataset=dataset)
+        dataset = found.dataset
+        rows.append(rows[0] if rows and split == "test" else _rows_of(each, found, split))
+        if not all(np.array_equal(getattr(rows[0], n), getattr(rows[-1], n)) for n in ("labels", "places")):
             raise ConfigError(
-                f"compare: {contenders[0].path} and {each.path} have other {request.split} rows, and a paired test "
+                f"compare: {contenders[0].path} and {each.path} have other {split} rows, and a paired test "
                 "needs the same; use --split test"
             )
-        found.append((rows, score_model(each.model, rows)))
     assert dataset is not None
-    return dataset, found
+    return dataset, [score_model(each.model, own) for each, own in zip(contenders, rows, strict=True)]
 
 
 def _rows_of(contender: Contender, source: ModelRows, split: str) -> SplitRows:
@@ -160,49 +151,33 @@ def _rows_of(contender: Contender, source: ModelRows, split: str) -> SplitRows:
         raise ConfigError(f"{contender.path}: {error}") from error
 
 
-def _same_rows(first: SplitRows, second: SplitRows) -> bool:
-    return np.array_equal(first.labels, second.labels) and np.array_equal(first.places, second.places)
-
-
 def _splits(
-    contender: Contender, score: Score, request: ComparisonRequest, observer: Observer
+    contender: Contender, split: str, score: Score, own_data: bool, observer: Observer
 ) -> dict[str, dict[str, Any]]:
-    """What the run recorded per split, and what was found on the compared one where it recorded none.
+    """The figures on the compared split, beside those that the run recorded of the others.
 
-    With another data source only the latter, since the recorded figures are of other rows.
+    With another data source only the former, since the recorded figures are of other rows.
     """
-    own = score.summary()
-    if contender.folder is None or request.source is not None:
-        return {request.split: own}
-    recorded = _recorded(contender.folder)
-    there = recorded.get(request.split)
-    if there is None:
-        return {**recorded, request.split: own}
-    if there["rows"] != own["rows"] or there["correct"] != own["correct"]:
+    found = score.summary()
+    folder = contender.folder if own_data else None
+    recorded: dict[str, Any] = {} if folder is None else read_metrics(folder)["splits"]
+    there = recorded.get(split, found)
+    if there["rows"] != found["rows"] or there["correct"] != found["correct"]:
         observer.warn(
-            f"{contender.path}: its {METRICS} records {there['correct']:,} of {there['rows']:,} {request.split} rows "
-            f"right, now it is {own['correct']:,} of {own['rows']:,}; the data are not what they were"
+            f"{contender.path}: its {METRICS} records {there['correct']:,} of {there['rows']:,} {split} rows "
+            f"right, now it is {found['correct']:,} of {found['rows']:,}; the data are not what they were"
         )
-    return recorded
-
-
-def _recorded(folder: Path) -> dict[str, dict[str, Any]]:
-    """The splits of a run's metrics.json. Raises DataError when they are no such thing."""
-    content = read_json(folder / METRICS)
-    if not has_form(content, {"splits": {str: {**SPLIT_FORM, "correct": int}}}):
-        raise DataError(
-            f"{folder / METRICS}: expected the splits of a run, found something else; run it again"
-        )
-    return {name: content["splits"][name] for name in SPLITS if name in content["splits"]}
+    return {**recorded, split: there}
 
 
 def _pairs(names: Sequence[str], scores: Sequence[Score]) -> list[dict[str, Any]]:
     """The exact McNemar test of every two models."""
     listed = []
-    for first, second in combinations(range(len(names)), 2):
-        a, b = scores[first].correct, scores[second].correct
-        only_a, only_b = int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a))
-        values = (names[first], names[second], len(a), only_a, only_b, mcnemar_p_value(only_a, only_b))
+    for (first, one), (second, other) in combinations(zip(names, scores, strict=True), 2):
+        only_first = int(np.count_nonzero(one.correct & ~other.correct))
+        only_second = int(np.count_nonzero(other.correct & ~one.correct))
+        p_value = mcnemar_p_value(only_first, only_second)
+        values = (first, second, len(one.truth), only_first, only_second, p_value)
         listed.append(dict(zip(PAIR_COLUMNS, values, strict=True)))
     return listed
 

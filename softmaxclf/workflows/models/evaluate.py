@@ -25,12 +25,11 @@ from softmaxclf.runs import RunFolder
 from softmaxclf.workflows.models.calibrate import (
     Assessment,
     assess,
-    before_and_after,
     calibrate,
     calibrated_path,
     calibration_of,
 )
-from softmaxclf.workflows.models.model_rows import ModelRows, open_rows, provenance_of
+from softmaxclf.workflows.models.model_rows import open_rows, provenance_of
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.output import output_folder
 
@@ -41,21 +40,6 @@ CLASS_COLUMNS = (
     "class", "precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high", "f1",
     "support", "predicted",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class EvaluationRequest:
-    """What to evaluate. source None is the model's own data; out None writes no files.
-
-    calibrate also fits a temperature, stored in calibrated_out, by default beside the weights.
-    """
-
-    model: Path
-    split: str = "test"
-    source: str | None = None
-    out: Path | None = None
-    calibrate: bool = False
-    calibrated_out: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -71,44 +55,46 @@ class _Evaluation:
     after: Assessment | None = None
 
 
-def evaluate(request: EvaluationRequest, observer: Observer) -> dict[str, Any]:
+def evaluate(
+    path: Path,
+    observer: Observer,
+    *,
+    split: str = "test",
+    source: str | None = None,
+    out: Path | None = None,
+    calibrated: bool = False,
+    calibrated_out: Path | None = None,
+) -> dict[str, Any]:
     """Accuracy, loss, per class figures, confusion counts (rows true, columns predicted) and calibration.
 
-    With `out` also as tables and pictures. Raises ConfigError, DataError, ModelError, OutputError.
+    source None is the model's own data. With `out` also as tables and pictures. calibrated also fits a temperature,
+    stored in calibrated_out, by default beside the weights. Raises ConfigError, DataError, ModelError, OutputError.
     """
-    model, path = load_model(request.model), model_path(request.model)
-    target = calibrated_path(path, request.calibrated_out, model) if request.calibrate else None
-    folder = None if request.out is None else output_folder(request.out)
-    only_test = request.split == "test" and target is None
-    source = open_rows(model, request.source, observer, only_test=only_test)
-    rows = source.rows(request.split)
-    calibration: dict[str, Any] = {}
-    after = None
+    model, file = load_model(path), model_path(path)
+    target = calibrated_path(file, calibrated_out, model) if calibrated else None
+    folder = None if out is None else output_folder(out)
+    data = open_rows(model, source, observer, only_test=split == "test" and target is None)
+    rows, after, calibration = data.rows(split), None, {}
     if target is not None:
-        calibrated, calibration = calibrate(path, source, target)
-        calibration["splits"] = _both_splits(source, calibrated, request.split)
-        after = assess(calibrated, rows)
-    found = _judged(source, rows, after)
-    result = {"model": str(request.model), **_summary(found), **_named("calibration", calibration)}
+        warm, facts = calibrate(file, data, target)
+        splits = {}
+        for name in dict.fromkeys(["validation", split]):
+            scored = data.rows(name)
+            figures = (assess(each, scored).figures for each in (model, warm))
+            splits[name] = {
+                "rows": len(scored.labels),
+                **dict(zip(("before", "after"), figures, strict=True)),
+            }
+        calibration = {"calibration": {**facts, "splits": splits}}
+        after = assess(warm, rows)
+    now = assess(model, rows)  # first: it refuses rows that cannot be scored
+    score = score_model(model, rows)
+    confusion = confusion_matrix(score.truth, score.predicted, model.classes)
+    found = _Evaluation(model, data.dataset, rows, score, confusion, now, after)
+    result = {"model": str(path), **_summary(found), **calibration}
     if folder is not None:
-        result |= {"out": str(folder.path), "files": _write(folder, found, result, calibration)}
+        result |= {"out": str(folder.path), "files": _write(folder, found, result)}
     return result
-
-
-def _judged(source: ModelRows, rows: SplitRows, after: Assessment | None) -> _Evaluation:
-    now = assess(source.model, rows)  # first: it refuses rows that cannot be scored
-    score = score_model(source.model, rows)
-    confusion = confusion_matrix(score.truth, score.predicted, source.model.classes)
-    return _Evaluation(source.model, source.dataset, rows, score, confusion, now, after)
-
-
-def _both_splits(source: ModelRows, calibrated: LinearModel, split: str) -> dict[str, Any]:
-    names = dict.fromkeys(["validation", split])
-    return {name: before_and_after(source.model, calibrated, source.rows(name)) for name in names}
-
-
-def _named(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value} if value else {}
 
 
 def _summary(found: _Evaluation) -> dict[str, Any]:
@@ -119,7 +105,7 @@ def _summary(found: _Evaluation) -> dict[str, Any]:
         **found.score.summary(),
         "loss_function": model.loss,
         "baseline": _baseline(model, dataset, found.score.truth),
-        **found.now.summary(),
+        **found.now.figures,
         "probabilities": _origin(model),
         "confused_pairs": _pairs(model, found.confusion),
         "per_class": _per_class(model, found.confusion),
@@ -209,38 +195,24 @@ def _bins(bins: ReliabilityBins) -> list[dict[str, Any]]:
     return listed
 
 
-def _write(
-    folder: RunFolder, found: _Evaluation, result: dict[str, Any], calibration: Mapping[str, Any]
-) -> list[str]:
+def _write(folder: RunFolder, found: _Evaluation, result: dict[str, Any]) -> list[str]:
     """The tables, then the pictures, then evaluation.json; returns their names."""
     names = found.model.class_names
+    counts = [[name, *counts] for name, counts in zip(names, result["confusion"], strict=True)]
+    folder.write_table("per_class.csv", CLASS_COLUMNS, [_flat(each) for each in result["per_class"]])
+    folder.write_table("confusion.csv", ["true class", *names], counts)
     folder.write_table(
-        "per_class.csv",
-        CLASS_COLUMNS,
-        [
-            [
-                each["class"],
-                each["precision"],
-                *each["precision_interval"],
-                each["recall"],
-                *each["recall_interval"],
-                each["f1"],
-                each["support"],
-                each["predicted"],
-            ]
-            for each in result["per_class"]
-        ],
+        "reliability.csv", RELIABILITY_COLUMNS, [_flat(each) for each in result["reliability"]]
     )
-    table = [[name, *counts] for name, counts in zip(names, result["confusion"], strict=True)]
-    folder.write_table("confusion.csv", ["true class", *names], table)
-    bins = [
-        [each[name] for name in RELIABILITY_COLUMNS[:5]] + each["interval"] for each in result["reliability"]
-    ]
-    folder.write_table("reliability.csv", RELIABILITY_COLUMNS, bins)
-    drawn = _draw(folder.path, found, calibration)
+    drawn = _draw(folder.path, found, result.get("calibration", {}))
     files = ["per_class.csv", "confusion.csv", "reliability.csv", *drawn, "evaluation.json"]
     folder.write_json("evaluation.json", {**result, "out": str(folder.path), "files": files})
     return files
+
+
+def _flat(figures: Mapping[str, Any]) -> list[Any]:
+    """The values in order, both ends of an interval one after the other."""
+    return [part for value in figures.values() for part in (value if isinstance(value, list) else [value])]
 
 
 def _draw(path: Path, found: _Evaluation, calibration: Mapping[str, Any]) -> list[str]:

@@ -1,10 +1,8 @@
 """The rows of a saved model: its own data set, or another of the same kind, split as it was for training."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
-
-from numpy.typing import NDArray
+from typing import Any
 
 from softmaxclf.config import Config, load_config
 from softmaxclf.config.schema import SCHEMA
@@ -15,10 +13,7 @@ from softmaxclf.errors import ConfigError, DataError, ModelError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.training_data import TrainingData, load_dataset, prepare
 
-Array = NDArray[Any]
-T = TypeVar("T")
 SPLITS = ("train", "validation", "test")
-_PLACES = ("data.directory", "data.download")
 CALIBRATION = "calibration"  # what the provenance of a model with a fitted temperature says of it
 
 
@@ -32,29 +27,24 @@ class ModelRows:
 
     def rows(self, split: str) -> SplitRows:
         """The rows of that split. Raises ConfigError where it does not exist, DataError where it is empty."""
-        if split == "test":
+        refit = was_refit(self.model)
+        if split == "validation" and self.data is not None and (refit or not len(self.data.validation_rows)):
+            why = "it was refitted on all training rows" if refit else "there are none"
+            raise ConfigError(
+                f"validation rows: expected some that the model was not trained on, but {why}; use --split test"
+            )
+        if self.data is None:
             test = self.dataset.test()
             found = SplitRows(split, self.dataset.path, test.X, test.y)
         else:
-            found = self._split_off(split)
+            found = self.data.split(split)
+        if split == "train" and refit:
+            found = replace(found, rows=None)
         if not len(found.labels):
             raise DataError(
                 f"{self.dataset.path}: expected {split} rows, found none; choose another with --split"
             )
         return found
-
-    def _split_off(self, split: str) -> SplitRows:
-        data = self.data
-        assert data is not None, "open_rows was told which splits are wanted"
-        refit = was_refit(self.model)
-        if split == "train":
-            return replace(data.split(split), rows=None) if refit else data.split(split)
-        if refit or not len(data.validation_rows):
-            why = "it was refitted on all training rows" if refit else "there are none"
-            raise ConfigError(
-                f"validation rows: expected some that the model was not trained on, but {why}; use --split test"
-            )
-        return data.split(split)
 
 
 def open_rows(
@@ -70,13 +60,13 @@ def open_rows(
     Warns of rows and class names other than the model's. Raises DataError when the rows do not fit the model.
     """
     config = data_config(model, source)
-    data: TrainingData | None = None
-    if not only_test:
-        data = _read(lambda: prepare(config, observer), source)
-        dataset = data.dataset
-    elif dataset is None:
-        dataset = _read(lambda: load_dataset(config, observer), source)
-    assert dataset is not None
+    try:
+        data = None if only_test else prepare(config, observer)
+        dataset = data.dataset if data is not None else dataset or load_dataset(config, observer)
+    except DataError as error:
+        if source is not None:
+            raise
+        raise DataError(f"{error} (the model's own data; name others with --data)") from error
     _check(model, dataset, observer)
     if data is not None and data.fingerprint != fingerprint_of(model):
         observer.warn(f"{dataset.path}: these are not the rows that the model was trained on")
@@ -90,22 +80,19 @@ def data_config(model: LinearModel, source: str | None) -> Config:
     """
     stored = provenance_of(model, "config").get("data", {})
     settings = {f"data.{key}": value for key, value in stored.items()} if isinstance(stored, Mapping) else {}
-    settings = {key: value for key, value in settings.items() if key in SCHEMA}
     if was_refit(model):
         settings["data.validation"] = 0  # none was split off
     try:
-        load_config(options=settings)
+        config = load_config(options={key: value for key, value in settings.items() if key in SCHEMA})
     except ConfigError as error:
         raise ModelError(
             f"the model's own settings: {error.problems[0]}; its provenance is damaged, train the model again"
         ) from error
-    if source is None:
-        settings["data.download"] = False  # nothing is fetched because a model file names it
-    else:
-        settings = {key: value for key, value in settings.items() if key not in _PLACES} | {
-            "data.source": source
-        }
-    return load_config(options=settings)
+    if source is None:  # nothing is fetched because a model file names it
+        return replace(config, data=replace(config.data, download=False))
+    named = load_config(options={"data.source": source}).data
+    places = {name: getattr(named, name) for name in ("source", "directory", "download")}
+    return replace(config, data=replace(config.data, **places))
 
 
 def was_refit(model: LinearModel) -> bool:
@@ -125,16 +112,6 @@ def provenance_of(model: LinearModel, part: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _read(read: Callable[[], T], source: str | None) -> T:
-    """What read() gives; where the model's own data are not found, the error says that another can be named."""
-    try:
-        return read()
-    except DataError as error:
-        if source is not None:
-            raise
-        raise DataError(f"{error} (the model's own data; name others with --data)") from error
-
-
 def _check(model: LinearModel, dataset: Dataset, observer: Observer) -> None:
     if dataset.features != model.features:
         raise DataError(
@@ -146,10 +123,9 @@ def _check(model: LinearModel, dataset: Dataset, observer: Observer) -> None:
             f"{dataset.path}: expected {model.classes} classes, as the model has, found "
             f"{len(dataset.class_names)}; name the model's data with --data"
         )
-    for place, (own, other) in enumerate(zip(model.class_names, dataset.class_names, strict=True)):
-        if own != other:
-            observer.warn(
-                f"{dataset.path}: class {place} is called {other!r} there and {own!r} in the model; "
-                "labels are compared by number and shown with the model's names"
-            )
-            return
+    names = zip(model.class_names, dataset.class_names, strict=True)
+    if other := next(((place, *pair) for place, pair in enumerate(names) if pair[0] != pair[1]), None):
+        observer.warn(
+            f"{dataset.path}: class {other[0]} is called {other[2]!r} there and {other[1]!r} in the model; "
+            "labels are compared by number and shown with the model's names"
+        )

@@ -33,15 +33,9 @@ def settings_of(model: LinearModel) -> dict[str, str]:
             settings[f"training.{name}"] = _text(provenance[name])
     if "iterations" in provenance:
         settings["iterations done"] = _text(provenance["iterations"])
-    settings["made by"] = _maker(provenance)
+    settings["made by"] = {None: "train", False: "tune"}.get(provenance.get("refit"), "tune with folds")
     settings["temperature"] = _text(model.temperature)
     return settings
-
-
-def _maker(provenance: Mapping[str, object]) -> str:
-    if "refit" not in provenance:
-        return "train"
-    return "tune with folds" if provenance["refit"] else "tune"
 
 
 def _config_of(model: LinearModel) -> Config | None:

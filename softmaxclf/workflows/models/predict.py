@@ -9,29 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmaxclf.core.images import ImageShape
 from softmaxclf.core.model import LinearModel
 from softmaxclf.datasets.images import MODES, find_images, read_image
 from softmaxclf.errors import ConfigError, DataError, ModelError
-from softmaxclf.files import cannot_write, write_text
+from softmaxclf.files import write_text
 from softmaxclf.model_file import load_model
-from softmaxclf.runs import csv_text
+from softmaxclf.runs import csv_text, make_folder
 from softmaxclf.workflows.observer import Observer
 
 Array = NDArray[Any]
-CHUNK_IMAGES, CHUNK_BYTES = 256, 64 << 20  # what is read before it is scored
 TABLE = "predictions.csv"
 TABLE_COLUMNS = ("file", "label", "probability", "runner_up", "runner_up_probability", "sheet", "error")
 MAX_STEM = 80  # characters of a file's name that its sheet's name keeps
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to predict: a model, image files and folders of them, how many labels each, where sheets go."""
-
-    model: Path
-    images: tuple[Path, ...]
-    top: int = 3
-    out: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -55,32 +45,36 @@ class Prediction:
 
 
 class Predictions:
-    """The predictions of a request, made while they are iterated over, in the order of `files`.
+    """The predictions for image files and folders of them, made while they are iterated over, in the order of `files`.
 
-    Raises ModelError, DataError, ConfigError and OutputError for what can be known before any image is read.
+    top: labels of each. out: a folder for a sheet of each and the table. Raises ModelError, DataError, ConfigError
+    and OutputError for what can be known before any image is read.
     """
 
-    def __init__(self, request: Request, observer: Observer) -> None:
-        self.request, self._observer = request, observer
-        self.model = load_image_model(request.model)
-        self.files = find_images(request.images)
+    def __init__(
+        self, path: Path, images: Sequence[Path], observer: Observer, *, top: int = 3, out: Path | None = None
+    ) -> None:
+        self.path, self.top, self.out, self._observer = path, top, out, observer
+        self.model, self._shape = load_image_model(path)
+        self.files = find_images(images)
         self._failed: list[DataError] = []
-        self._rows: list[tuple[Any, ...]] = []
-        self._sheets = sheet_names(self.files)
-        if request.out is not None:
-            _prepare_folder(request.out, self.files)
+        if out is not None:
+            _prepare_folder(out, self.files)
         for note in _cautions(self.model):
             observer.warn(note)
 
     def __iter__(self) -> Iterator[Prediction]:
-        """Read, score and draw a chunk of images at a time; a file that cannot be read is told and passed over."""
-        size = max(1, min(CHUNK_IMAGES, CHUNK_BYTES // self.model.features))
+        """Read, score and draw an image at a time; a file that cannot be read is told and passed over."""
+        table = []
         self._observer.begin("predict", len(self.files), unit="image")
         try:
-            for start in range(0, len(self.files), size):
-                yield from self._chunk(range(start, min(start + size, len(self.files))))
-            if self.request.out is not None:
-                write_text(self.request.out / TABLE, csv_text(TABLE_COLUMNS, self._rows))
+            for done, (file, sheet) in enumerate(zip(self.files, sheet_names(self.files), strict=True), 1):
+                prediction = self._prediction(file, sheet)
+                table.append(_table_row(prediction))
+                self._observer.advance(done)
+                yield prediction
+            if self.out is not None:
+                write_text(self.out / TABLE, csv_text(TABLE_COLUMNS, table))
         finally:
             self._observer.end()
 
@@ -94,65 +88,36 @@ class Predictions:
                 "to do, and the others are done"
             )
 
-    def _chunk(self, places: range) -> Iterator[Prediction]:
-        rows, read, errors = self._read(places)
-        scores, probabilities = _scored(self.request.model, self.model, rows) if read else (rows, rows)
-        done = 0
-        for place in places:
-            if place in errors:
-                prediction = Prediction(self.files[place], error=errors[place])
-                self._failed.append(errors[place])
-                if len(self.files) > 1:
-                    self._observer.warn(str(errors[place]))
-            else:
-                prediction = self._prediction(place, rows[done], scores[done], probabilities[done])
-                done += 1
-            if self.request.out is not None:
-                self._rows.append(_table_row(prediction))
-                self._observer.advance(place + 1)
-            yield prediction
-
-    def _read(self, places: range) -> tuple[Array, int, dict[int, DataError]]:
-        """(rows (n, D) uint8, n, the errors of the other files by place)."""
-        assert self.model.image_shape is not None
-        rows = np.empty((len(places), self.model.features), np.uint8)
-        done, errors = 0, {}
-        for place in places:
-            try:
-                rows[done] = read_image(self.files[place], self.model.image_shape)
-                done += 1
-            except DataError as error:
-                errors[place] = error
-            if self.request.out is None:
-                self._observer.advance(place + 1)
-        return rows[:done], done, errors
-
-    def _prediction(self, place: int, row: Array, scores: Array, probabilities: Array) -> Prediction:
+    def _prediction(self, file: Path, sheet_name: str) -> Prediction:
+        try:
+            row = read_image(file, self._shape)
+        except DataError as error:
+            self._failed.append(error)
+            if len(self.files) > 1:
+                self._observer.warn(str(error))
+            return Prediction(file, error=error)
+        scores, probabilities = _scored(self.path, self.model, row)
         # By score, since of two probabilities that round to 0 or 1 the order cannot be told.
         order = np.argsort(-scores, kind="stable")
-        names = self.model.class_names
-        top = tuple((names[k], float(probabilities[k])) for k in order[: self.request.top])
+        top = tuple((self.model.class_names[k], float(probabilities[k])) for k in order[: self.top])
         sheet = None
-        if self.request.out is not None:
-            sheet = self.request.out / self._sheets[place]
-            draw_sheet(self.model, row, order[:2], probabilities, self.files[place], sheet)
-        return Prediction(self.files[place], top, sheet)
+        if self.out is not None:
+            sheet = self.out / sheet_name
+            draw_sheet(self.model, row, order[:2], probabilities, file, sheet)
+        return Prediction(file, top, sheet)
 
 
-def load_image_model(path: Path) -> LinearModel:
-    """The model at `path`. Raises ModelError when it is broken or its rows are no grey or RGB images."""
+def load_image_model(path: Path) -> tuple[LinearModel, ImageShape]:
+    """The model at `path` and the shape of its images, grey or RGB. Raises ModelError on any other."""
     model = load_model(path)
-    if model.image_shape is None or model.image_shape[0] not in MODES:
-        found = (
-            f"{model.features:,} features"
-            if model.image_shape is None
-            else f"{model.image_shape[0]} channels"
-        )
+    shape = model.image_shape
+    if shape is None or shape[0] not in MODES:
+        found = f"{model.features:,} features" if shape is None else f"{shape[0]} channels"
         raise ModelError(
             f"{path}: expected a model of grey or RGB images, found one of {found}; "
             f"score its rows with: softmaxclf evaluate {path} --data FILE.npz"
         )
-    return model
+    return model, shape
 
 
 def draw_sheet(
@@ -198,10 +163,10 @@ def sheet_names(files: Sequence[Path]) -> list[str]:
     return names
 
 
-def _scored(path: Path, model: LinearModel, rows: Array) -> tuple[Array, Array]:
-    """Scores and probabilities (n, K) of `rows`. Raises ModelError where they leave the range of numbers."""
+def _scored(path: Path, model: LinearModel, row: Array) -> tuple[Array, Array]:
+    """Scores and probabilities (K,) of `row` (D,). Raises ModelError where they leave the range of numbers."""
     with np.errstate(all="ignore"):
-        scores, probabilities = model.scores(rows), model.predict_proba(rows)
+        scores, probabilities = model.scores(row[None])[0], model.predict_proba(row[None])[0]
     if not (np.isfinite(scores).all() and np.isfinite(probabilities).all()):
         raise ModelError(
             f"{path}: expected weights that give finite scores, found infinite ones; train the model again"
@@ -211,22 +176,11 @@ def _scored(path: Path, model: LinearModel, rows: Array) -> tuple[Array, Array]:
 
 def _prepare_folder(out: Path, files: Sequence[Path]) -> None:
     """Make the folder of the sheets. Raises OutputError, or ConfigError when the images themselves lie in it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(out, error) from error
-    for parent in {file.parent for file in files}:
-        if _is_same(parent, out):
-            raise ConfigError(
-                f"--out {out}: expected a folder apart from the images, found some of them in it; choose another folder"
-            )
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except (OSError, ValueError):  # what does not exist is told when its image is read
-        return False
+    make_folder(out)
+    if out.resolve() in {file.parent.resolve() for file in files}:
+        raise ConfigError(
+            f"--out {out}: expected a folder apart from the images, found some of them in it; choose another folder"
+        )
 
 
 def _cautions(model: LinearModel) -> Iterator[str]:
@@ -242,9 +196,7 @@ def _cautions(model: LinearModel) -> Iterator[str]:
 
 
 def _table_row(prediction: Prediction) -> tuple[Any, ...]:
-    file = prediction.summary()["file"]
-    if prediction.error is not None:
-        return file, "", "", "", "", "", str(prediction.error)
     labels = [value for pair in prediction.top[:2] for value in pair]
     sheet = "" if prediction.sheet is None else prediction.sheet.name
-    return file, *labels, *[""] * (4 - len(labels)), sheet, ""
+    error = "" if prediction.error is None else str(prediction.error)
+    return (prediction.summary()["file"], *labels, *[""] * (4 - len(labels)), sheet, error)

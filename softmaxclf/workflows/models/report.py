@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.config import describe, load_config
+from softmaxclf.config import load_config, values_of
 from softmaxclf.config.schema import SCHEMA
 from softmaxclf.core import metrics as measures
 from softmaxclf.core.losses.softmax import log_softmax
@@ -17,9 +17,10 @@ from softmaxclf.core.search import Outcome, axes_of
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import write_text
 from softmaxclf.model_file import load_model
-from softmaxclf.runs import CONFIG, HISTORY, METRICS, WEIGHTS, read_history, read_json, read_manifest
+from softmaxclf.runs import CONFIG, HISTORY, WEIGHTS, read_history, read_manifest, read_metrics
 from softmaxclf.workflows.models.model_rows import open_rows
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.output import refuse_other
 
 Array = NDArray[Any]
 REPORT = "report.html"
@@ -41,14 +42,9 @@ def write_report(
     from softmaxclf.report.content import report_page
 
     out = out or folder / REPORT
-    _refuse_other_file(out)
+    refuse_other(out, (DOCTYPE,), "something that is no report")
     write_text(out, report_page(_facts(folder, shown, unscored)))
     return out
-
-
-def _refuse_other_file(path: Path) -> None:
-    if path.is_file() and path.stat().st_size and not path.read_bytes().startswith(DOCTYPE):
-        raise ConfigError(f"{path}: holds something that is no report; choose another name with --out")
 
 
 def remake_report(folder: Path, source: str | None, observer: Observer, *, out: Path | None = None) -> Path:
@@ -72,14 +68,14 @@ def remake_report(folder: Path, source: str | None, observer: Observer, *, out: 
 def _rows_of(folder: Path, source: str | None, observer: Observer) -> SplitRows:
     from softmaxclf.report.facts import headline_split
 
-    split = headline_split(_metrics(folder)["splits"])
+    split = headline_split(read_metrics(folder)["splits"])
     return open_rows(load_model(folder), source, observer, only_test=split == "test").rows(split)
 
 
 def _facts(folder: Path, shown: SplitRows | None, unscored: str) -> Any:
     from softmaxclf.report.facts import Facts
 
-    metrics, manifest, model = _metrics(folder), read_manifest(folder), load_model(folder / WEIGHTS)
+    metrics, manifest, model = read_metrics(folder), read_manifest(folder), load_model(folder / WEIGHTS)
     if manifest is None:
         raise DataError(
             f"{folder}: expected a run folder with its manifest.json, found none; name a run folder"
@@ -99,25 +95,14 @@ def _facts(folder: Path, shown: SplitRows | None, unscored: str) -> Any:
     )
 
 
-def _metrics(folder: Path) -> Any:
-    content = read_json(folder / METRICS)
-    if not (isinstance(content, dict) and isinstance(content.get("splits"), dict) and content["splits"]):
-        raise DataError(
-            f"{folder / METRICS}: expected the splits of a run, found none; run the command again"
-        )
-    return content
-
-
 def _settings(folder: Path) -> list[Any]:
     from softmaxclf.report.facts import Setting
 
-    config = load_config(folder / CONFIG)
-    rows = []
-    for each in describe():
-        section, name = each.key.split(".")
-        value = SCHEMA[each.key].kind.text(getattr(getattr(config, section), name))
-        rows.append(Setting(each.key, value, each.default, each.help))
-    return rows
+    values = values_of(load_config(folder / CONFIG))
+    return [
+        Setting(each.key, each.kind.text(values[each.key]), each.default, each.help)
+        for each in SCHEMA.values()
+    ]
 
 
 def _cells(metrics: Any) -> list[Outcome]:
@@ -155,7 +140,7 @@ def _figures(model: LinearModel, recorded: Any, shown: SplitRows, scores: Array)
         split=shown.name,
         confusion=counts,
         classes=measures.precision_recall_f1(counts),
-        bins=measures.reliability_bins(probabilities, y),
+        bins=measures.outcome_bins(probabilities.max(axis=1), scores.argmax(axis=1) == y),
         log_loss=recorded["loss"] if same else measures.log_loss(logs, y),
         brier=measures.brier_score(probabilities, y),
         mistakes=_mistakes(model, shown, probabilities),

@@ -1,7 +1,6 @@
 """`softmaxclf visualize-weights`: what each class of a saved model looks for, as a picture and as numbers."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.config.values import nearest
+from softmaxclf.config.yaml_reader import shown
 from softmaxclf.core.images import has_colours
 from softmaxclf.core.model import LinearModel, chunked_scores
 from softmaxclf.core.scoring import SplitRows
@@ -24,52 +24,51 @@ Array = NDArray[Any]
 EXAMPLES = 6  # images of highest and of lowest score beside a template: two classes then fit on a line
 
 
-@dataclass(frozen=True)
-class VisualizationRequest:
-    """What to draw. classes: names or indices with commas between; None is all. out None: beside the weights.
-
-    examples adds training images, read from source or the model's own data. csv: a file for the weights.
-    """
-
-    model: Path
-    view: str = "shared"
-    classes: str | None = None
-    columns: int | None = None
-    examples: bool = False
-    source: str | None = None
-    out: Path | None = None
-    csv: Path | None = None
-
-
-def visualize(request: VisualizationRequest, observer: Observer) -> dict[str, Any]:
+def visualize(
+    path: Path,
+    observer: Observer,
+    *,
+    view: str = "shared",
+    classes: str | None = None,
+    columns: int | None = None,
+    examples: bool = False,
+    source: str | None = None,
+    out: Path | None = None,
+    csv: Path | None = None,
+) -> dict[str, Any]:
     """Draw the templates, or the largest weights of rows that are no images; returns the places and the numbers.
 
+    classes: names or indices with commas between; None is all. examples adds training images, read from source or the
+    model's own data. out None: beside the weights. csv: a file for the weights.
     Raises ConfigError for wrong choices (before anything is read or written), DataError, ModelError, OutputError.
     """
-    from softmaxclf.plots.figure import save
+    from softmaxclf.plots.figure import format_of, save
     from softmaxclf.plots.weights import draw_weights
 
-    model = load_model(request.model)
-    chosen = chosen_classes(model, request.classes)
-    out = request.out or model_path(request.model).with_name(_default_name(request))
-    _check(request, model, out)
-    examples = None
-    if request.examples:
-        source = open_rows(model, request.source, observer)
-        examples = _examples(model, source.rows("train"), chosen, observer)
-    note = f"softmaxclf visualize-weights {request.model} --view {request.view}"
+    model = load_model(path)
+    chosen = chosen_classes(model, classes)
+    # templates.png is the one that a run draws; any other choice has a name of its own.
+    named = {view: view != "shared", "selected": classes, "examples": examples}
+    out = out or model_path(path).with_name("-".join(["templates", *filter(named.get, named)]) + ".png")
+    format_of(out)
+    refuse_no_picture(out)
+    if csv is not None:
+        refuse_other_table(csv, "feature,channel,row,column," if model.image_shape else "feature,")
+    if examples:
+        _check_examples(model, columns)
+        rows = open_rows(model, source, observer).rows("train")
     figure = draw_weights(
         model,
-        view=request.view,
-        classes=chosen if request.classes else None,
-        columns=request.columns,
-        examples=examples,
+        view=view,
+        classes=chosen if classes else None,
+        columns=columns,
+        examples=_examples(model, rows, chosen) if examples else None,
     )
-    save(figure, out, made_by=note)
-    result = {"model": str(request.model), "view": request.view, "picture": str(out)}
-    if request.csv is not None:
-        write_text(request.csv, weights_csv(model, chosen))
-        result["csv"] = str(request.csv)
+    save(figure, out, made_by=f"softmaxclf visualize-weights {path} --view {view}")
+    result = {"model": str(path), "view": view, "picture": str(out)}
+    if csv is not None:
+        write_text(csv, weights_csv(model, chosen))
+        result["csv"] = str(csv)
     return {**result, "classes": class_facts(model, chosen)}
 
 
@@ -80,21 +79,23 @@ def chosen_classes(model: LinearModel, text: str | None) -> list[int]:
     """
     if text is None:
         return list(range(model.classes))
-    names = {name: place for place, name in reversed(list(enumerate(model.class_names)))}
+    names = model.class_names
     # A class may itself have a comma in its name.
     words = [text] if text in names else [word.strip() for word in text.split(",") if word.strip()]
     if not words:
         raise ConfigError("--classes: expected names or indices with commas between, got none")
-    return list(dict.fromkeys(_class_of(word, names, model.classes) for word in words))
+    return list(dict.fromkeys(class_index(word, names, "--classes") for word in words))
 
 
-def _class_of(word: str, names: Mapping[str, int], classes: int) -> int:
+def class_index(word: str, names: Sequence[str], option: str) -> int:
+    """The index of the class that `word` names, or else is the index of. Raises ConfigError for any other word."""
     if word in names:
-        return names[word]
-    if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < classes:
+        return names.index(word)
+    if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
         return int(word)
+    known = "" if names[0] == "0" else f"; {shown(nearest(word, names))}"
     raise ConfigError(
-        f"--classes: expected a class name or an index from 0 to {classes - 1}, got {word!r}; {nearest(word, names)}"
+        f"{option}: expected a class name or an index from 0 to {len(names) - 1}, got {shown(word)!r}{known}"
     )
 
 
@@ -124,10 +125,8 @@ def class_facts(model: LinearModel, chosen: Sequence[int]) -> list[dict[str, Any
 
 def _place(column: int, image_shape: tuple[int, int, int] | None) -> dict[str, int]:
     """Where a column of a row stands: its feature number, and for an image its channel, row and column."""
-    if image_shape is None:
-        return {"feature": column}
-    channel, row, across = (int(each) for each in np.unravel_index(column, image_shape))
-    return {"feature": column, "channel": channel, "row": row, "column": across}
+    inside = () if image_shape is None else map(int, np.unravel_index(column, image_shape))
+    return dict(zip(("feature", "channel", "row", "column"), (column, *inside), strict=False))
 
 
 def weights_csv(model: LinearModel, chosen: Sequence[int]) -> str:
@@ -139,78 +138,28 @@ def weights_csv(model: LinearModel, chosen: Sequence[int]) -> str:
     return csv_text([*places[0], *names], rows)
 
 
-def extreme_rows(model: LinearModel, rows: SplitRows, count: int, observer: Observer) -> tuple[Array, Array]:
-    """(highest, lowest): row indices (K, n) of highest and of lowest score of each class, n <= count.
-
-    Of equal scores the earlier row comes first. Memory does not grow with the rows.
-    """
-    highest = _Best(model.classes, count)
-    lowest = _Best(model.classes, count)
-    total, done = len(rows.labels), 0
-    observer.begin("examples", total, unit="rows")
-    for part, scores in chunked_scores(model, rows.X, rows.rows):
-        highest.add(part, scores)
-        lowest.add(part, -scores)
-        done += len(part)
-        observer.advance(done)
-    observer.end()
-    return highest.rows.T, lowest.rows.T
-
-
-class _Best:
-    """The `count` rows of highest value in each of K columns, among all that were added."""
-
-    def __init__(self, columns: int, count: int) -> None:
-        self.count = count
-        self.values: Array = np.empty((0, columns), np.float32)
-        self.rows: Array = np.empty((0, columns), np.int64)
-
-    def add(self, rows: Array, values: Array) -> None:
-        """Consider rows (n,) with their values (n, K)."""
-        every = np.concatenate([self.values, values])
-        indices = np.concatenate([self.rows, np.broadcast_to(rows[:, None], values.shape)])
-        order = np.argsort(-every, axis=0, kind="stable")[: self.count]
-        self.values = np.take_along_axis(every, order, axis=0)
-        self.rows = np.take_along_axis(indices, order, axis=0)
-
-
-def _examples(
-    model: LinearModel, rows: SplitRows, chosen: Sequence[int], observer: Observer
-) -> dict[int, tuple[Array, Array]]:
+def _examples(model: LinearModel, rows: SplitRows, chosen: Sequence[int]) -> dict[int, tuple[Array, Array]]:
     """Images (n, H, W, C) of highest and of lowest score, by class."""
     from softmaxclf.plots.images import image_groups
 
     assert model.image_shape is not None
-    highest, lowest = extreme_rows(model, rows, EXAMPLES, observer)
-    groups = [rows.X[each[k]] for k in chosen for each in (highest, lowest)]
+    scores = np.concatenate([scores for _, scores in chunked_scores(model, rows.X, rows.rows)])
+    groups = [
+        rows.X[rows.places[np.argsort(sign * scores[:, k], kind="stable")[:EXAMPLES]]]
+        for k in chosen
+        for sign in (-1, 1)
+    ]
     images = image_groups(groups, model.image_shape)
-    return {k: (images[2 * place], images[2 * place + 1]) for place, k in enumerate(chosen)}
+    return dict(zip(chosen, zip(images[::2], images[1::2], strict=True), strict=True))
 
 
-def _default_name(request: VisualizationRequest) -> str:
-    """templates.png is the one that a run draws; any other choice has a name of its own."""
-    parts = ["templates"]
-    parts += [request.view] if request.view != "shared" else []
-    parts += ["selected"] if request.classes else []
-    parts += ["examples"] if request.examples else []
-    return "-".join(parts) + ".png"
-
-
-def _check(request: VisualizationRequest, model: LinearModel, out: Path) -> None:
-    """Raise ConfigError for choices that cannot be drawn or places that must not be written to."""
-    from softmaxclf.plots.figure import format_of
-
-    format_of(out)
-    refuse_no_picture(out)
-    if request.csv is not None:
-        header = "feature,channel,row,column," if model.image_shape else "feature,"
-        refuse_other_table(request.csv, header)
-    if request.examples and not has_colours(model.image_shape):
+def _check_examples(model: LinearModel, columns: int | None) -> None:
+    if not has_colours(model.image_shape):
         found = "the model's rows are no images" if model.image_shape is None else "they have no colours"
         raise ConfigError(
             f"--examples: expected a model of grey or coloured images, but {found}; leave it out"
         )
-    if request.examples and request.columns:
+    if columns:
         raise ConfigError(
             "--columns: expected a picture without --examples, which has its own layout; leave one out"
         )

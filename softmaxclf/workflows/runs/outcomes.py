@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.core.metrics import wilson_interval
-from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import Score, StackScorer, pooled, score_model
 from softmaxclf.core.search import MEASURED, Outcome, indistinguishable, widened
 from softmaxclf.core.solvers.solver import Solver
@@ -45,7 +44,8 @@ class CellScorer:
         return pooled(
             [
                 score_model(
-                    self._model(solver, place), replace(train, rows=rows[folds[rows] == cells.fold[place]])
+                    model_of(solver, place, self.data, self.loss),
+                    replace(train, rows=rows[folds[rows] == cells.fold[place]]),
                 )
                 for place in np.flatnonzero(cells.index == index).tolist()
             ]
@@ -58,7 +58,8 @@ class CellScorer:
         tally = _Tally(places, len(data.validation_rows if folds is None else data.train_rows))
         if not len(places):
             return tally
-        scorer = StackScorer([self._model(solver, place) for place in places.tolist()])
+        models = [model_of(solver, place, data, self.loss) for place in places.tolist()]
+        scorer = StackScorer(models)
         own = solver.state.cells.fold[places][:, None]
         for part, right, losses in scorer.chunks(train.X, train.y, data.train_rows):
             unseen = np.zeros_like(right) if folds is None else folds[data.train_rows[part]] == own
@@ -71,9 +72,6 @@ class CellScorer:
             ):
                 tally.add_held_out(part, right, losses, np.ones_like(right))
         return tally
-
-    def _model(self, solver: Solver, place: int) -> LinearModel:
-        return model_of(solver, place, self.data, self.loss)
 
     def _outcome(self, solver: Solver, places: Array, tally: "_Tally", status: str) -> Outcome:
         state = solver.state

@@ -11,7 +11,7 @@ from softmaxclf.core.problem import HISTORY_COLUMNS
 from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.core.search import MEASURED, Outcome
 from softmaxclf.model_file import load_model, save_model
-from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS
+from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS, read_metrics
 from softmaxclf.workflows.models.report import write_report
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.control import Control
@@ -41,9 +41,10 @@ class Finding:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
-def score_splits(model: LinearModel, data: TrainingData, *, test: bool) -> dict[str, Score]:
-    """The scores on the training rows, the validation rows if any, and, when asked, the test split."""
-    names = ["train"] + ["validation"] * (len(data.validation_rows) > 0) + ["test"] * test
+def score_splits(model: LinearModel, data: TrainingData, *, test: bool | None = None) -> dict[str, Score]:
+    """The scores on the training rows, the validation rows if any, and the test split: if any, or as asked."""
+    names = ["train"] + ["validation"] * (len(data.validation_rows) > 0)
+    names += ["test"] * (data.dataset.read_test is not None if test is None else test)
     return {name: score_model(model, data.split(name)) for name in names}
 
 
@@ -85,7 +86,7 @@ def finish(
 
 def stored_summary(session: Session) -> Summary:
     """The summary of a finished run, with its paths as they are now."""
-    summary: Summary = session.folder.read_metrics(session.manifest["command"])
+    summary: Summary = read_metrics(session.folder.path, session.manifest["command"])
     return {**summary, **_places(session.folder.path)}
 
 

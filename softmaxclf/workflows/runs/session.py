@@ -10,7 +10,7 @@ from typing import Any
 
 from softmaxclf.config import Config, TuningConfig, config_differences, dump_config, load_config, to_dict
 from softmaxclf.errors import DataError, RunConflictError
-from softmaxclf.runs import CONFIG, MANIFEST, RunFolder, claim, environment, now, read_json
+from softmaxclf.runs import CONFIG, MANIFEST, RunFolder, claim, environment, now, read_json, read_manifest
 from softmaxclf.workflows.runs.training import Recipe
 from softmaxclf.workflows.runs.training_data import TrainingData
 
@@ -19,13 +19,17 @@ FINISHED, PARTIAL, RUNNING = "finished", "partial", "running"
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked a training command for. out None stands for runs/<command>-<8 hex>."""
+    """What the user asked a training command for. out None stands for runs/<command>-<8 hex>.
+
+    test: of `train`, whether to score the test split, which `tune` always does.
+    """
 
     command: str
     config: Config
     out: Path | None = None
     overwrite: bool = False
     max_time: float | None = None
+    test: bool = False
 
 
 @dataclass
@@ -39,11 +43,6 @@ class Session:
     def finished(self) -> bool:
         """Whether the folder already holds the whole result."""
         return bool(self.manifest["status"] == FINISHED)
-
-    @property
-    def continued(self) -> bool:
-        """Whether an earlier process worked on this run."""
-        return bool(self.manifest["sittings"] > 1)
 
     def found(self) -> str:
         """One line about a run that was found finished."""
@@ -70,12 +69,15 @@ def opened(request: Request, data: TrainingData) -> Iterator[Session]:
     """Claim the run folder of the request, refuse it if it holds something else, and write its manifest."""
     path = request.out or default_path(request, data)
     with claim(path) as folder:
-        if request.overwrite:
-            _make_room(folder)
-        manifest = folder.manifest()
+        if (path / MANIFEST).exists():
+            if request.overwrite:
+                _make_room(folder)
+        elif folder.holds_other_files():
+            raise RunConflictError(
+                f"{path}: expected an empty folder or a run, found other files; choose another folder with --out"
+            )
+        manifest = read_manifest(path)
         if manifest is None:
-            if not request.overwrite:
-                _refuse_strangers(folder)
             manifest = _new_manifest(request, data)
         else:
             _refuse_another_run(folder, manifest, request, data)
@@ -131,10 +133,7 @@ def _new_manifest(request: Request, data: TrainingData) -> dict[str, Any]:
 
 
 def _make_room(folder: RunFolder) -> None:
-    """Delete the run that the folder holds. Refuse one that holds none: its files are not ours to delete."""
-    if not (folder.path / MANIFEST).exists():
-        _refuse_strangers(folder)
-        return
+    """Delete the run that the folder holds. Refuse one of another program: its files are not ours to delete."""
     try:
         content = read_json(folder.path / MANIFEST)
     except DataError:
@@ -147,13 +146,6 @@ def _make_room(folder: RunFolder) -> None:
     # Until all is deleted this says that the run is unfinished, so that a kill in between leaves no empty "finished".
     folder.write_json(MANIFEST, {**content, "status": RUNNING})
     folder.clear()
-
-
-def _refuse_strangers(folder: RunFolder) -> None:
-    if folder.holds_other_files():
-        raise RunConflictError(
-            f"{folder.path}: expected an empty folder or a run, found other files; choose another folder with --out"
-        )
 
 
 def _refuse_another_run(

@@ -1,7 +1,6 @@
 """`softmaxclf train`: one model, a stack of one cell."""
 
 import time
-from dataclasses import dataclass
 
 from softmaxclf.core.search import grid_cells
 from softmaxclf.errors import AllDivergedError, ConfigError
@@ -27,14 +26,7 @@ from softmaxclf.workflows.runs.training import (
 from softmaxclf.workflows.runs.training_data import TrainingData, prepare
 
 
-@dataclass(frozen=True)
-class TrainRequest(Request):
-    """A request to train one model; test asks for the test accuracy too."""
-
-    test: bool = False
-
-
-def train(request: TrainRequest, observer: Observer) -> Summary:
+def train(request: Request, observer: Observer) -> Summary:
     """Train one model and write its run folder; returns the summary. A finished run is found, not repeated.
 
     Raises ConfigError, DataError, RunConflictError, AllDivergedError, InterruptedRunError, OutputError.
@@ -48,25 +40,20 @@ def train(request: TrainRequest, observer: Observer) -> Summary:
             )
         observer.note(data.describe())
         with opened(request, data) as session:
-            if session.finished:
-                return _found(request, session, data, observer)
-            return _train(request, session, data, control, observer)
-
-
-def _found(request: TrainRequest, session: Session, data: TrainingData, observer: Observer) -> Summary:
-    observer.note(session.found())
-    summary = stored_summary(session)
-    return add_test(session, data) if request.test and "test" not in summary["splits"] else summary
+            if not session.finished:
+                return _train(request, session, data, control, observer)
+            observer.note(session.found())
+            summary = stored_summary(session)
+            return add_test(session, data) if request.test and "test" not in summary["splits"] else summary
 
 
 def _train(
-    request: TrainRequest, session: Session, data: TrainingData, control: Control, observer: Observer
+    request: Request, session: Session, data: TrainingData, control: Control, observer: Observer
 ) -> Summary:
     config = request.config
     started = time.perf_counter()
     problem, recipe = build_problem(config, data), Recipe.of(config)
-    rows = len(data.train_rows) + len(data.validation_rows)
-    training = StackTraining(session.folder, recipe, control, observer, rows)
+    training = StackTraining(session.folder, recipe, control, observer)
     result = training.train(problem, grid_cells(recipe.point(config)), CHECKPOINT)
     seconds = time.perf_counter() - started
     try:

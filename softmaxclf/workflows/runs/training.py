@@ -13,7 +13,7 @@ from softmaxclf.config import Config, to_dict
 from softmaxclf.core.metrics import majority_baseline
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import Cells, Problem
-from softmaxclf.core.search import narrowed
+from softmaxclf.core.search import named, narrowed
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.solvers.solver import Solver, State
 from softmaxclf.core.stages import chosen
@@ -32,6 +32,7 @@ CHECKPOINT_SECONDS = 5.0
 PROGRESS_SECONDS = 0.1
 WARM_SECONDS = 0.5  # of cold first steps, which do not tell how long scoring will take
 WRITING_SECONDS = 3.0  # of --max-time, kept for pictures and files; scoring is estimated from the step's time
+SCORINGS = 2  # of all rows: every cell in its stack, and the model that is chosen
 # What a checkpoint's JSON holds, see runs.has_form; `departed` is what outcomes.stored makes.
 _DEPARTED_FORM = {
     "index": int, "values": {str: int | float}, "train_accuracy": NUMBER, "validation_accuracy": NUMBER,
@@ -168,16 +169,10 @@ class StackResult:
 
 
 class StackTraining:
-    """Trains stacks of one run, each with a checkpoint file of its own.
+    """Trains stacks of one run, each with a checkpoint file of its own."""
 
-    scored_rows: how many rows will be scored after training, for an estimate of the time to keep for it.
-    """
-
-    def __init__(
-        self, folder: RunFolder, recipe: Recipe, control: Control, observer: Observer, scored_rows: int
-    ) -> None:
+    def __init__(self, folder: RunFolder, recipe: Recipe, control: Control, observer: Observer) -> None:
         self.folder, self.recipe, self.control, self.observer = folder, recipe, control, observer
-        self.scored_rows = scored_rows
 
     def train(
         self,
@@ -292,8 +287,12 @@ class _Watch:
         if now - self.started < WARM_SECONDS:
             return control.out_of_time(WRITING_SECONDS)
         step = (now - self.started) / max(1, point - self.first)
-        rows = getattr(self.result.solver.settings, "batch_size", len(self.result.solver.problem.train_rows))
-        return control.out_of_time(WRITING_SECONDS + step * self.training.scored_rows / rows)
+        problem, settings = self.result.solver.problem, self.result.solver.settings
+        rows = getattr(settings, "batch_size", len(problem.train_rows))
+        unseen = 0 if problem.validation_rows is None else len(problem.validation_rows)
+        return control.out_of_time(
+            WRITING_SECONDS + step * SCORINGS * (len(problem.train_rows) + unseen) / rows
+        )
 
 
 def cut_short(solver: Solver) -> str:
@@ -320,11 +319,6 @@ def best_so_far(state: State) -> str:
     if place is None:
         return "no figures yet"
     return f"best so far: {named(state.cells.at(place))} ({figures(state)})"
-
-
-def named(values: Any) -> str:
-    """The settings of a cell in words: "learning rate 1e-07, regularization 8000"."""
-    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in values.items())
 
 
 def _best_place(state: State) -> int | None:

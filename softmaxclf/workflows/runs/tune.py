@@ -94,6 +94,7 @@ class _Tuning:
         self.started = time.perf_counter()
         self.problem = build_problem(config, self.data)
         self.recipe = Recipe.of(config)
+        self.training = StackTraining(self.session.folder, self.recipe, self.control, self.observer)
         self.axes = self.recipe.axes(config)
         self.scorer = CellScorer(self.data, config.training.loss)
         self.stacks = self._agreed_stacks()
@@ -135,22 +136,17 @@ class _Tuning:
         plan = (
             rungs(self.recipe.start(self.problem, cells).length, count) if self.config.tuning.halving else []
         )
-        rows = len(self.data.train_rows) + len(self.data.validation_rows)
-        training = self._training(2 * rows)
         of = f" {number + 1}/{len(self.stacks)}" if len(self.stacks) > 1 else ""
         what = f"tune{of}: {count} cells" + (
             f" x {self.config.tuning.folds} folds" if self.config.tuning.folds else ""
         )
         started = time.perf_counter()
-        result = training.train(
+        result = self.training.train(
             self.problem, cells, _checkpoint(number), what=what, plan=plan, on_rung=self._on_rung
         )
         self.training_seconds += time.perf_counter() - started
         self.last = (number, result)
         return result
-
-    def _training(self, scored_rows: int) -> StackTraining:
-        return StackTraining(self.session.folder, self.recipe, self.control, self.observer, scored_rows)
 
     def _on_rung(self, solver: Solver, leaving: Array, rung: int) -> Departed:
         status = f"stopped at rung {rung + 1} (iteration {solver.state.iteration})"
@@ -180,7 +176,14 @@ class _Tuning:
         result, place, scores = self._refit(winner, best) if folds else self._trained(winner)
         if not folds:
             # The stack's sums may differ by a row from those of the model alone: one number for one model.
-            outcomes[winner] = replace(best, **_figures_of(scores))
+            validation = scores["validation"].summary()
+            outcomes[winner] = replace(
+                best,
+                train_accuracy=scores["train"].accuracy,
+                validation_accuracy=validation["accuracy"],
+                validation_loss=validation["loss"],
+                interval=tuple(validation["interval"]),
+            )
         if not (complete and result.complete):
             warnings.append(cut_short(result.solver))
         facts = {**best.values, "iterations": result.state.iteration, "refit": folds > 0}
@@ -199,7 +202,7 @@ class _Tuning:
         """The winner as it was trained and scored in its stack, and its place there."""
         result = self._result_of(winner)
         place = int(np.flatnonzero(result.state.cells.index == winner)[0])
-        return result, place, score_splits(self._model(result, place), self.data, test=self._has_test)
+        return result, place, score_splits(self._model(result, place), self.data)
 
     def _refit(self, winner: int, best: Outcome) -> tuple[StackResult, int, dict[str, Score]]:
         """The winner's settings trained on all training rows; its validation score is that of the fold models."""
@@ -207,39 +210,22 @@ class _Tuning:
         problem = build_problem(self.config, self.data, folded=False)
         cells = grid_cells({name: (value,) for name, value in best.values.items()})
         started = time.perf_counter()
-        result = self._training(len(self.data.train_rows)).train(
+        result = self.training.train(
             problem, cells, f"checkpoint-refit-{winner}.npz", what="refit on all training rows"
         )
         self.training_seconds += time.perf_counter() - started
-        scores = score_splits(self._model(result, 0), self.data, test=self._has_test)
+        scores = score_splits(self._model(result, 0), self.data)
         return result, 0, {"train": scores.pop("train"), "validation": held_out, **scores}
 
     def _model(self, result: StackResult, place: int) -> LinearModel:
         return model_of(result.solver, place, self.data, self.config.training.loss)
-
-    @property
-    def _has_test(self) -> bool:
-        return self.data.dataset.read_test is not None
 
     def _result_of(self, winner: int) -> StackResult:
         """The winner's trained stack: the last one is at hand, an earlier one is read from its checkpoint."""
         number = next(place for place, stack in enumerate(self.stacks) if winner in stack.index)
         if self.last is not None and self.last[0] == number:
             return self.last[1]
-        return self._training(0).stored(
-            self.problem, self.stacks[number], _checkpoint(number), rungs=len(RUNGS)
-        )[0]
-
-
-def _figures_of(scores: Mapping[str, Score]) -> dict[str, Any]:
-    """The figures of a cell that is scored alone, as an Outcome has them."""
-    validation = scores["validation"].summary()
-    return {
-        "train_accuracy": scores["train"].accuracy,
-        "validation_accuracy": validation["accuracy"],
-        "validation_loss": validation["loss"],
-        "interval": tuple(validation["interval"]),
-    }
+        return self.training.stored(self.problem, self.stacks[number], _checkpoint(number), len(RUNGS))[0]
 
 
 def _checkpoint(number: int) -> str:

@@ -1,12 +1,10 @@
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from softmaxclf.core.checks.sanity import (
     independent_rows,
-    largest_rate,
     loss_at_zero,
     overfit,
     regularization,
@@ -139,16 +137,3 @@ def test_repeated_rows_with_other_labels_do_not_keep_the_rest_from_being_overfit
     X, y = np.vstack([data[0][:5], data[0]]), np.concatenate([(data[1][:5] + 1) % K, data[1]])
     check = overfit(subject((X, y)))
     assert (check.name, check.passed) == ("20 rows can be overfitted", True)
-
-
-def test_no_step_at_the_largest_rate_raises_the_loss(data):
-    X = data[0] - data[0].mean(axis=0)
-    rate = largest_rate(X)
-    W = np.random.default_rng(1).normal(size=(48, K)) * 0.1
-    losses = []
-    for _ in range(30):
-        value, dW = softmax_loss_vectorized(W, X, data[1], 0.0)
-        losses.append(value)
-        W = W - rate * dW
-    assert all(after <= before for before, after in pairwise(losses))
-    assert largest_rate(np.zeros((3, 2))) == 1

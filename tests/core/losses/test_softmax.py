@@ -10,7 +10,6 @@ from softmaxclf.core.losses.softmax import (
     as_floats,
     cross_entropy,
     entropy,
-    hard_max,
     log_softmax,
     score_gradient,
     shifted_powers,
@@ -18,7 +17,6 @@ from softmaxclf.core.losses.softmax import (
     softmax,
     softmax_jacobian,
     softmax_loss_vectorized,
-    tied_maxima,
     with_bias,
 )
 from tests.core.numeric import errors, numeric_gradient
@@ -130,7 +128,7 @@ def test_the_jacobian_of_several_rows_is_that_of_each_row():
 def test_float_types_stay_as_they_are(dtype):
     scores, y = np.array([[1, 2, 3], [3, 2, 1]], dtype), [0, 1]
     results = [softmax(scores), log_softmax(scores), cross_entropy(scores, y)]
-    results += [score_gradient(scores, y), softmax_jacobian(scores[0]), hard_max(scores)]
+    results += [score_gradient(scores, y), softmax_jacobian(scores[0])]
     loss, dW = softmax_loss_vectorized(np.ones((3, 3), dtype), scores, y, 0.5)
     assert {result.dtype for result in [*results, dW]} == {np.dtype(dtype)}
     assert isinstance(loss, float)
@@ -145,7 +143,7 @@ def test_other_real_numbers_become_float64(scores):
 def test_arguments_are_not_changed():
     scores = np.array([[1.0, 2.0], [3.0, 1.0]])
     kept = scores.copy()
-    for function in (softmax, log_softmax, softmax_jacobian, hard_max):
+    for function in (softmax, log_softmax, softmax_jacobian):
         function(scores)
     cross_entropy(scores, [0, 1])
     score_gradient(scores, [0, 1])
@@ -188,21 +186,6 @@ def test_softmax_works_along_any_axis():
         moved = np.moveaxis(softmax(np.moveaxis(scores, axis, -1)), -1, axis)
         assert softmax(scores, axis) == pytest.approx(moved)
         assert log_softmax(scores, axis) == pytest.approx(np.log(moved))
-
-
-def test_hard_max_marks_the_first_of_equal_maxima_and_ties_show_all():
-    scores = [[1, 3, 3], [2, 0, 1]]
-    assert hard_max(scores).tolist() == [[0, 1, 0], [1, 0, 0]]
-    assert tied_maxima(scores).tolist() == [[False, True, True], [True, False, False]]
-
-
-def test_softmax_tends_to_the_hard_max_as_scores_grow():
-    scores = np.array([0.3, -1.0, 0.2])
-    assert softmax(1e4 * scores) == pytest.approx(hard_max(scores), abs=1e-12)
-
-
-def test_the_hard_max_of_nan_is_nan():
-    assert np.isnan(hard_max([[np.nan, 1.0]])).all()
 
 
 def test_the_loss_at_zero_weights_is_log_k():

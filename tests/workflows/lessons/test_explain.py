@@ -11,9 +11,9 @@ from PIL import Image
 
 from softmaxclf.core.losses.softmax import cross_entropy, softmax
 from softmaxclf.core.model import LinearModel
-from softmaxclf.errors import ConfigError, DataError
+from softmaxclf.errors import ConfigError, DataError, ModelError
 from softmaxclf.model_file import save_model
-from softmaxclf.workflows.lessons.explain import ExplainRequest, explain, find_label, parse_names
+from softmaxclf.workflows.lessons.explain import ExplainRequest, explain, parse_names
 from tests.core.numeric import numeric_gradient
 
 WORKED = ("-3", "2", "-1", "0")
@@ -118,9 +118,7 @@ def test_an_image_gets_the_scores_of_its_model(image_model):
 def test_a_model_of_no_images_is_refused(image_model, tmp_path):
     features = LinearModel(np.ones((2, 2), np.float32), np.zeros(2, np.float32), ("a", "b"))
     save_model(tmp_path / "weights.npz", features)
-    with pytest.raises(
-        ConfigError, match="expected a model of grey or coloured images, found one of rows that"
-    ):
+    with pytest.raises(ModelError, match="expected a model of grey or RGB images, found one of 2 features"):
         explain(ExplainRequest(model=tmp_path, image=image_model[2]))
     with pytest.raises(DataError, match="gone"):
         explain(ExplainRequest(model=image_model[1], image=tmp_path / "gone.png"))
@@ -140,13 +138,13 @@ def test_a_picture_is_written_and_nothing_else_replaced(tmp_path):
 
 @pytest.mark.parametrize(("text", "place"), [("dog", 1), (" dog ", 1), ("0", 0), ("2", 2), ("007", 2)])
 def test_a_label_is_a_name_or_else_an_index(text, place):
-    assert find_label(text, ("cat", "dog", "007")) == place
+    assert explained(1, 2, 3, classes="cat,dog,007", label=text)["label"]["index"] == place
 
 
 @pytest.mark.parametrize("text", ["3", "-1", "1.0", "", "dgo", "²", "9" * 40])
 def test_any_other_label_is_refused(text):
     with pytest.raises(ConfigError, match="--label: expected a class name or an index from 0 to 2, got "):
-        find_label(text, ("cat", "dog", "ship"))
+        explained(1, 2, 3, classes="cat,dog,ship", label=text)
 
 
 @pytest.mark.parametrize(

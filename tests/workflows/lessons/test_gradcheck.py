@@ -20,7 +20,7 @@ from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.datasets.cifar.reader import read_cifar
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError
-from softmaxclf.workflows.lessons.gradcheck import GradcheckRequest, drawn_rows, gradcheck, standardized
+from softmaxclf.workflows.lessons.gradcheck import drawn_rows, gradcheck, standardized
 from softmaxclf.workflows.observer import Observer
 
 LOSSES = pytest.mark.parametrize("loss", ["softmax", "hinge"])
@@ -64,7 +64,7 @@ def broken_objective(loss, breaking):
 
 
 def run(source, loss="softmax", objective=None, **choices):
-    return gradcheck(GradcheckRequest(str(source), loss=loss, **choices), Observer(), objective)
+    return gradcheck(Observer(), source=str(source), loss=loss, **choices, objective=objective)
 
 
 def of_group(document, group):

@@ -13,7 +13,7 @@ from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError
 from softmaxclf.model_file import load_model
 from softmaxclf.workflows.models.calibrate import assess, calibrate, calibrated_path
-from softmaxclf.workflows.models.evaluate import EvaluationRequest, evaluate
+from softmaxclf.workflows.models.evaluate import evaluate
 from softmaxclf.workflows.models.model_rows import open_rows
 from softmaxclf.workflows.observer import Observer
 
@@ -51,10 +51,10 @@ def test_the_temperature_is_that_of_least_validation_log_loss_by_independent_sea
     calibrated, facts = calibrate(run / "weights.npz", source, run / "found.npz")
     assert facts["temperature"] == pytest.approx(math.exp((low + high) / 2), rel=1e-3)
     assert facts["rows"] == 100
-    assert assess(calibrated, rows).log_loss == pytest.approx(
+    assert assess(calibrated, rows).figures["log_loss"] == pytest.approx(
         loss(math.log(calibrated.temperature)), rel=1e-12
     )
-    assert assess(calibrated, rows).log_loss <= assess(model, rows).log_loss
+    assert assess(calibrated, rows).figures["log_loss"] <= assess(model, rows).figures["log_loss"]
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
@@ -63,14 +63,14 @@ def test_labels_stay_and_the_original_keeps_its_bytes(
 ) -> None:
     before = (run / "weights.npz").read_bytes()
     target = tmp_path / "calibrated.npz"
-    plain = evaluate(EvaluationRequest(run, split), Observer())
-    found = evaluate(EvaluationRequest(run, split, calibrate=True, calibrated_out=target), Observer())
+    plain = evaluate(run, Observer(), split=split)
+    found = evaluate(run, Observer(), split=split, calibrated=True, calibrated_out=target)
     assert (run / "weights.npz").read_bytes() == before
     splits = found["calibration"]["splits"]
     assert list(splits) == list(dict.fromkeys(["validation", split]))
     assert splits["validation"]["after"]["log_loss"] <= splits["validation"]["before"]["log_loss"]
     assert splits[split]["before"]["log_loss"] == plain["log_loss"] == found["log_loss"]
-    again = evaluate(EvaluationRequest(target, split), Observer())
+    again = evaluate(target, Observer(), split=split)
     assert again["confusion"] == plain["confusion"] and again["loss"] == plain["loss"]
     assert again["log_loss"] == splits[split]["after"]["log_loss"]
     assert f"temperature {found['calibration']['temperature']:.4g}, fitted on 100" in again["probabilities"]
@@ -81,9 +81,9 @@ def test_labels_stay_and_the_original_keeps_its_bytes(
 
 
 def test_calibrating_again_replaces_the_copy_with_the_same_bytes(run: Path) -> None:
-    evaluate(EvaluationRequest(run, calibrate=True), Observer())
+    evaluate(run, Observer(), calibrated=True)
     first = (run / "weights-calibrated.npz").read_bytes()
-    evaluate(EvaluationRequest(run, calibrate=True), Observer())
+    evaluate(run, Observer(), calibrated=True)
     assert (run / "weights-calibrated.npz").read_bytes() == first
 
 
@@ -109,9 +109,9 @@ def test_without_rows_that_the_model_did_not_see_there_is_no_calibration(
 ) -> None:
     none = train(tmp_path / "none", "train", "--data", features_file, *COMMON, "--set", "data.validation=0")
     with pytest.raises(ConfigError, match="but there are none"):
-        evaluate(EvaluationRequest(none, calibrate=True), Observer())
+        evaluate(none, Observer(), calibrated=True)
     refit = train(tmp_path / "refit", "tune", "--data", features_file, "--iterations", 5, "--folds", 2,
                   "--learning-rates", 0.1, "--regularizations", 0.01)  # fmt: skip
     with pytest.raises(ConfigError, match="it was refitted on all training rows"):
-        evaluate(EvaluationRequest(refit, calibrate=True), Observer())
+        evaluate(refit, Observer(), calibrated=True)
     assert not list(tmp_path.glob("*/weights-calibrated.npz"))

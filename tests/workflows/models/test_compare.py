@@ -15,7 +15,7 @@ from softmaxclf.cli.main import cli
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.model_file import load_model
-from softmaxclf.workflows.models.compare import ComparisonRequest, compare
+from softmaxclf.workflows.models.compare import compare
 from softmaxclf.workflows.observer import Observer
 
 
@@ -67,7 +67,7 @@ def runs(sample_folder: Path, features_file: Path, tmp_path_factory: pytest.Temp
 
 def test_the_figures_are_the_recorded_ones_and_what_is_missing_is_evaluated(runs: Path) -> None:
     listener = Listener()
-    found = compare(ComparisonRequest([runs / "soft", runs / "hinge"]), listener)
+    found = compare([runs / "soft", runs / "hinge"], listener)
     soft, hinge = found["models"]
     recorded = [
         json.loads((runs / name / "metrics.json").read_text())["splits"] for name in ("soft", "hinge")
@@ -85,7 +85,7 @@ def test_the_figures_are_the_recorded_ones_and_what_is_missing_is_evaluated(runs
 def test_the_paired_test_counts_rows_that_only_one_model_labels_right(
     runs: Path, sample_folder: Path
 ) -> None:
-    found = compare(ComparisonRequest([runs / "soft", runs / "hinge"]), Observer())
+    found = compare([runs / "soft", runs / "hinge"], Observer())
     test = open_source(str(sample_folder), Path("data")).test()
     first, second = (load_model(runs / name).predict(test.X) == test.y for name in ("soft", "hinge"))
     only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
@@ -98,7 +98,7 @@ def test_the_paired_test_counts_rows_that_only_one_model_labels_right(
 
 
 def test_of_a_tuned_model_the_chosen_values_count_and_not_the_grid(runs: Path) -> None:
-    found = compare(ComparisonRequest([runs / "soft", runs / "tuned"]), Observer())
+    found = compare([runs / "soft", runs / "tuned"], Observer())
     best = json.loads((runs / "tuned" / "metrics.json").read_text())["best"]
     expected = {"made by": ["train", "tune"]}
     if best["learning_rate"] != 1e-6:
@@ -108,7 +108,7 @@ def test_of_a_tuned_model_the_chosen_values_count_and_not_the_grid(runs: Path) -
 
 def test_a_bare_weights_file_is_evaluated_on_the_compared_split_only(runs: Path, tmp_path: Path) -> None:
     shutil.copy(runs / "soft" / "weights.npz", tmp_path / "other.npz")
-    found = compare(ComparisonRequest([runs / "soft" / "weights.npz", tmp_path / "other.npz"]), Observer())
+    found = compare([runs / "soft" / "weights.npz", tmp_path / "other.npz"], Observer())
     folder, alone = found["models"]
     assert list(folder["splits"]) == ["train", "validation", "test"]
     assert alone["splits"] == {"test": folder["splits"]["test"]}
@@ -117,8 +117,7 @@ def test_a_bare_weights_file_is_evaluated_on_the_compared_split_only(runs: Path,
 
 
 def test_tables_and_pictures_hold_the_same_figures(runs: Path, tmp_path: Path) -> None:
-    request = ComparisonRequest([runs / "soft", runs / "hinge", runs / "tuned"], out=tmp_path / "out")
-    found = compare(request, Observer())
+    found = compare([runs / "soft", runs / "hinge", runs / "tuned"], Observer(), out=tmp_path / "out")
     folder = tmp_path / "out"
     assert sorted(file.name for file in folder.iterdir()) == sorted(found["files"])
     lines = list(csv.DictReader((folder / "compare.csv").read_text().splitlines()))
@@ -138,9 +137,7 @@ def test_tables_and_pictures_hold_the_same_figures(runs: Path, tmp_path: Path) -
 
 def test_models_without_images_have_no_templates(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "features", tmp_path / "copy")
-    found = compare(
-        ComparisonRequest([runs / "features", tmp_path / "copy"], out=tmp_path / "out"), Observer()
-    )
+    found = compare([runs / "features", tmp_path / "copy"], Observer(), out=tmp_path / "out")
     assert "templates.png" not in found["files"] and "curves.png" in found["files"]
 
 
@@ -162,8 +159,8 @@ def test_models_of_different_data_are_refused_unless_rows_are_named(
     CliRunner().invoke(cli, [*command, "--out", str(tmp_path / "run")], catch_exceptions=False)
     both = [runs / "features", tmp_path / "run"]
     with pytest.raises(ConfigError, match=r"models of the same data, found features \(.*--data"):
-        compare(ComparisonRequest(both), Observer())
-    found = compare(ComparisonRequest(both, source=str(features_file)), Observer())
+        compare(both, Observer())
+    found = compare(both, Observer(), source=str(features_file))
     assert [list(model["splits"]) for model in found["models"]] == [["test"], ["test"]]
     assert found["settings"]["data"][0] != found["settings"]["data"][1]
 
@@ -175,7 +172,7 @@ def test_models_that_cannot_be_compared_give_one_clear_line(runs: Path, tmp_path
         ([runs / "soft", runs / "held"], "validation", "have other validation rows"),
     ):
         with pytest.raises(ConfigError, match=message):
-            compare(ComparisonRequest(models, split), Observer())
+            compare(models, Observer(), split=split)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +192,7 @@ def test_a_broken_file_of_a_run_gives_one_clear_line(
     shutil.copytree(runs / "features", tmp_path / "broken")
     (tmp_path / "broken" / name).write_text(content)
     with pytest.raises(DataError, match=f"broken/{name}: expected"):
-        compare(ComparisonRequest([runs / "features", tmp_path / "broken"], out=tmp_path / "out"), Observer())
+        compare([runs / "features", tmp_path / "broken"], Observer(), out=tmp_path / "out")
 
 
 def test_recorded_figures_that_are_no_longer_found_are_warned_of(runs: Path, tmp_path: Path) -> None:
@@ -204,5 +201,5 @@ def test_recorded_figures_that_are_no_longer_found_are_warned_of(runs: Path, tmp
     metrics["splits"]["test"]["correct"] += 1
     (tmp_path / "changed" / "metrics.json").write_text(json.dumps(metrics))
     listener = Listener()
-    compare(ComparisonRequest([runs / "hinge", tmp_path / "changed"]), listener)
+    compare([runs / "hinge", tmp_path / "changed"], listener)
     assert len(listener.warnings) == 1 and "the data are not what they were" in listener.warnings[0]

@@ -14,11 +14,11 @@ from PIL import Image
 
 from softmaxclf.cli.main import cli
 from softmaxclf.core.losses.softmax import cross_entropy
-from softmaxclf.core.metrics import brier_score, reliability_bins, wilson_interval
+from softmaxclf.core.metrics import brier_score, outcome_bins, wilson_interval
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError, ModelError, OutputError, RunConflictError
 from softmaxclf.model_file import load_model, save_model
-from softmaxclf.workflows.models.evaluate import EvaluationRequest, evaluate
+from softmaxclf.workflows.models.evaluate import evaluate
 from softmaxclf.workflows.observer import Observer
 
 
@@ -76,14 +76,14 @@ def test_the_counts_equal_those_that_the_run_recorded_also_from_a_copied_file(
     shutil.copy(run / "weights.npz", alone)
     for model in (run, alone):
         listener = Listener()
-        found = evaluate(EvaluationRequest(model, split), listener)
+        found = evaluate(model, listener, split=split)
         assert {name: found[name] for name in recorded} == recorded
         assert found["split"] == split and listener.warnings == []
     assert list(tmp_path.iterdir()) == [alone]
 
 
 def test_every_figure_agrees_with_plain_counting(run: Path, sample_folder: Path) -> None:
-    found = evaluate(EvaluationRequest(run), Observer())
+    found = evaluate(run, Observer())
     test = open_source(str(sample_folder), Path("data")).test()
     model = load_model(run)
     scores, probabilities = model.scores(test.X).astype(np.float64), model.predict_proba(test.X)
@@ -95,7 +95,8 @@ def test_every_figure_agrees_with_plain_counting(run: Path, sample_folder: Path)
     assert found["log_loss"] == pytest.approx(np.mean(cross_entropy(scores, test.y)), rel=1e-9)
     assert found["brier"] == pytest.approx(brier_score(probabilities, test.y), rel=1e-5)
     assert found["calibration_error"] == pytest.approx(
-        reliability_bins(probabilities, test.y).expected_error(), abs=1e-5
+        outcome_bins(probabilities.max(axis=1), probabilities.argmax(axis=1) == test.y).expected_error(),
+        abs=1e-5,
     )
     for k, each in enumerate(found["per_class"]):
         hits, support, called = expected[k, k], int((test.y == k).sum()), int((predicted == k).sum())
@@ -118,23 +119,23 @@ def test_every_figure_agrees_with_plain_counting(run: Path, sample_folder: Path)
 def test_the_training_rows_are_read_for_the_test_split_only_where_the_model_does_not_name_the_baseline(
     run: Path, sample_folder: Path, tmp_path: Path
 ) -> None:
-    broken, expected = tmp_path / "broken", evaluate(EvaluationRequest(run), Observer())
+    broken, expected = tmp_path / "broken", evaluate(run, Observer())
     shutil.copytree(sample_folder, broken)
     (broken / "data_batch_1").write_bytes(b"broken")
-    found = evaluate(EvaluationRequest(run, source=str(broken)), Observer())
+    found = evaluate(run, Observer(), source=str(broken))
     assert (found["accuracy"], found["baseline"]) == (expected["accuracy"], expected["baseline"])
     model = load_model(run)
     for recorded in (None, -1, 10, True, "0"):
         model.provenance["data"]["majority"] = recorded  # type: ignore[index]
         save_model(tmp_path / "old.npz", model)
-        again = evaluate(EvaluationRequest(tmp_path / "old.npz", source=str(sample_folder)), Observer())
+        again = evaluate(tmp_path / "old.npz", Observer(), source=str(sample_folder))
         assert again["baseline"] == expected["baseline"]
     with pytest.raises(DataError, match="data_batch_1"):
-        evaluate(EvaluationRequest(tmp_path / "old.npz", source=str(broken)), Observer())
+        evaluate(tmp_path / "old.npz", Observer(), source=str(broken))
 
 
 def test_the_folder_holds_the_figures_as_tables_and_pictures(run: Path, tmp_path: Path) -> None:
-    found = evaluate(EvaluationRequest(run, "validation", out=tmp_path / "out"), Observer())
+    found = evaluate(run, Observer(), split="validation", out=tmp_path / "out")
     folder = tmp_path / "out"
     assert sorted(file.name for file in folder.iterdir()) == sorted(found["files"])
     stored = json.loads((folder / "evaluation.json").read_text())
@@ -156,14 +157,14 @@ def test_the_folder_holds_the_figures_as_tables_and_pictures(run: Path, tmp_path
 
 
 def test_rows_that_are_no_images_have_no_sheet_of_examples(hinge_run: Path, tmp_path: Path) -> None:
-    found = evaluate(EvaluationRequest(hinge_run, out=tmp_path / "out"), Observer())
+    found = evaluate(hinge_run, Observer(), out=tmp_path / "out")
     assert "confused-pairs.png" not in found["files"] and (tmp_path / "out" / "confusion.png").exists()
 
 
 def test_of_a_hinge_model_the_loss_is_hinge_and_the_probabilities_are_said_to_be_of_its_scores(
     hinge_run: Path,
 ) -> None:
-    found = evaluate(EvaluationRequest(hinge_run, "validation"), Observer())
+    found = evaluate(hinge_run, Observer(), split="validation")
     recorded = json.loads((hinge_run / "metrics.json").read_text())["splits"]["validation"]
     assert found["loss_function"] == "hinge" and found["loss"] == recorded["loss"] != found["log_loss"]
     assert "the hinge loss trains margins, not probabilities" in found["probabilities"]
@@ -190,22 +191,22 @@ def test_other_rows_and_other_class_names_are_warned_of(
     other["X_train"] = other["X_train"] + 1
     np.savez(tmp_path / "other.npz", **other)
     listener = Listener()
-    evaluate(EvaluationRequest(hinge_run, "train", str(tmp_path / "other.npz")), listener)
+    evaluate(hinge_run, listener, split="train", source=str(tmp_path / "other.npz"))
     names, rows = listener.warnings
     assert "class 1 is called 'c' there and 'b' in the model" in names
     assert "not the rows that the model was trained on" in rows
 
 
 def test_a_refitted_model_is_scored_on_all_training_rows_but_has_no_validation_rows(refit_run: Path) -> None:
-    assert evaluate(EvaluationRequest(refit_run, "train"), Observer())["rows"] == 400
+    assert evaluate(refit_run, Observer(), split="train")["rows"] == 400
     with pytest.raises(ConfigError, match="it was refitted on all training rows; use --split test"):
-        evaluate(EvaluationRequest(refit_run, "validation"), Observer())
+        evaluate(refit_run, Observer(), split="validation")
 
 
 def test_the_folder_of_a_run_is_not_written_into(run: Path) -> None:
     before = (run / "confusion.png").read_bytes()
     with pytest.raises(RunConflictError, match="whose own pictures would be replaced"):
-        evaluate(EvaluationRequest(run, out=run), Observer())
+        evaluate(run, Observer(), out=run)
     assert (run / "confusion.png").read_bytes() == before
 
 
@@ -220,13 +221,13 @@ def test_rows_whose_scores_overflow_give_one_clear_error(hinge_run: Path, tmp_pa
         y_test=[0, 1],
     )
     with pytest.raises(DataError, match="expected rows with finite scores"):
-        evaluate(EvaluationRequest(hinge_run, source=str(tmp_path / "huge.npz")), Observer())
+        evaluate(hinge_run, Observer(), source=str(tmp_path / "huge.npz"))
 
 
 def test_a_file_where_the_folder_belongs_gives_one_clear_error(hinge_run: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        evaluate(EvaluationRequest(hinge_run, out=tmp_path / "out"), Observer())
+        evaluate(hinge_run, Observer(), out=tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_a_model_with_impossible_settings_of_its_own_gives_one_clear_error(
     model.provenance["config"].update(config)  # type: ignore[union-attr]
     save_model(tmp_path / "model.npz", model)
     with pytest.raises(ModelError, match="the model's own settings"):
-        evaluate(EvaluationRequest(tmp_path / "model.npz"), Observer())
+        evaluate(tmp_path / "model.npz", Observer())
 
 
 @pytest.mark.parametrize(
@@ -252,5 +253,5 @@ def test_a_model_that_does_not_say_how_it_was_made_is_scored_on_named_data(
     model.provenance.clear()  # type: ignore[attr-defined]
     model.provenance.update(provenance)  # type: ignore[attr-defined]
     save_model(tmp_path / "model.npz", model)
-    found = evaluate(EvaluationRequest(tmp_path / "model.npz", source=str(features_file)), Observer())
-    assert found["correct"] == evaluate(EvaluationRequest(hinge_run), Observer())["correct"]
+    found = evaluate(tmp_path / "model.npz", Observer(), source=str(features_file))
+    assert found["correct"] == evaluate(hinge_run, Observer())["correct"]

@@ -18,8 +18,7 @@ from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError, ModelError, OutputError
 from softmaxclf.model_file import save_model
-from softmaxclf.workflows.models import predict as workflow
-from softmaxclf.workflows.models.predict import Predictions, Request, sheet_names
+from softmaxclf.workflows.models.predict import Predictions, sheet_names
 from softmaxclf.workflows.observer import Observer
 from tests.core.stages_of import stages_of
 
@@ -126,7 +125,7 @@ def test_the_sheet_of_an_image_shows_its_score(
     model = fitted_model(images, SHAPE, True, "standardize", mirror)
     save_model(tmp_path / "weights.npz", model)
     file = save_png(tmp_path / "in" / "a.png", images[0])
-    (found,) = Predictions(Request(tmp_path, (file,), out=tmp_path / "out"), Observer())
+    (found,) = Predictions(tmp_path, (file,), Observer(), out=tmp_path / "out")
     ((sheet, names),) = drawn
     check_sheet(model, images[0], sheet)
     assert (sheet.image == images[0].reshape(SHAPE).transpose(1, 2, 0)).all()
@@ -146,8 +145,8 @@ def test_a_png_of_a_cifar_row_gives_that_rows_scores_and_evidence(
     model = fitted_model(X, shape, center, scale, mirror)
     save_model(tmp_path / "weights.npz", model)
     files = [save_png(tmp_path / "in" / f"{place}.png", X[place], shape) for place in range(3)]
-    request = Request(tmp_path, tuple(files), top=10, out=tmp_path / "out")
-    for place, found in enumerate(Predictions(request, Observer())):
+    predictions = Predictions(tmp_path, files, Observer(), top=10, out=tmp_path / "out")
+    for place, found in enumerate(predictions):
         expected = model.predict_proba(X[place : place + 1])[0]
         assert dict(found.top) == pytest.approx(dict(zip(model.class_names, expected, strict=True)), abs=1e-4)
         check_sheet(model, X[place], drawn[place][0])
@@ -159,7 +158,7 @@ def test_labels_come_best_first_with_the_models_own_probabilities(
     model = replace(fitted_model(images, SHAPE, True, "none", False), temperature=2.5)
     save_model(model_path, model)
     files = tuple(save_png(tmp_path / f"{place:02}.png", row) for place, row in enumerate(images))
-    found = list(Predictions(Request(model_path, files, top=99), Observer()))
+    found = list(Predictions(model_path, files, Observer(), top=99))
     probabilities, labels = model.predict_proba(images), model.predict(images)
     for place, prediction in enumerate(found):
         shares = [share for _, share in prediction.top]
@@ -167,59 +166,29 @@ def test_labels_come_best_first_with_the_models_own_probabilities(
         assert prediction.top[0][0] == model.class_names[labels[place]]
         assert shares == pytest.approx(sorted(probabilities[place], reverse=True), abs=1e-6)
     assert found[0].summary()["top"][1] == {"label": found[0].top[1][0], "probability": found[0].top[1][1]}
-    hotter = Predictions(Request(model_path, files[:1], top=1), Observer())
+    hotter = Predictions(model_path, files[:1], Observer(), top=1)
     hotter.model = replace(model, temperature=1.0)
     assert next(iter(hotter)).top[0][1] > found[0].top[0][1]
 
 
-def test_chunks_of_any_size_give_the_same_and_broken_files_are_passed_over(
-    images: Array, tmp_path: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_broken_files_are_passed_over(images: Array, tmp_path: Path, model_path: Path) -> None:
     files = [save_png(tmp_path / "in" / f"{place:02}.png", row) for place, row in enumerate(images[:8])]
     for broken in (files[0], files[4], files[5]):
         broken.write_bytes(b"broken")
-
-    def run(size: int) -> tuple[list[Any], Heard]:
-        monkeypatch.setattr(workflow, "CHUNK_IMAGES", size)
-        heard = Heard()
-        predictions = Predictions(Request(model_path, (tmp_path / "in",)), heard)
-        found = [prediction.summary() for prediction in predictions]
-        with pytest.raises(DataError, match=r"^3 of 8 files could not be read; "):
-            predictions.raise_if_failed()
-        assert len(heard.warnings) == 3 and all(": expected " in each for each in heard.warnings)
-        assert heard.work == [("predict", 8, "image"), *range(1, 9), "end"]
-        return found, heard
-
-    whole, heard = run(256)
-    assert [("error" in each) for each in whole] == [True, False, False, False, True, True, False, False]
-    assert [each["error"] for each in whole if "error" in each] == heard.warnings
-    for size in (1, 2, 3):
-        for one, other in zip(run(size)[0], whole, strict=True):
-            assert one.get("label") == other.get("label") and one.get("error") == other.get("error")
-            assert one.get("probability", 0) == pytest.approx(other.get("probability", 0), abs=1e-6)
-
-
-def test_rows_of_a_chunk_stay_within_its_bytes(
-    images: Array, tmp_path: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(workflow, "CHUNK_BYTES", 3 * 105)
-    sizes: list[int] = []
-    score = LinearModel.scores
-
-    def scores(model: LinearModel, X: Array) -> Array:
-        sizes.append(len(X))
-        return score(model, X)
-
-    monkeypatch.setattr(LinearModel, "scores", scores)
-    for place in range(7):
-        save_png(tmp_path / "in" / f"{place}.png", images[place])
-    assert len(list(Predictions(Request(model_path, (tmp_path / "in",)), Observer()))) == 7
-    assert max(sizes) == 3
+    heard = Heard()
+    predictions = Predictions(model_path, (tmp_path / "in",), heard)
+    found = [prediction.summary() for prediction in predictions]
+    with pytest.raises(DataError, match=r"^3 of 8 files could not be read; "):
+        predictions.raise_if_failed()
+    assert len(heard.warnings) == 3 and all(": expected " in each for each in heard.warnings)
+    assert heard.work == [("predict", 8, "image"), *range(1, 9), "end"]
+    assert [("error" in each) for each in found] == [True, False, False, False, True, True, False, False]
+    assert [each["error"] for each in found if "error" in each] == heard.warnings
 
 
 def test_a_single_broken_file_is_told_once(tmp_path: Path, model_path: Path) -> None:
     heard = Heard()
-    predictions = Predictions(Request(model_path, (tmp_path / "missing.png",)), heard)
+    predictions = Predictions(model_path, (tmp_path / "missing.png",), heard)
     assert [each.summary().keys() for each in predictions] == [{"file", "error"}]
     with pytest.raises(DataError, match=r"missing\.png: expected a readable image file, found No such file"):
         predictions.raise_if_failed()
@@ -232,7 +201,7 @@ def test_the_table_beside_the_sheets_holds_every_file(
     good, bad = save_png(tmp_path / "in" / "a, b.png", images[0]), tmp_path / "in" / "bad.png"
     bad.write_bytes(b"")
     out = tmp_path / "out" / "deeper"
-    found = list(Predictions(Request(model_path, (good, bad), top=1, out=out), Observer()))
+    found = list(Predictions(model_path, (good, bad), Observer(), top=1, out=out))
     with (out / "predictions.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
     assert first["file"] == str(good) and first["sheet"] == "a__b-evidence.png" and first["error"] == ""
@@ -264,7 +233,7 @@ def test_a_model_of_two_classes_of_grey_images_is_drawn(tmp_path: Path) -> None:
     save_model(tmp_path / "weights.npz", model)
     (tmp_path / "in").mkdir()
     Image.new("RGB", (9, 9), "white").save(tmp_path / "in" / "a.png")
-    (found,) = Predictions(Request(tmp_path, (tmp_path / "in",), out=tmp_path / "out"), Observer())
+    (found,) = Predictions(tmp_path, (tmp_path / "in",), Observer(), out=tmp_path / "out")
     assert found.top == (("a", 0.5), ("b", 0.5)) and found.sheet is not None and found.sheet.exists()
 
 
@@ -290,20 +259,20 @@ def model_with(tmp_path: Path, **changes: Any) -> Path:
 def test_a_model_of_other_rows_than_images_is_refused(shape: Any, found: str, tmp_path: Path) -> None:
     path = model_with(tmp_path, image_shape=shape)
     with pytest.raises(ModelError, match=f"expected a model of grey or RGB images, found one of {found}"):
-        Predictions(Request(path, (tmp_path / "x.png",)), Observer())
+        Predictions(path, (tmp_path / "x.png",), Observer())
 
 
 def test_weights_whose_scores_overflow_are_refused_and_not_answered(tmp_path: Path) -> None:
     path = model_with(tmp_path, W=np.full((12, 2), 3e38, np.float32))
     Image.new("RGB", (2, 2), "white").save(tmp_path / "x.png")
     with pytest.raises(ModelError, match="expected weights that give finite scores"):
-        list(Predictions(Request(path, (tmp_path / "x.png",)), Observer()))
+        list(Predictions(path, (tmp_path / "x.png",), Observer()))
 
 
 def test_hinge_models_and_models_of_shares_are_warned_about(tmp_path: Path) -> None:
     def warnings(**changes: Any) -> list[str]:
         heard = Heard()
-        Predictions(Request(model_with(tmp_path, **changes), (tmp_path / "x.png",)), heard)
+        Predictions(model_with(tmp_path, **changes), (tmp_path / "x.png",), heard)
         return heard.warnings
 
     assert warnings() == []
@@ -321,7 +290,7 @@ def test_the_folder_of_the_images_is_no_place_for_sheets(
     (tmp_path / "same").symlink_to(tmp_path / "in")
     for out in (tmp_path / "in", tmp_path / "same", tmp_path / "in" / ".." / "in"):
         with pytest.raises(ConfigError, match="expected a folder apart from the images"):
-            Predictions(Request(model_path, (tmp_path / "in",), out=out), Observer())
+            Predictions(model_path, (tmp_path / "in",), Observer(), out=out)
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.png"]
 
 
@@ -332,7 +301,7 @@ def test_a_file_where_the_folder_of_sheets_belongs_is_an_output_error(
     (tmp_path / "file").write_text("kept")
     file = save_png(tmp_path / "in" / "a.png", images[0])
     with pytest.raises(OutputError, match="cannot be written"):
-        Predictions(Request(model_path, (file,), out=tmp_path / blocked), Observer())
+        Predictions(model_path, (file,), Observer(), out=tmp_path / blocked)
     assert (tmp_path / "file").read_text() == "kept"
 
 
@@ -341,7 +310,7 @@ def test_progress_ends_when_the_reader_of_predictions_stops(
 ) -> None:
     heard: Heard = Heard()
     files = tuple(save_png(tmp_path / f"{place}.png", images[place]) for place in range(3))
-    iterator: Callable[..., Any] = iter(Predictions(Request(model_path, files), heard)).__next__
+    iterator: Callable[..., Any] = iter(Predictions(model_path, files, heard)).__next__
     assert iterator().file == files[0]
     del iterator
     assert heard.work[-1] == "end"

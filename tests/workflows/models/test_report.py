@@ -20,7 +20,7 @@ from softmaxclf.model_file import load_model
 from softmaxclf.workflows.models.report import remake_report, write_report
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.session import Request
-from softmaxclf.workflows.runs.train import TrainRequest, train
+from softmaxclf.workflows.runs.train import train
 from softmaxclf.workflows.runs.tune import tune
 
 VOID = {"meta", "img", "br", "hr", "col"}
@@ -119,7 +119,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, features_file: Path) -> Pa
         np.savez(folder / "data.npz", **{**arrays, "class_names": np.array(HOSTILE)})
     settings = {"data.source": str(folder / "data.npz"), "data.validation": 100, "training.iterations": 20,
                 "training.learning_rate": 0.01, "training.regularization": 0.1}  # fmt: skip
-    train(TrainRequest("train", load_config(options=settings), folder / "run", test=True), Observer())
+    train(Request("train", load_config(options=settings), folder / "run", test=True), Observer())
     remake_report(folder / "run", None, Observer())
     return folder / "run"
 
@@ -268,7 +268,7 @@ def test_rows_that_are_no_images_are_told_as_tables(hostile):
 @pytest.mark.real
 def test_the_page_of_a_large_grid_on_cifar_10_is_under_three_megabytes(real_cifar, tmp_path):
     settings = {"data.source": str(real_cifar), "training.iterations": 5}
-    train(TrainRequest("train", load_config(options=settings), tmp_path / "run", test=True), Observer())
+    train(Request("train", load_config(options=settings), tmp_path / "run", test=True), Observer())
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     cell = {"train_accuracy": 0.25, "validation_accuracy": 0.25, "validation_loss": 2.1, "status": "ok",
             "validation_interval": [0.2, 0.3], "regularization": 9e3}  # fmt: skip

@@ -3,6 +3,7 @@
 import csv
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,11 @@ from softmaxclf.cli.main import cli
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError
 from softmaxclf.model_file import load_model
+from softmaxclf.plots.images import image_groups
 from softmaxclf.workflows.models.model_rows import open_rows
 from softmaxclf.workflows.models.visualize import (
-    VisualizationRequest,
     chosen_classes,
     class_facts,
-    extreme_rows,
     visualize,
 )
 from softmaxclf.workflows.observer import Observer
@@ -72,10 +72,7 @@ def test_the_numbers_are_those_of_the_unfolded_weights(runs: Path) -> None:
 
 
 def test_the_table_holds_every_weight_at_its_place(runs: Path, tmp_path: Path) -> None:
-    request = VisualizationRequest(
-        runs / "images", classes="4,0", out=tmp_path / "a.png", csv=tmp_path / "w.csv"
-    )
-    visualize(request, Observer())
+    visualize(runs / "images", Observer(), classes="4,0", out=tmp_path / "a.png", csv=tmp_path / "w.csv")
     model = load_model(runs / "images")
     header, *lines = csv.reader((tmp_path / "w.csv").read_text().splitlines())
     assert header == ["feature", "channel", "row", "column", model.class_names[4], model.class_names[0]]
@@ -83,16 +80,23 @@ def test_the_table_holds_every_weight_at_its_place(runs: Path, tmp_path: Path) -
     assert np.array_equal(np.array(lines, float)[:, 4:], model.pixel_weights()[:, [4, 0]])
 
 
-def test_the_examples_are_the_rows_of_highest_and_lowest_score(runs: Path, sample_folder: Path) -> None:
+def test_the_examples_are_the_rows_of_highest_and_lowest_score(
+    runs: Path, sample_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "softmaxclf.plots.weights.draw_weights", lambda model, **options: drawn.update(options)
+    )
+    monkeypatch.setattr("softmaxclf.plots.figure.save", lambda *_, **__: None)
+    visualize(runs / "images", Observer(), examples=True)
     model = load_model(runs / "images")
     rows = open_rows(model, None, Observer()).rows("train")
-    highest, lowest = extreme_rows(model, rows, 5, Observer())
-    scores = model.scores(open_source(str(sample_folder), Path("data")).train.X[rows.places])
-    for k in range(10):
-        order = np.argsort(-scores[:, k], kind="stable")
-        assert highest[k].tolist() == rows.places[order[:5]].tolist()
-        backwards = np.argsort(scores[:, k], kind="stable")
-        assert lowest[k].tolist() == rows.places[backwards[:5]].tolist()
+    X = open_source(str(sample_folder), Path("data")).train.X[rows.places]
+    scores = model.scores(X)
+    ordered = [X[np.argsort(sign * scores[:, k])[:6]] for k in range(10) for sign in (-1, 1)]
+    expected = image_groups(ordered, (3, 32, 32))
+    for k, (highest, lowest) in drawn["examples"].items():
+        assert np.array_equal(highest, expected[2 * k]) and np.array_equal(lowest, expected[2 * k + 1])
 
 
 @pytest.mark.parametrize("view", ["shared", "per-class", "signed", "difference"])
@@ -100,17 +104,17 @@ def test_the_examples_are_the_rows_of_highest_and_lowest_score(runs: Path, sampl
 def test_every_view_of_images_and_of_features_is_drawn(
     runs: Path, tmp_path: Path, name: str, view: str
 ) -> None:
-    request = VisualizationRequest(runs / name, view, classes="0,2", columns=1, out=tmp_path / "a.png")
-    assert len(visualize(request, Observer())["classes"]) == 2
+    found = visualize(runs / name, Observer(), view=view, classes="0,2", columns=1, out=tmp_path / "a.png")
+    assert len(found["classes"]) == 2
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.width == 1200
 
 
 def test_examples_stand_in_a_picture_of_their_own_name(runs: Path) -> None:
     templates = (runs / "images" / "templates.png").read_bytes()
-    request = VisualizationRequest(runs / "images", "signed", classes="1", examples=True)
+    found = visualize(runs / "images", Observer(), view="signed", classes="1", examples=True)
     path = runs / "images" / "templates-signed-selected-examples.png"
-    assert visualize(request, Observer())["picture"] == str(path) and path.exists()
+    assert found["picture"] == str(path) and path.exists()
     assert (runs / "images" / "templates.png").read_bytes() == templates
 
 
@@ -122,35 +126,35 @@ def test_files_of_another_kind_stay_as_they_are(runs: Path, tmp_path: Path) -> N
     before = {
         file: file.read_bytes() for file in (disguised, notes, model / "weights.npz", model / "history.csv")
     }
-    for request, message in (
-        (VisualizationRequest(model, out=model / "weights.npz"), r"ending in \.png"),
-        (VisualizationRequest(model, out=tmp_path / "noending"), "no ending"),
-        (VisualizationRequest(model, out=disguised), "holds something that is no picture"),
-        (VisualizationRequest(model, out=tmp_path / "a.png", csv=notes), "holds another table"),
+    for options, message in (
+        ({"out": model / "weights.npz"}, r"ending in \.png"),
+        ({"out": tmp_path / "noending"}, "no ending"),
+        ({"out": disguised}, "holds something that is no picture"),
+        ({"out": tmp_path / "a.png", "csv": notes}, "holds another table"),
         (
-            VisualizationRequest(model, out=tmp_path / "a.png", csv=model / "history.csv"),
+            {"out": tmp_path / "a.png", "csv": model / "history.csv"},
             "holds another table",
         ),
-        (VisualizationRequest(model, out=tmp_path / "a.png", csv=tmp_path / "w.txt"), r"ending in \.csv"),
+        ({"out": tmp_path / "a.png", "csv": tmp_path / "w.txt"}, r"ending in \.csv"),
     ):
         with pytest.raises(ConfigError, match=message):
-            visualize(request, Observer())
+            visualize(model, Observer(), **options)
     assert {file: file.read_bytes() for file in before} == before
     assert not (tmp_path / "a.png").exists()
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf", "jpg", "jpeg", "webp"])
 def test_a_picture_of_any_format_is_replaced_by_a_later_one(runs: Path, tmp_path: Path, ending: str) -> None:
-    request = VisualizationRequest(runs / "features", out=tmp_path / f"a.{ending}", csv=tmp_path / "w.csv")
-    visualize(request, Observer())
+    places = {"out": tmp_path / f"a.{ending}", "csv": tmp_path / "w.csv"}
+    visualize(runs / "features", Observer(), **places)
     first = (tmp_path / f"a.{ending}").read_bytes()
-    visualize(request, Observer())
+    visualize(runs / "features", Observer(), **places)
     assert (tmp_path / f"a.{ending}").read_bytes() == first
 
 
 def test_examples_need_rows_that_are_images(runs: Path) -> None:
     with pytest.raises(ConfigError, match="the model's rows are no images; leave it out"):
-        visualize(VisualizationRequest(runs / "features", examples=True), Observer())
+        visualize(runs / "features", Observer(), examples=True)
 
 
 def test_images_of_other_than_one_or_three_channels_are_trained_and_drawn(run_cli, tmp_path):

@@ -20,7 +20,6 @@ What makes it fast, each held to the plain formula by a test:
   that row of dS makes the second product the gradient of the centered batch.
 - dS is multiplied by -eta / rows before the product, so the product is the step itself. It is computed and
   added to V in blocks of rows of V, so that a block is still in the cache when it is added.
-- Workers, threads of their own, gather their part of the batch's rows and compute the products with them.
 - In plain SGD the penalty multiplies W by 1 - eta lambda. That number is kept for itself, one per cell
   (`State.shrinkage`, the trick of Pegasos: Shalev-Shwartz et al., 2011), and not multiplied into V until it is
   small: what would be two passes over V, and rounded in float32, is one float64 product.
@@ -30,7 +29,6 @@ normalized by its own number of rows in the batch. A batch without any row of a 
 """
 
 import math
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -40,9 +38,8 @@ from softmaxclf.core.losses import LOSSES
 from softmaxclf.core.problem import Problem
 from softmaxclf.core.solvers.sgd.batches import Batches
 from softmaxclf.core.solvers.sgd.columns import Columns
+from softmaxclf.core.solvers.sgd.row_buffer import RowBuffer
 from softmaxclf.core.solvers.sgd.state import Settings, SGDState
-from softmaxclf.core.solvers.sgd.threaded_batch import ThreadedBatch
-from softmaxclf.core.solvers.sgd.worker import Worker
 from softmaxclf.core.solvers.solver import Stop
 
 Array = NDArray[Any]
@@ -54,15 +51,12 @@ SMALL_SHRINKAGE = 0.01  # below it, shrinkage is multiplied into V, lest V = W /
 
 
 class Descent:
-    """Trains the cells of `state`, in place, on the rows of `problem`, in the calling thread and `workers` more."""
+    """Trains the cells of `state`, in place, on the rows of `problem`, in the calling thread."""
 
-    def __init__(self, problem: Problem, settings: Settings, state: SGDState, workers: int = 0) -> None:
+    def __init__(self, problem: Problem, settings: Settings, state: SGDState) -> None:
         self.problem, self.settings, self.state = problem, settings, state
-        self._workers = [Worker() for _ in range(workers)]
         self._batches = Batches(problem, settings)
-        self._batch = ThreadedBatch(
-            problem, problem.X, min(settings.batch_size, len(problem.train_rows)), self._workers
-        )
+        self._batch = RowBuffer(problem, problem.X, min(settings.batch_size, len(problem.train_rows)))
         self._columns = Columns(problem, state)
         self._losses = LOSSES.load(settings.loss).descend
         self._monitored = -(-MONITORED_ROWS // settings.batch_size)
@@ -84,25 +78,16 @@ class Descent:
         """
         if self.state.iteration >= until:
             return True
-        with ExitStack() as stack:
-            stack.enter_context(np.errstate(all="ignore"))  # divergence is handled, not warned about
-            for worker in self._workers:
-                stack.enter_context(worker)
-            rows = self._batches.rows(self.state.iteration)
-            self._batch.load(rows)
+        with np.errstate(all="ignore"):  # divergence is handled, not warned about
             while self.state.iteration < until:
-                following = self.state.iteration + 1
-                coming = self._batches.rows(following) if following < until else None
-                self._step(rows, coming)
+                self._step(self._batches.rows(self.state.iteration))
                 if stop(self.state.iteration) and self.state.iteration < until:
                     return False
-                if coming is not None:
-                    rows = coming
         return True
 
-    def _step(self, rows: Array, coming: Array | None) -> None:
+    def _step(self, rows: Array) -> None:
         state, settings = self.state, self.settings
-        losses = self._descend(rows, coming, settings.rate(state.iteration))
+        losses = self._descend(rows, settings.rate(state.iteration))
         state.iteration += 1
         self._mark_diverged(losses)
         state.loss_sum += losses
@@ -111,11 +96,12 @@ class Descent:
             self._write_history()
             self._history_point = settings.next_history_point(state.iteration)
 
-    def _descend(self, rows: Array, coming: Array | None, rate: float) -> Array:
+    def _descend(self, rows: Array, rate: float) -> Array:
         """One step of every cell on these rows; returns its mean losses (G,) before the step."""
         columns, y = self._columns, self.problem.y[rows]
         norms = columns.factors(self._norms, rows)
-        scores, centers = self._centered_scores(self._batch, len(rows), norms)
+        Z = self._batch.gather(rows)
+        scores, centers = self._centered_scores(Z, norms)
         if self._history_point - self.state.iteration <= self._monitored:
             self._count_hits(scores, y, rows)
         weights = columns.weights(rows)
@@ -130,7 +116,7 @@ class Descent:
             sums = scores.sum(axis=2)
         if centers.size:
             np.multiply(sums[:, :, None], columns.minus_own_center, out=centers)
-        self._move_weights(len(rows), decay, coming)
+        self._move_weights(Z, decay)
         if self.settings.regularize_bias:
             bias_change -= decay.astype(bias_change.dtype) * self.state.b
         self._move(self.state.b, self.state.b_velocity, bias_change)
@@ -146,20 +132,20 @@ class Descent:
             self._V *= self._columns.flat(np.where(small, state.shrinkage, 1), self._V.shape[1])
             state.shrinkage[small] = 1
 
-    def _centered_scores(self, batch: ThreadedBatch, rows: int, norms: Array | None) -> tuple[Array, Array]:
-        """(scores (K, G, n) of the rows loaded, offset V of each fold (K, G, F)), both views of one buffer."""
-        state, count = self.state, batch.offsets + rows
+    def _centered_scores(self, Z: Array, norms: Array | None) -> tuple[Array, Array]:
+        """(scores (K, G, n) of the rows Z, offset V of each fold (K, G, F)), both views of one buffer."""
+        state, count, offsets = self.state, len(Z), self._batch.offsets
         if len(self._product) < count:
             self._product = np.empty((count, self._V.shape[1]), state.V.dtype)
             # The scores of the first class, of the others, and zeros against which V is filled up.
             self._turned = np.zeros((state.b.shape[1] + self._V.shape[1], count), state.V.dtype)
         product = self._product[:count]
-        batch.forward(self._V, product)
+        np.matmul(Z, self._V, out=product)
         both = self._turned[: state.b.size, :count].reshape(*state.b.shape, count)
         others = _shaped(product, state.V.shape[1:])
         np.multiply(others.transpose(1, 2, 0), state.shrinkage.astype(both.dtype)[:, None], out=both[1:])
         np.negative(both[1:].sum(axis=0), out=both[0])
-        centers, scores = both[:, :, : batch.offsets], both[:, :, batch.offsets :]
+        centers, scores = both[:, :, :offsets], both[:, :, offsets:]
         shift = self._columns.own_center(centers)
         if norms is None:
             scores += (state.b - shift)[:, :, None]
@@ -169,17 +155,16 @@ class Descent:
             scores += state.b[:, :, None]
         return scores, centers
 
-    def _move_weights(self, rows: int, decay: Array, coming: Array | None) -> None:
+    def _move_weights(self, Z: Array, decay: Array) -> None:
         """V moves by Z^T dS / scale^2, block by block, and with momentum by -decay V. `_turned` holds dS."""
-        dS = self._turned[self.state.b.shape[1] :, : self._batch.offsets + rows].T
+        dS = self._turned[self.state.b.shape[1] :, : len(Z)].T
         inverse_square = self._columns.inverse_square
         penalty = self._columns.flat(decay, self._V.shape[1]) if self.settings.momentum else None
         for start in range(0, len(self._V), self._block):
             part = slice(start, start + self._block)
             weights = self._V[part]
             change = self._change[: len(weights)]
-            last = start + self._block >= len(self._V)
-            self._batch.backward(dS, part, change, coming if last else None)
+            np.matmul(Z[:, part].T, dS, out=change)
             if inverse_square is not None:
                 shaped = _shaped(change, self.state.V.shape[1:])
                 shaped *= inverse_square[part]
@@ -249,12 +234,11 @@ class Descent:
     def _share_right(self, X: Array, y: Array | None, rows: Array, norms: Array | None) -> Array:
         assert y is not None
         size = min(self.settings.batch_size, len(rows))
-        batch = ThreadedBatch(self.problem, X, size, self._workers)
+        batch = RowBuffer(self.problem, X, size)
         right, seen = np.zeros((2, len(self.state.cells)))
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
-            batch.load(part)
-            scores, _ = self._centered_scores(batch, len(part), self._columns.factors(norms, part))
+            scores, _ = self._centered_scores(batch.gather(part), self._columns.factors(norms, part))
             hits = scores.argmax(axis=0) == y[part]
             trained = self._columns.trained(part)
             counted = np.ones_like(hits) if trained is None else ~trained

@@ -13,15 +13,15 @@ CACHE_LINE = 64  # bytes
 
 
 class RowBuffer:
-    """Up to `rows` rows of X at once as Z (F + n, D'), after the F offsets of the preprocessing if these are asked for.
+    """Up to `rows` rows of X at once as Z (F + n, D'), after the F offsets of the preprocessing.
 
     In memory a row takes an odd number of cache lines. At 3,072 floats it would be three pages, and rows that
     lie whole pages apart evict each other from the cache when BLAS reads down the columns.
     """
 
-    def __init__(self, problem: Problem, X: Array, rows: int, *, offsets: bool = True) -> None:
+    def __init__(self, problem: Problem, X: Array, rows: int) -> None:
         self._reader = RowReader(X, problem.preprocessing[0].reading, problem.dtype)
-        first = [each.offset for each in problem.preprocessing if offsets and each.offset is not None]
+        first = [each.offset for each in problem.preprocessing if each.offset is not None]
         self.offsets = len(first)
         numbers = CACHE_LINE // self._reader.dtype.itemsize
         lines = -(-self._reader.columns // numbers) | 1
@@ -32,10 +32,6 @@ class RowBuffer:
 
     def gather(self, rows: Array) -> Array:
         """Z of the rows of those indices, valid until others are gathered."""
-        Z = self.view(len(rows))
+        Z = self._rows[: self.offsets + len(rows)]
         self._reader.read(rows, Z[self.offsets :])
         return Z
-
-    def view(self, count: int) -> Array:
-        """Z of `count` rows, which may not have been gathered yet."""
-        return self._rows[: self.offsets + count]

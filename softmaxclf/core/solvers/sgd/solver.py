@@ -1,10 +1,8 @@
 """Minibatch SGD over a stack of models. The formulas are in descent.py.
 
-The work is divided among as many threads as BLAS would use, each with one-threaded matrix products. The cells of
-a stack do not depend on each other, so a wide stack is trained in groups of cells, each in a thread that does all
-of a step's work for them, the thin parts too. Threads that are left are workers of the groups: they take a part of
-the rows of every batch. Data stay in the cache of one core, which threads inside BLAS do not heed. Work that is
-too small to divide is left to one thread.
+The cells of a stack do not depend on each other, so a wide stack is trained in groups of cells, one for each thread
+that BLAS would use. A thread does all of a step's work for its group, the thin parts too, with one-threaded matrix
+products, so that its data stay in the cache of one core. A narrow stack is one group, and BLAS divides its products.
 """
 
 import time
@@ -20,8 +18,6 @@ from softmaxclf.core.solvers.sgd.state import Settings, SGDState, initial_state
 from softmaxclf.core.solvers.solver import Solver, Stop
 
 GROUP_COLUMNS = 120  # the least columns of scores of a group of cells, where there are several
-PART_ROWS = 32  # the least rows of a batch for a thread, where several share them
-PART_OPERATIONS = 5e6  # and the least floating-point operations of a step
 SLICE_SECONDS = 0.3  # how long groups run between two looks at the clock, signals and checkpoints
 
 
@@ -35,13 +31,11 @@ class SGD(Solver):
 
     def __init__(self, problem: Problem, settings: Settings, state: SGDState) -> None:
         super().__init__(problem, settings, state)
-        count, workers = division(problem, settings, state)
+        count = groups_of(state)
         self._parts = np.array_split(np.arange(len(state.cells)), count)
         self._groups = [
-            Descent(problem, settings, state if count == 1 else state.keep(part), workers)
-            for part in self._parts
+            Descent(problem, settings, state if count == 1 else state.keep(part)) for part in self._parts
         ]
-        self._threads = count * (1 + workers)
 
     @classmethod
     def start(cls, problem: Problem, settings: Settings, cells: Cells) -> SGDState:
@@ -58,7 +52,7 @@ class SGD(Solver):
 
         `stop` is asked after each iteration of a single group, and a few times a second of several.
         """
-        with blas.single_threaded() if self._threads > 1 else nullcontext():
+        with blas.single_threaded() if len(self._groups) > 1 else nullcontext():
             return self._run(until, stop)
 
     def weights(self, place: int) -> tuple[Array, Array]:
@@ -98,10 +92,7 @@ class SGD(Solver):
         self.state.history = joined([state.history for state in states])
 
 
-def division(problem: Problem, settings: Settings, state: SGDState) -> tuple[int, int]:
-    """(groups of cells, workers of each) for a stack: at most as many threads together as BLAS would use."""
+def groups_of(state: SGDState) -> int:
+    """How many groups of cells a stack is trained in: as many as BLAS has threads, or one."""
     threads = blas.threads()
-    groups = max(1, min(threads, state.b.size // GROUP_COLUMNS, len(state.cells)))
-    rows = min(settings.batch_size, len(problem.train_rows))
-    operations = 4 * rows * state.V.size // groups
-    return groups, max(1, min(threads // groups, rows // PART_ROWS, int(operations // PART_OPERATIONS))) - 1
+    return threads if state.b.size >= threads * GROUP_COLUMNS and len(state.cells) >= threads else 1

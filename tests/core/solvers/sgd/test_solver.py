@@ -261,13 +261,11 @@ def test_a_batch_larger_than_the_data_is_the_whole_data():
     assert_close(one.V, larger.V, 1e-12)
 
 
-@pytest.fixture(
-    params=[(1, 2), (3, 0), (2, 1)], ids=["1 group, 2 workers", "3 groups", "2 groups, 1 worker each"]
-)
+@pytest.fixture(params=[2, 3])
 def divided(request, monkeypatch):
-    """Several threads, however small the work and whatever the machine. Returns a way back to a single one."""
-    monkeypatch.setattr(engine, "division", lambda *_: request.param)
-    return lambda: monkeypatch.setattr(engine, "division", lambda *_: (1, 0))
+    """Several groups, however small the work and whatever the machine. Returns a way back to a single one."""
+    monkeypatch.setattr(engine, "groups_of", lambda state: request.param)
+    return lambda: monkeypatch.setattr(engine, "groups_of", lambda state: 1)
 
 
 @pytest.mark.parametrize("blocks", [1, 4])
@@ -328,27 +326,18 @@ def test_many_threads_that_are_stopped_and_continued_give_the_same_bits(divided,
 
 
 @pytest.mark.parametrize(
-    ("threads", "grid", "batch", "expected"),
-    [
-        (1, 24, 200, (1, 0)),
-        (2, 1, 200, (1, 1)),
-        (2, 12, 200, (1, 1)),
-        (2, 24, 200, (2, 0)),
-        (8, 24, 200, (2, 3)),
-        (8, 120, 200, (8, 0)),
-        (8, 1, 200, (1, 3)),
-        (8, 24, 20, (2, 0)),
-        (2, 1, 20, (1, 0)),
-    ],
+    ("threads", "grid", "expected"),
+    [(1, 24, 1), (2, 1, 1), (2, 12, 1), (2, 24, 2), (8, 24, 1), (8, 120, 8)],
 )
-def test_small_work_is_not_divided_and_wide_stacks_first_into_groups(
-    threads, grid, batch, expected, monkeypatch
-):
+def test_a_stack_wide_enough_for_all_threads_is_divided_into_groups(threads, grid, expected, monkeypatch):
     monkeypatch.setattr(engine.blas, "threads", lambda: threads)
-    X = np.zeros((500, 3072), np.uint8)
-    problem = Problem(X, np.zeros(500, np.int64), 10, np.arange(500), [Preprocessing()])
-    state = initial_state(cells_of([1.0] * grid, [1.0] * grid), problem, Settings(1, batch))
-    assert engine.division(problem, Settings(1, batch), state) == expected
+    problem = Problem(
+        np.zeros((500, 3072), np.uint8), np.zeros(500, np.int64), 10, np.arange(500), [Preprocessing()]
+    )
+    assert (
+        engine.groups_of(initial_state(cells_of([1.0] * grid, [1.0] * grid), problem, Settings(1, 200)))
+        == expected
+    )
 
 
 def test_decay_is_exact_for_rates_whose_factor_float32_would_round_away():
