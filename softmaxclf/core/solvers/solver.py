@@ -84,6 +84,11 @@ class Solver(ABC):
     def start(cls, problem: Problem, settings: Any, cells: Cells) -> State:
         """The state before the first step."""
 
+    @classmethod
+    @abstractmethod
+    def bytes_per_cell(cls, problem: Problem, settings: Any) -> int:
+        """Bytes of memory that a cell takes while it is trained."""
+
     @property
     @abstractmethod
     def length(self) -> int:

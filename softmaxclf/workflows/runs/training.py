@@ -64,6 +64,10 @@ class Recipe:
         """The same of the one cell of `train`."""
         return {name: (getattr(config.training, name),) for name in self.solver.axes}
 
+    def bytes_per_cell(self, problem: Problem) -> int:
+        """Bytes of memory that a cell takes while it is trained."""
+        return self.solver.bytes_per_cell(problem, self.settings)
+
     def start(self, problem: Problem, cells: Cells) -> Solver:
         """A solver of those cells before its first step."""
         return self.solver(problem, self.settings, self.solver.start(problem, self.settings, cells))
