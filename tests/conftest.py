@@ -1,7 +1,7 @@
 """What all tests share: small data on disk, the real CIFAR-10 if it is there, the command line in-process."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,26 @@ def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sample") / "cifar-10-batches-py"
     write_sample(folder, "python", 0, overwrite=False)
     return folder
+
+
+def leave_pictures_out(patch: pytest.MonkeyPatch) -> None:
+    """Let runs draw nothing: pictures and reports have tests of their own and take most of a small run's time."""
+    from softmaxclf.workflows.runs import result
+
+    def blank(folder: Path, *others: object) -> None:
+        (folder / "report.html").write_text("<!DOCTYPE html>")
+
+    for name in ("_draw", "_save"):
+        patch.setattr(result, name, lambda *arguments: None)
+    patch.setattr(result, "write_report", blank)
+
+
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[None]:
+    """The runs of this module draw nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        leave_pictures_out(patch)
+        yield
 
 
 @pytest.fixture

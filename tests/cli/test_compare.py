@@ -11,7 +11,7 @@ from softmaxclf.cli.main import cli
 
 
 @pytest.fixture(scope="module")
-def runs(features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(undrawn: None, features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs `a`, `b` (hinge) and `c` (like a, with another seed) in one folder."""
     folder = tmp_path_factory.mktemp("cli-compare")
     common = ["train", "--data", str(features_file), "--iterations", "50", "--learning-rate", "0.05",

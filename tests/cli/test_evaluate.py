@@ -11,7 +11,7 @@ from softmaxclf.cli.main import cli
 
 
 @pytest.fixture(scope="module")
-def model(features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(undrawn: None, features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli-evaluate") / "run"
     command = ["train", "--data", features_file, "--iterations", 50, "--learning-rate", 0.1, "--out", folder,
                "--regularization", 0.01, "--set", "data.validation=100", "--test"]  # fmt: skip

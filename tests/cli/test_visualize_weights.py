@@ -11,7 +11,7 @@ from softmaxclf.cli.main import cli
 
 
 @pytest.fixture(scope="module")
-def model(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(undrawn: None, sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli-visualize") / "run"
     command = ["train", "--data", str(sample_folder), "--iterations", "50", "--out", str(folder)]
     assert CliRunner().invoke(cli, command, catch_exceptions=False).exit_code == 0

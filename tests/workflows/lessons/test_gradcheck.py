@@ -104,6 +104,7 @@ def test_a_broken_gradient_fails_both_kinds_of_numeric_check(features_file, loss
 
 
 @pytest.mark.real
+@pytest.mark.slow
 @LOSSES
 def test_real_images_pass_and_each_broken_gradient_fails_on_them(real_cifar, loss):
     assert run(real_cifar, loss, rows=50)["passed"]

@@ -29,7 +29,7 @@ def train(folder: Path, *arguments: object) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(undrawn: None, features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("calibrate") / "run"
     return train(folder, "train", "--data", features_file, *COMMON, "--set", "data.validation=100")
 

@@ -30,7 +30,9 @@ class Listener(Observer):
 
 
 @pytest.fixture(scope="module")
-def runs(sample_folder: Path, features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(
+    undrawn: None, sample_folder: Path, features_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Runs on the sample that differ in loss and rate, one of `tune`, and one on features."""
     folder = tmp_path_factory.mktemp("compare")
     sample = ["--data", sample_folder, "--iterations", 50, "--set", "preprocessing.mirror=true"]

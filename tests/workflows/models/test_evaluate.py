@@ -52,7 +52,7 @@ def run(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def hinge_run(features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hinge_run(undrawn: None, features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hinge") / "run"
     train("train", "--data", features_file, "--iterations", 50, "--learning-rate", 0.05, "--regularization", 0.01,
           "--set", "training.loss=hinge", "--set", "data.validation=100", "--out", folder)  # fmt: skip
@@ -60,7 +60,7 @@ def hinge_run(features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def refit_run(features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def refit_run(undrawn: None, features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("refit") / "run"
     train("tune", "--data", features_file, "--iterations", 20, "--learning-rates", 0.05, "--regularizations", 0.01,
           "--folds", 2, "--out", folder)  # fmt: skip

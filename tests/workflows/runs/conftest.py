@@ -2,15 +2,14 @@
 
 import pytest
 
-from softmaxclf.workflows.runs import result
+from tests.conftest import leave_pictures_out
 
 
 @pytest.fixture
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures have tests of their own and take most of a small run's time."""
     if "with_pictures" not in request.fixturenames:
-        for name in ("_draw", "_save"):
-            monkeypatch.setattr(result, name, lambda *arguments: None)
+        leave_pictures_out(monkeypatch)
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def artifacts(out: Path) -> dict[str, object]:
     return {**kept, "splits": metrics["splits"], "best": metrics.get("best"), "cells": metrics.get("cells")}
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.kills)])
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "arguments", [TUNE, TRAIN, FOLDED], ids=["tune with halving", "train", "tune with folds"]
 )
@@ -125,7 +125,9 @@ def test_a_second_process_in_one_folder_is_refused(run_cli, features_file, tmp_p
     assert "another softmaxclf process works in this folder" in result.stderr
 
 
-def test_a_torn_checkpoint_costs_time_but_not_the_result(run_cli, features_file, tmp_path, monkeypatch):
+def test_a_torn_checkpoint_costs_time_but_not_the_result(
+    run_cli, features_file, tmp_path, monkeypatch, no_pictures
+):
     arguments = [
         "train",
         "--data",
@@ -156,7 +158,7 @@ def test_a_torn_checkpoint_costs_time_but_not_the_result(run_cli, features_file,
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "config.yaml", "metrics.json"])
-def test_a_torn_file_of_a_run_gives_one_clear_line(name, run_cli, features_file, tmp_path):
+def test_a_torn_file_of_a_run_gives_one_clear_line(name, run_cli, features_file, tmp_path, no_pictures):
     arguments = ["train", "--data", features_file, "--iterations", "5", *SMALL, "--out", tmp_path / "run"]
     assert run_cli(*arguments).exit_code == 0
     torn = tmp_path / "run" / name

@@ -400,6 +400,7 @@ def test_the_module_runs_as_the_command_does(features_file, tmp_path):
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_best_recipe_reaches_its_accuracy_on_the_real_test_images(run_cli, real_cifar, tmp_path):
     recipe = Path(__file__).parents[3] / "configs" / "cifar10.yaml"
     out = tmp_path / "run"
