@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from softmaxclf import ConfigError, fit, load_model
+from softmaxclf import fit, load_model
 from softmaxclf.config import load_config
 from softmaxclf.core.losses.softmax import cross_entropy
 from softmaxclf.core.solvers.lbfgs.solver import LBFGS
+from softmaxclf.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 SETTINGS = ("--solver", "lbfgs", "--set", "preprocessing.scale=standardize", "--set", "data.validation=100")
@@ -35,7 +36,7 @@ def test_every_cell_of_a_path_is_proven_and_the_table_and_the_files_say_so(run_c
     with (tmp_path / "run" / "results.csv").open() as file:
         assert set(next(csv.reader(file))) >= FIGURES
     assert "of the optimum, proven" in result.stdout
-    assert "regularization     train" in result.stdout and "learning rate" not in result.stdout
+    assert result.stdout.split()[:2] == ["regularization", "train"]
 
 
 def test_what_is_told_of_the_objective_is_true_of_the_saved_weights(run_cli, features_file, tmp_path):
@@ -86,9 +87,8 @@ def test_an_interrupted_path_goes_on_to_the_same_bytes(run_cli, features_file, t
     )  # it stopped without a signal: as if time was up
     again = tune("broken")
     assert again.exit_code == 0, again.stderr
-    for name in ("weights.npz", "results.csv"):
-        ours, other = ((tmp_path / run / name).read_bytes() for run in ("broken", "whole"))
-        assert ours == other or name == "weights.npz"
+    ours, other = ((tmp_path / run / "results.csv").read_text() for run in ("broken", "whole"))
+    assert ours == other
     ours, other = (load_model(tmp_path / run) for run in ("broken", "whole"))
     assert np.array_equal(ours.W, other.W) and np.array_equal(ours.b, other.b)
 
@@ -128,7 +128,7 @@ def test_readings_that_are_spent_leave_an_estimate(run_cli, features_file, tmp_p
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.uint8, np.float64])
-def test_any_storage_is_solved_and_the_report_needs_no_history(run_cli, tmp_path, dtype):
+def test_any_storage_is_solved_and_the_report_needs_no_history(run_cli, tmp_path, dtype, with_pictures):
     generator = np.random.default_rng(1)
     y = generator.integers(0, 3, 300)
     X = (generator.normal(size=(300, 20)) * 20 + 100 + 10 * np.eye(3, 20)[y]).astype(dtype)

@@ -155,12 +155,12 @@ class LBFGS(Solver):
         for fold in dict.fromkeys([ALL_ROWS, *self._folds]):
             own = rows if fold == ALL_ROWS or problem.norms is None else self._rows(fold)
             guide = paths[0].solutions if paths and not small else ()
-            paths.append(_path(own, basis, self._values, wanted, fold, guide))
-        for n, path in enumerate(paths):
-            prefix = f"{STORED}{n}."
+            path = _path(own, basis, self._values, wanted, fold, guide)
+            prefix = f"{STORED}{len(paths)}."
             arrays = {k.removeprefix(prefix): v for k, v in self.state.stored.items() if k.startswith(prefix)}
-            if arrays:
+            if arrays:  # before the folds are begun, which are guided by what the first path has
                 path.restore(arrays)
+            paths.append(path)
         self.state.paths, self.state.stored = paths, {}
 
     def _rows(self, fold: int) -> ArrayRows:
