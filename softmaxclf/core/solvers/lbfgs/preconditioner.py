@@ -35,11 +35,11 @@ class Basis:
 
     def into(self, W: Array) -> Array:
         """V^T W."""
-        return W if self.vectors is None else self.vectors.T @ W
+        return W if self.vectors is None else self.vectors.T @ W.astype(self.vectors.dtype)
 
     def out_of(self, W: Array) -> Array:
         """V W."""
-        return W if self.vectors is None else self.vectors @ W
+        return W if self.vectors is None else self.vectors @ W.astype(self.vectors.dtype)
 
 
 class Centered:

@@ -22,7 +22,10 @@ from softmaxclf.core.rows import Reads, RowReader
 Array = NDArray[Any]
 Curved = Callable[[Array, Array, Array | None], None]
 ALL_ROWS = -1  # in place of a fold: nothing is held out
-BLOCK_NUMBERS = 2**18  # of a block's features, and of its scores: what a core's cache holds of both
+BLOCK_NUMBERS = (
+    2**21
+)  # of a block's features, and of its scores: smaller ones leave threads waiting for Python
+MOMENT_ROWS = 512  # of a block whose moments are taken
 SAMPLE = 2000  # rows that variances are taken over
 LOWEST = {"f": -40.0, "d": -300.0}  # the square of exp of less would be a denormal number, slow to work with
 
@@ -144,7 +147,9 @@ class ArrayRows:
         )
         self._common = self._shift if self._shift.ndim == 1 else self._shift[ALL_ROWS]
         self._moments: dict[int, Moments] = {}
+        self._squares: Array = np.empty(0)  # (N,) ||features||^2 before their shift by fold, float64
         self._memory: dict[tuple[int, str, str], Array] = {}
+        self._readers: dict[tuple[int, str], RowReader] = {}  # of each thread
 
     def moments(self, fold: int = ALL_ROWS) -> Moments:
         if not self._moments:
@@ -181,6 +186,7 @@ class ArrayRows:
         return squares
 
     def evaluate(self, points: Sequence[Point], precise: bool = False) -> list[Sums]:
+        self.moments()
         dtype = np.dtype(np.float32 if self.single and not precise else np.float64)
         job = _Job(self, points, dtype)
         with blas.single_threaded(), ThreadPoolExecutor(self.threads) as pool:
@@ -211,15 +217,14 @@ class ArrayRows:
         product = self._room(lane, "product", job.dtype, job.V.size).reshape(job.V.shape)
         for start in range(lane * job.block, self.count, self.threads * job.block):
             part = slice(start, min(start + job.block, self.count))
-            x = self._read(part, buffer[: part.stop - start])
+            x = self._read(part, buffer[: part.stop - start], lane)
             S = scores[: len(job.V) * len(x)].reshape(len(job.V), len(x))
-            np.matmul(job.V, x.T, out=S)
+            S[:] = (x @ job.V.T).T  # of few columns this product is the quicker one
             S += job.bias
             stack = S.reshape(-1, self.classes, len(x))
             weight = self._row_weights(job.points, part, job.dtype)
-            totals.loss += _to_residuals(
-                stack, self.y[part], weight, totals.curved(x, 1 / self._affine(ALL_ROWS)[1])
-            )
+            curved = totals.curved(x, self._squares[part]) if job.curved else None
+            totals.loss += _to_residuals(stack, self.y[part], weight, curved)
             totals.gradient += np.matmul(S, x, out=product)
             totals.delta += S.sum(axis=1)
         return totals
@@ -238,7 +243,7 @@ class ArrayRows:
         spread = _mean([each.spreads[place] for each in lanes], mass)
         return Sums(loss, np.vstack([gradient, delta]), _spread(spread, offset, scale), hessian)
 
-    def _read(self, rows: Array | slice, out: Array) -> Array:
+    def _read(self, rows: Array | slice, out: Array, lane: int = 0) -> Array:
         """Rows minus the common shift, and a last column of ones if asked for; X itself where that is the same.
 
         With norms the features are made in full: shifted, scaled and multiplied.
@@ -248,11 +253,11 @@ class ArrayRows:
         if plain and self._X.dtype == out.dtype:
             return self._X[chosen]
         part = out[:, : self.width]
-        if self._reading:
-            RowReader(self._X, self._reading, out.dtype).read(chosen, part)
-        else:
-            np.copyto(part, self._X[chosen])  # casting inside np.subtract is slow
-        part -= self._common.astype(out.dtype)
+        key = (lane, out.dtype.char)
+        if key not in self._readers:
+            self._readers[key] = RowReader(self._X, self._reading, out.dtype)
+        self._readers[key].read(chosen, part)
+        part -= self._common.astype(out.dtype)  # casting inside np.subtract is slow
         if self._norms is not None:
             part /= self._common_scale.astype(out.dtype)
             part *= self._norms[chosen, None].astype(out.dtype)
@@ -294,17 +299,28 @@ class ArrayRows:
         folds = np.zeros(len(self.y), np.int64) if self._folds is None else self._folds
         count = 1 if self._folds is None else int(folds.max()) + 1
         group = folds * self.classes + self.y
-        sums = np.zeros((count * self.classes, self.features))
         weights = np.ones(len(self.y)) if self._weights is None else self._weights
         masses = np.bincount(group, weights, count * self.classes).reshape(count, self.classes)
-        for start in range(0, len(self.y), 1024):
-            part = slice(start, start + 1024)
-            order = np.argsort(group[part], kind="stable")
-            x = self._read(part, np.empty((len(order), self.features)))[order]
-            x = x * weights[part][order, None]
-            names, starts = np.unique(group[part][order], return_index=True)
-            sums[names] += np.add.reduceat(x, starts, axis=0)
-        sums = sums.reshape(count, self.classes, self.features)
+        factors = 1 / self._affine(ALL_ROWS)[1]
+        self._squares = np.empty(len(self.y))
+
+        def summed(lane: int) -> Array:
+            sums = np.zeros((count * self.classes, self.features))
+            room, scaled = np.empty((2, MOMENT_ROWS, self.features))
+            for start in range(lane * MOMENT_ROWS, len(self.y), self.threads * MOMENT_ROWS):
+                part = slice(start, min(start + MOMENT_ROWS, len(self.y)))
+                x = self._read(part, room[: part.stop - start], lane)
+                z = np.multiply(x, factors, out=scaled[: len(x)])
+                self._squares[part] = np.einsum("ij,ij->i", z, z)
+                names, places = np.unique(group[part], return_inverse=True)
+                chosen = np.zeros((len(names), len(x)))
+                chosen[places, np.arange(len(x))] = weights[part]
+                sums[names] += chosen @ x
+            return sums
+
+        with blas.single_threaded(), ThreadPoolExecutor(self.threads) as pool:
+            lanes = list(pool.map(summed, range(self.threads)))
+        sums = sum(lanes[1:], lanes[0]).reshape(count, self.classes, self.features)
         outside = {fold: (masses.sum(0) - masses[fold], sums.sum(0) - sums[fold]) for fold in range(count)}
         outside = {ALL_ROWS: (masses.sum(0), sums.sum(0)), **(outside if count > 1 else {})}
         return {fold: self._moments_of(fold, *each) for fold, each in outside.items()}
@@ -338,6 +354,7 @@ class _Job:
         self.bias = np.concatenate(bias).astype(dtype)[:, None]
         widest = max(rows.features, len(self.V))
         self.block = int(np.clip(BLOCK_NUMBERS // widest, 128, 2048))
+        self.curved = any(point.spread or point.hessian for point in points)
         if any(point.hessian for point in points):
             self.block = 256
 
@@ -353,20 +370,11 @@ class _Totals:
         self.spreads = [np.zeros((classes, features + 2)) if point.spread else None for point in job.points]
         self.hessians = [np.zeros((size, size)) if point.hessian else None for point in job.points]
 
-    def curved(self, x: Array, factors: Array) -> Curved | None:
-        """What adds second derivatives; None where no point wants any. factors: (D,) 1 / scale."""
-        wanted = [
-            at
-            for at, (a, b) in enumerate(zip(self.spreads, self.hessians, strict=True))
-            if a is not None or b is not None
-        ]
-        if not wanted:
-            return None
-        norms = np.square(x * factors.astype(x.dtype)).sum(axis=1)
+    def curved(self, x: Array, norms: Array) -> Curved:
+        """What adds second derivatives where they are wanted. norms: (n,) ||x / scale||^2."""
 
         def add(P: Array, C: Array, weight: Array | None) -> None:
-            for place in wanted:
-                spread, hessian = self.spreads[place], self.hessians[place]
+            for place, (spread, hessian) in enumerate(zip(self.spreads, self.hessians, strict=True)):
                 if spread is not None:
                     c = C[place] if weight is None else C[place] * weight[place]
                     spread[:, :-2] += c @ x
