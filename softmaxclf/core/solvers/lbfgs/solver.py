@@ -118,6 +118,15 @@ class LBFGS(Solver):
         solved = path.users_weights(n) if n < len(path.solutions) else path.current_weights()
         return solved[: self.problem.columns], solved[-1] if not self.settings.regularize_bias else solved[-2]
 
+    def told(self) -> str:
+        """The value that is being solved, the readings of it, the least gap so far."""
+        path = next((each for each in self.state.paths if not each.done), None)
+        if path is None:
+            return ""
+        at = path.solver.at
+        near = f", within {path.solver.bound.relative:.0e}" if np.isfinite(at.gap) else ""
+        return f"regularization {path.solver.reg:.3g}, {at.passes} passes{near}"
+
     def report(self, place: int) -> dict[str, Any]:
         """objective, gap, proven and passes of that cell; of a cell with folds the worst of them."""
         state = self.state
