@@ -151,6 +151,14 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     return _Filler().vformat(template, (), values)
 
 
+def proof(figures: Mapping[str, Any]) -> str:
+    """A line of how near the objective is to the optimum; empty where the solver does not say."""
+    if figures.get("gap") is None:
+        return ""
+    how = "proven" if figures["proven"] else "estimated, not proven"
+    return f"\nObjective {figures['objective']:.6g}, within {figures['gap']:.1g} of the optimum, {how}"
+
+
 def splits_table(splits: Mapping[str, Mapping[str, Any]], title: str = "split") -> str:
     """Accuracy of each split with its interval, rows and loss, and what is to be noted of them."""
     items = [{"name": name, **split} for name, split in splits.items()]

@@ -24,6 +24,7 @@ from softmaxclf.config.schema import (
     TuningConfig,
 )
 from softmaxclf.config.yaml_reader import shown
+from softmaxclf.core.solvers import OPTIMAL
 from softmaxclf.errors import ConfigError
 
 __all__ = [
@@ -86,6 +87,28 @@ def _misfits(config: Config, places: Mapping[str, str]) -> list[str]:
     if tuning.halving and grid < 2:
         problem = "expected at least 2 grid cells to halve, got 1; widen the grid or write false"
         found.append(f"{places['tuning.halving']}: {problem}")
+    return found + (_misfits_of_optimum(config, places) if config.training.solver in OPTIMAL else [])
+
+
+def _misfits_of_optimum(config: Config, places: Mapping[str, str]) -> list[str]:
+    """What a solver of the optimum cannot do."""
+    training, tuning, solver = config.training, config.tuning, config.training.solver
+    found = []
+    if training.loss != "softmax":
+        expected = f"expected softmax with training.solver {solver}, got {training.loss}"
+        found.append(f"{places['training.loss']}: {expected}; use solver sgd for it")
+    if tuning.halving:
+        expected = f"expected false with training.solver {solver}, got true"
+        found.append(
+            f"{places['tuning.halving']}: {expected}; the path begins each value from the one before"
+        )
+    for key, least in (
+        ("training.regularization", training.regularization),
+        ("tuning.regularizations", min(tuning.regularizations)),
+    ):
+        if least == 0:
+            expected = f"expected values above 0 with training.solver {solver}, got 0"
+            found.append(f"{places[key]}: {expected}; without a penalty there may be no optimum")
     return found
 
 

@@ -62,15 +62,25 @@ class PreprocessingConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One model's minibatch descent on mean loss + 0.5 * regularization * |W|^2."""
+    """One model: the least mean loss + 0.5 * regularization * |W|^2, and how it is looked for."""
 
     loss: str = _setting(
         "softmax", Choice(tuple(LOSSES)), "cross-entropy of the softmax, or multi-class hinge"
     )
-    solver: str = _setting("sgd", Choice(tuple(SOLVERS)), "how the weights are found: minibatch descent")
+    solver: str = _setting(
+        "sgd",
+        Choice(tuple(SOLVERS)),
+        "minibatch descent (sgd), or the optimum over all rows with its proof (lbfgs)",
+    )
     learning_rate: float = _setting(1.5e-7, _LEARNING_RATE, "size of one step along the gradient")
     regularization: float = _setting(9e3, REGULARIZATION, "L2 strength: the objective has 0.5 * it * |W|^2")
     regularize_bias: bool = _setting(False, Flag(), "penalize the bias too, as the classic bias trick does")
+    tolerance: float = _setting(
+        1e-4, Number(1e-8, below=1), "lbfgs: how far above the optimum the objective may be, relative, proven"
+    )
+    max_passes: int = _setting(
+        1000, Number(1, 10**9, whole=True), "lbfgs: readings of all rows for a model, at the most"
+    )
     iterations: int = _setting(3000, Number(0, 10**9, whole=True), "number of steps, one batch each")
     batch_size: int = _setting(200, Number(1, 10**9, whole=True), "rows per step")
     momentum: float = _setting(0.0, Number(0, below=1), "Nesterov momentum; 0 is plain SGD")

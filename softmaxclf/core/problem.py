@@ -44,7 +44,8 @@ class Problem:
 
     X: (N, D) raw rows; y: (N,) labels in [0, classes). train_rows: (n,) indices. validation_rows: indices into
     validation_X, which may be X itself; empty for none. fold_of_row: (N,) ints or None.
-    preprocessing: one per fold, or a single one. block: see `epoch_permutation`.
+    preprocessing: one per fold, or a single one; whole: that of all training rows, beside those of
+    folds. block: see `epoch_permutation`.
     """
 
     X: Array
@@ -58,6 +59,7 @@ class Problem:
     fold_of_row: Array | None = None
     block: int | None = None
     dtype: DTypeLike = np.float32
+    whole: Preprocessing | None = None
 
     @property
     def columns(self) -> int:
@@ -79,6 +81,13 @@ class Problem:
         if self.validation_X is None or self.validation_X is self.X:
             return self.norms
         return self._inverse_norms(self.validation_X)
+
+    def norms_of(self, fitted: Preprocessing) -> Array:
+        """1 / norm (N,) of all rows of X by one preprocessing."""
+        norms = np.empty(len(self.X), np.dtype(self.dtype))
+        for part, Z in RowReader(self.X, fitted.reading, self.dtype).chunks():
+            norms[part] = fitted.inverse_norms(Z)
+        return norms
 
     def _inverse_norms(self, X: Array) -> Array | None:
         first = self.preprocessing[0]

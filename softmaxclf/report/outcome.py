@@ -153,8 +153,10 @@ def _cell_row(cell: Outcome, of: str, chosen: bool) -> list[object]:
     ]
 
 
-def curves(facts: Facts) -> Markup:
-    """Loss and accuracy over the iterations."""
+def curves(facts: Facts) -> Markup | None:
+    """Loss and accuracy over the iterations; None of a solver that keeps no history."""
+    if not len(facts.history):
+        return None
     drawn = learning_curves(facts.history)
     iterations, losses = drawn.loss
     whose = "of the chosen cell " if facts.cells else ""

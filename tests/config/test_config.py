@@ -45,7 +45,7 @@ def test_without_file_and_options_the_defaults_hold():
     assert Config().data == DataConfig("cifar10", "data", True, 1000, "drawn", 0)
     assert Config().preprocessing == PreprocessingConfig(True, "none", False)
     assert Config().training == TrainingConfig(
-        "softmax", "sgd", 1.5e-7, 9000.0, False, 3000, 200, 0.0, "constant", 0
+        "softmax", "sgd", 1.5e-7, 9000.0, False, 1e-4, 1000, 3000, 200, 0.0, "constant", 0
     )
     assert Config().tuning == replace(CLASSIC_GRID, folds=0, halving=False, metric="accuracy", select="best")
     assert Config().tuning.memory is None

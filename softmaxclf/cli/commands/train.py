@@ -10,6 +10,7 @@ from softmaxclf.cli import console, options
 
 @click.command()
 @options.configuration
+@options.setting("training.solver", metavar="NAME")
 @options.setting("training.learning_rate")
 @options.setting("training.regularization")
 @options.setting("training.iterations", metavar="N")
@@ -40,6 +41,6 @@ def _text(summary: Mapping[str, Any]) -> str:
     run = console.quoted(summary["run"])
     following = "visualize-weights" if "test" in summary["splits"] else "evaluate"
     return (
-        f"{console.splits_table(summary['splits'])}\n\n"
+        f"{console.splits_table(summary['splits'])}{console.proof(summary)}\n\n"
         f"Weights, metrics and pictures are in {run}\nNext: softmaxclf {following} {run}"
     )

@@ -23,15 +23,16 @@ RESULT = """\
 The best weights, the table and pictures are in {run:quoted}
 Next: softmaxclf visualize-weights {run:quoted}"""
 PLAN = """\
-models:           {cells:,} cells{repeated}, {iterations:,} iterations of {batch_size:,} rows
+models:           {cells:,} cells{repeated}{work}
 stacks:           {widths} models wide
 memory:           {megabytes:,.0f} MB for the widest stack, bound {bound:,.0f} MB
-time:             about {seconds:,.1f} s of training ({probe})
+time:             {time}
 run folder:       {run:quoted}"""
 
 
 @click.command()
 @options.configuration
+@options.setting("training.solver", metavar="NAME")
 @options.setting("tuning.learning_rates", metavar="AXIS")
 @options.setting("tuning.regularizations", metavar="AXIS")
 @options.setting("tuning.folds", metavar="N")
@@ -75,6 +76,7 @@ def _text(summary: Mapping[str, Any]) -> str:
     axes = axes_of(best)
     how = ", trained again on all training rows" if best["refit"] else ""
     winner = f"Best: {named({name: best[name] for name in axes})}{how}"
+    winner += console.proof(summary)
     told = {**summary, "winner": winner, "table": console.splits_table(summary["splits"])}
     return f"{_cells_table(summary['cells'], best, axes)}\n{console.fill(RESULT, told)}"
 
@@ -100,8 +102,14 @@ def _plan_text(planned: Mapping[str, Any]) -> str:
         f"{name.replace('_', ' ') + ':':18}{', '.join(f'{value:g}' for value in planned[name])}"
         for name in planned["axes"]
     ]
+    time, work = "not known before: it depends on how many readings of the rows a proof takes", ""
+    if "seconds" in planned:
+        time = console.fill("about {seconds:,.1f} s of training ({probe})", planned)
+        work = console.fill(", {iterations:,} iterations of {batch_size:,} rows", planned)
     told = {
         **planned,
+        "time": time,
+        "work": work,
         "repeated": f" x {planned['folds']} folds" if planned["folds"] else "",
         "widths": ", ".join(map(str, planned["stacks"])),
         "megabytes": planned["stack_bytes"] / 1e6,

@@ -84,6 +84,11 @@ class Solver(ABC):
     def start(cls, problem: Problem, settings: Any, cells: Cells) -> State:
         """The state before the first step."""
 
+    @classmethod
+    @abstractmethod
+    def bytes_per_cell(cls, problem: Problem, settings: Any) -> int:
+        """Bytes of memory that a cell takes while it is trained."""
+
     @property
     @abstractmethod
     def length(self) -> int:
@@ -96,6 +101,10 @@ class Solver(ABC):
     @abstractmethod
     def weights(self, place: int) -> tuple[Array, Array]:
         """(W (D', K), b (K,)), float64, in units of the features, of the cell at that place of the stack."""
+
+    def told(self) -> str:
+        """Where it stands, in a few words for a progress bar; empty where the history says it."""
+        return ""
 
     def report(self, place: int) -> dict[str, Any]:
         """What it has to say of that cell, by the names in `figures`."""

@@ -20,13 +20,14 @@ def data_of(model: LinearModel) -> str:
 
 def settings_of(model: LinearModel) -> dict[str, str]:
     """How the model was made, by key; a model of `tune` has the chosen values and not the grid."""
-    config, provenance = _config_of(model), model.provenance
+    stored = _stored_settings(model)
+    provenance, config = model.provenance, _config_of(stored)
     settings = {"data": data_of(model)}
     if config is not None:
         for section, values in to_dict(config).items():
             for name, value in values.items():
                 key = f"{section}.{name}"
-                if section != "tuning" and key not in _NO_SETTINGS:
+                if section != "tuning" and key not in _NO_SETTINGS and key in stored:
                     settings[key] = _text(value)
     for name in ("learning_rate", "regularization"):
         if name in provenance:
@@ -38,17 +39,20 @@ def settings_of(model: LinearModel) -> dict[str, str]:
     return settings
 
 
-def _config_of(model: LinearModel) -> Config | None:
-    """The settings in the model's provenance; None when there are none that can be read."""
-    stored = provenance_of(model, "config")
-    flat = {
+def _stored_settings(model: LinearModel) -> dict[str, object]:
+    """Those in the model's provenance, by key: its solver heeds no others."""
+    return {
         f"{section}.{name}": value
-        for section, values in stored.items()
+        for section, values in provenance_of(model, "config").items()
         if isinstance(values, Mapping)
         for name, value in values.items()
     }
+
+
+def _config_of(stored: Mapping[str, object]) -> Config | None:
+    """Settings by key, read; None when they cannot be."""
     try:
-        return load_config(options={key: value for key, value in flat.items() if key in SCHEMA})
+        return load_config(options={key: value for key, value in stored.items() if key in SCHEMA})
     except ConfigError:
         return None
 

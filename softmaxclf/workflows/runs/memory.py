@@ -4,9 +4,6 @@ import os
 from pathlib import Path
 
 from softmaxclf.config import Config
-from softmaxclf.core.problem import Problem
-
-FLOAT_BYTES = 4
 
 
 def free_memory() -> int:
@@ -23,9 +20,3 @@ def free_memory() -> int:
 def stack_bound(config: Config) -> int:
     """tuning.memory, or a quarter of the memory that is free now, in bytes."""
     return config.tuning.memory if config.tuning.memory is not None else free_memory() // 4
-
-
-def bytes_per_model(config: Config, problem: Problem) -> int:
-    """Bytes that one model of a stack takes while it is trained: weights, velocity, scores."""
-    copies = 4 if config.training.momentum else 2  # groups of cells train copies of their own
-    return FLOAT_BYTES * problem.classes * (copies * problem.columns + 2 * config.training.batch_size)

@@ -8,7 +8,7 @@ from typing import Any
 from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import rungs
 from softmaxclf.workflows.observer import Observer
-from softmaxclf.workflows.runs.memory import bytes_per_model, stack_bound
+from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.session import Request, default_path
 from softmaxclf.workflows.runs.training import Recipe, build_problem
 from softmaxclf.workflows.runs.tune import planned_stacks, prepare_for_tuning
@@ -23,22 +23,33 @@ def plan(request: Request, observer: Observer) -> dict[str, Any]:
     data = prepare_for_tuning(request, observer)
     problem, recipe = build_problem(config, data), Recipe.of(config)
     stacks = planned_stacks(request, problem)
-    probe, steps = step_seconds(problem, recipe, stacks[0])
     widths = [len(stack) for stack in stacks]
     axes = recipe.axes(config)
-    iterations = recipe.settings.iterations
-    share = _share(iterations, len(set(stacks[0].index.tolist()))) if config.tuning.halving else 1.0
     return {
         "run": str(request.out or default_path(request, data)),
         "axes": [f"{name}s" for name in axes],
         **{f"{name}s": list(values) for name, values in axes.items()},
         "cells": math.prod(map(len, axes.values())),
         "folds": config.tuning.folds,
+        "stacks": widths,
+        "stack_bytes": recipe.bytes_per_cell(problem) * max(widths),
+        "bound_bytes": stack_bound(config),
+        **(
+            _time(problem, recipe, stacks, config.tuning.halving)
+            if hasattr(recipe.settings, "iterations")
+            else {}
+        ),
+    }
+
+
+def _time(problem: Problem, recipe: Recipe, stacks: list[Cells], halving: bool) -> dict[str, Any]:
+    """How long a solver of a known number of iterations will take."""
+    widths, iterations = [len(stack) for stack in stacks], recipe.settings.iterations
+    probe, steps = step_seconds(problem, recipe, stacks[0])
+    share = _share(iterations, len(set(stacks[0].index.tolist()))) if halving else 1.0
+    return {
         "iterations": iterations,
         "batch_size": recipe.settings.batch_size,
-        "stacks": widths,
-        "stack_bytes": bytes_per_model(config, problem) * max(widths),
-        "bound_bytes": stack_bound(config),
         "seconds": round(probe * iterations * share * sum(widths) / widths[0], 3),
         "probe": f"{1000 * probe:.2f} ms per iteration of {widths[0]} models over {steps} iterations",
     }

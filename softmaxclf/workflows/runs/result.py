@@ -71,7 +71,8 @@ def finish(
     summary: Summary = {
         **_places(folder.path),
         "splits": {name: score.summary() for name, score in finding.splits.items()},
-        **({"best": dict(finding.best), "cells": documents} if finding.cells else finding.figures),
+        **finding.figures,
+        **({"best": dict(finding.best), "cells": documents} if finding.cells else {}),
         "warnings": list(finding.warnings),
         "seconds": seconds,
     }
@@ -131,6 +132,8 @@ def _draw(path: Path, finding: Finding, note: str, control: Control, observer: O
         "curves.png": lambda: draw_curves([learning_curves(finding.history)]),
         "confusion.png": lambda: confusion_figure(finding.splits[shown], shown, finding.model.class_names),
     }
+    if not len(finding.history):  # a solver that goes from optimum to optimum has none
+        del drawings["curves.png"]
     if finding.cells:
         best = {name: finding.best[name] for name in finding.cells[0].values}
         drawings["grid.png"] = lambda: draw_grid(grid_table(finding.cells, best=best))

@@ -64,6 +64,15 @@ class Recipe:
         """The same of the one cell of `train`."""
         return {name: (getattr(config.training, name),) for name in self.solver.axes}
 
+    @property
+    def counted(self) -> set[str]:
+        """The settings of the training section that this solver heeds."""
+        return {"solver", *self.solver.axes, *(item.name for item in fields(self.solver.settings_type))}
+
+    def bytes_per_cell(self, problem: Problem) -> int:
+        """Bytes of memory that a cell takes while it is trained."""
+        return self.solver.bytes_per_cell(problem, self.settings)
+
     def start(self, problem: Problem, cells: Cells) -> Solver:
         """A solver of those cells before its first step."""
         return self.solver(problem, self.settings, self.solver.start(problem, self.settings, cells))
@@ -82,18 +91,24 @@ def build_problem(config: Config, data: TrainingData, *, folded: bool = True) ->
     fitting = data.fitting
     if not folded:
         fitting = replace(fitting, groups=None, gathered=None, outside={})
+    stages = chosen(config.preprocessing)
+    fitted = fit_stages(stages, fitting)
+    whole = fitted[0]
+    if len(fitted) > 1:
+        whole = fit_stages(stages, replace(fitting, groups=None, gathered=None, outside={}))[0]
     validated = len(data.validation_rows) > 0
     return Problem(
         dataset.train.X,
         dataset.train.y,
         len(dataset.class_names),
         data.train_rows,
-        fit_stages(chosen(config.preprocessing), fitting),
+        fitted,
         data.validation_X if validated else None,
         data.validation_y if validated else None,
         data.validation_rows if validated else None,
         data.fold_of_row if folded else None,
         data.block,
+        whole=whole,
     )
 
 
@@ -119,6 +134,8 @@ def with_provenance(model: LinearModel, config: Config, data: TrainingData, **fa
     sections["training"] |= {name: value for name, value in facts.items() if name in sections["training"]}
     if "refit" not in facts:
         del sections["tuning"]
+    counted = Recipe.of(config).counted
+    sections["training"] = {name: value for name, value in sections["training"].items() if name in counted}
     provenance = {
         "softmaxclf": __version__,
         "config": sections,
@@ -269,7 +286,8 @@ class _Watch:
         now = time.perf_counter()
         if now - self.shown > PROGRESS_SECONDS:
             self.shown = now
-            self.training.observer.advance(point, figures(self.result.state))
+            told = self.result.solver.told() or figures(self.result.state)
+            self.training.observer.advance(point, told)
         if now - self.saved > CHECKPOINT_SECONDS:
             self.training._save(self.result, self.name, self.rung)
             self.saved = time.perf_counter()

@@ -18,7 +18,7 @@ from softmaxclf.runs import MANIFEST, has_form
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.control import Control
 from softmaxclf.workflows.runs.divergence import advice
-from softmaxclf.workflows.runs.memory import bytes_per_model, stack_bound
+from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.outcomes import CellScorer, judgements, stored, unstored
 from softmaxclf.workflows.runs.result import (
     Finding,
@@ -74,8 +74,9 @@ def prepare_for_tuning(request: Request, observer: Observer) -> TrainingData:
 def planned_stacks(request: Request, problem: Problem) -> list[Cells]:
     """The grid's cells in stacks that fit the bound of tuning.memory."""
     config = request.config
-    cells = grid_cells(Recipe.of(config).axes(config), config.tuning.folds)
-    return split_stacks(cells, bytes_per_model(config, problem), stack_bound(config))
+    recipe = Recipe.of(config)
+    cells = grid_cells(recipe.axes(config), config.tuning.folds)
+    return split_stacks(cells, recipe.bytes_per_cell(problem), stack_bound(config))
 
 
 @dataclass
@@ -195,6 +196,7 @@ class _Tuning:
             complete and result.complete,
             {**best.values, "refit": folds > 0},
             outcomes,
+            result.solver.report(place),
         )
         return finish(self.session, finding, self.data, self.control, self.observer, self.training_seconds)
 

@@ -179,7 +179,9 @@ def test_a_slow_first_step_does_not_end_a_run_that_has_time(monkeypatch):
     )
     state = SimpleNamespace(iteration=0, history=History())
     problem = SimpleNamespace(train_rows=range(4700), validation_rows=range(300))
-    solver = SimpleNamespace(problem=problem, state=state, settings=SimpleNamespace(batch_size=10))
+    solver = SimpleNamespace(
+        problem=problem, state=state, settings=SimpleNamespace(batch_size=10), told=lambda: ""
+    )
     watch = training._Watch(watch_of, StackResult(solver), "checkpoint.npz", 0)
     now = 100.2  # 0.2 s a step, and 1,000 steps' work to score: not believed yet
     assert not watch(1)

@@ -42,6 +42,13 @@ class SGD(Solver):
         """Weights of zero."""
         return initial_state(cells, problem, settings)
 
+    @classmethod
+    def bytes_per_cell(cls, problem: Problem, settings: Settings) -> int:
+        """Weights, velocity, scores."""
+        copies = 4 if settings.momentum else 2  # groups of cells train copies of their own
+        floats = copies * problem.columns + 2 * settings.batch_size
+        return np.dtype(problem.dtype).itemsize * problem.classes * floats
+
     @property
     def length(self) -> int:
         """The number of iterations."""

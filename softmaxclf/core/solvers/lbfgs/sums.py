@@ -1,0 +1,464 @@
+"""Everything that a solver needs from the rows: three sums over them, by blocks, in threads.
+
+The problem, for weights W (D, K) and bias b (K,), row weights w (N,), y one-hot Y (N, K), P = softmax(X W + b):
+
+    f(W, b) = sum_n w_n (logsumexp(Z_n) - Z_n,y) / sum_n w_n + 0.5 reg ||W||^2,        Z = X W + b
+
+`RowSums` is that interface. An engine (threads here, Dask workers, an accelerator) offers these three and nothing
+else; no array of N x K is ever kept. In all of it `weights` is U (D + 1, K): W with the bias as its last row.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from softmaxclf.core import blas
+from softmaxclf.core.rows import Reads, RowReader
+
+Array = NDArray[Any]
+Curved = Callable[[Array, Array, Array | None], None]
+ALL_ROWS = -1  # in place of a fold: nothing is held out
+BLOCK_NUMBERS = (
+    2**21
+)  # of a block's features, and of its scores: smaller ones leave threads waiting for Python
+MOMENT_ROWS = 512  # of a block whose moments are taken
+SAMPLE = 2000  # rows that variances are taken over
+LOWEST = {"f": -40.0, "d": -300.0}  # the square of exp of less would be a denormal number, slow to work with
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place where sums are wanted.
+
+    weights: (D + 1, K) float64; a bias of -inf takes its class out. fold: rows of this fold have weight 0.
+    spread: also how the curvature of each class lies. hessian: also all second derivatives.
+    """
+
+    weights: Array
+    fold: int = ALL_ROWS
+    spread: bool = False
+    hessian: bool = False
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The rows as each class sees them, row n with curvature c_nk = p_nk (1 - p_nk): weighted means over rows, float64.
+
+    masses: (K,) mean of c. means: (D, K) sum of c x / sum of c. variances: (K,) mean of c ||x - mean||^2.
+    """
+
+    masses: Array
+    means: Array
+    variances: Array
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Weighted means over the rows, float64. The penalty is not in them.
+
+    loss: cross-entropy. gradient: (D + 1, K), X^T (P - Y) and, last, delta = colmean(P - Y).
+    hessian: ((D + 1) K, (D + 1) K), rows of U one after another.
+    """
+
+    loss: float
+    gradient: Array
+    spread: Spread | None = None
+    hessian: Array | None = None
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What does not depend on weights. shares: (K,) pi. mean: (D,). products: (D, K) X^T Y; weighted means, float64."""
+
+    shares: Array
+    mean: Array
+    products: Array
+
+    @property
+    def present(self) -> Array:
+        """(K,) which classes have any weight."""
+        return self.shares > 0
+
+
+class RowSums(Protocol):
+    """What a solver needs from the rows. features: D. classes: K. single: sums are in float32 unless `precise`."""
+
+    @property
+    def features(self) -> int: ...
+    @property
+    def classes(self) -> int: ...
+    @property
+    def single(self) -> bool: ...
+
+    def moments(self, fold: int = ALL_ROWS) -> Moments:
+        """Class shares and means."""
+
+    def covariance(self) -> Array:
+        """(D, D) X^T X / N, of so many rows as cost no more than a few evaluations, at least 4 D."""
+
+    def evaluate(self, points: Sequence[Point], precise: bool = False) -> list[Sums]:
+        """The sums at each point, all in one reading of the rows; products in float64 if `precise` or not `single`."""
+
+
+class ArrayRows:
+    """The sums over features (X - shift) / scale of an array in memory or mapped, which are never made for all rows.
+
+    X: (M, D) uint8, float16, float32 or float64, read through the steps `reading`; rows: (N,) the indices of those that
+    count, default all. y: (M,) ints in [0, K). weights: (N,) >= 0, default 1. norms: (M,) factors of the features.
+    shift, scale: (D,), or (F + 1, D) with one line per fold and, last, that of all rows. folds: (N,) ints in [0, F).
+    ones: one more feature that is 1 everywhere, after scaling: the regularized bias.
+    Products are in float32 except where X is float64. With T threads each takes every T-th block, and sums are added
+    in that order: equal calls give equal bits.
+    """
+
+    def __init__(
+        self,
+        X: Array,
+        y: Array,
+        classes: int,
+        *,
+        shift: Array | None = None,
+        scale: Array | None = None,
+        weights: Array | None = None,
+        folds: Array | None = None,
+        ones: bool = False,
+        rows: Array | None = None,
+        reading: Sequence[Reads] = (),
+        norms: Array | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._X, self._reading, self._norms = X, tuple(reading), norms
+        self._rows = None if rows is None or len(rows) == len(X) else rows
+        self.y = y if self._rows is None else y[self._rows]
+        self.count, self.classes, self.threads = len(self.y), classes, threads or blas.threads()
+        self.width = reading[-1].columns if reading else X.shape[1]
+        self.features = self.width + ones
+        self.single = X.dtype != np.float64
+        self._ones, self._weights, self._folds = ones, weights, folds
+        self._shift = np.zeros(self.width) if shift is None else np.asarray(shift, np.float64)
+        self._scale = (
+            np.ones(self.width)
+            if scale is None
+            else np.broadcast_to(np.asarray(scale, np.float64), self._shift.shape)
+        )
+        self._common = self._shift if self._shift.ndim == 1 else self._shift[ALL_ROWS]
+        self._moments: dict[int, Moments] = {}
+        self._squares: Array = np.empty(0)  # (N,) ||features||^2 before their shift by fold, float64
+        self._memory: dict[tuple[int, str, str], Array] = {}
+        self._readers: dict[tuple[int, str], RowReader] = {}  # of each thread
+
+    def moments(self, fold: int = ALL_ROWS) -> Moments:
+        if not self._moments:
+            self._moments = self._all_moments()
+        return self._moments[fold]
+
+    def covariance(self) -> Array:
+        rows, D = self.count, self.features
+        wanted = max(
+            4 * D, 16 * rows * self.classes // D
+        )  # 4 D alone cost twice the passes at weak regularizations
+        chosen = np.arange(rows)
+        if rows > wanted:
+            chosen = np.sort(np.random.default_rng(0).choice(rows, wanted, replace=False))
+        dtype = np.dtype(np.float32 if self.single and D > 1024 else np.float64)
+        offset, scale = self._affine(ALL_ROWS)
+        total, mass = np.zeros((D, D)), 0.0
+        for part in np.array_split(chosen, -(-len(chosen) // 2048)):
+            x = self._read(part, np.empty((len(part), D), dtype))
+            x += offset * scale
+            x /= scale
+            if self._weights is not None:
+                x *= np.sqrt(self._weights[part])[:, None]
+            total += x.T @ x
+            mass += len(part) if self._weights is None else self._weights[part].sum()
+        return total / mass
+
+    def variances(self) -> Array:
+        """(D,) mean squares of the features, over a sample of rows."""
+        chosen = np.linspace(0, self.count - 1, min(self.count, SAMPLE)).astype(np.int64)
+        x = self._read(chosen, np.empty((len(chosen), self.features)))
+        offset, scale = self._affine(ALL_ROWS)
+        squares: Array = np.square(x / scale + offset).mean(axis=0)
+        return squares
+
+    def evaluate(self, points: Sequence[Point], precise: bool = False) -> list[Sums]:
+        self.moments()
+        dtype = np.dtype(np.float32 if self.single and not precise else np.float64)
+        job = _Job(self, points, dtype)
+        with blas.single_threaded(), ThreadPoolExecutor(self.threads) as pool:
+            lanes = list(pool.map(lambda lane: self._sum_lane(job, lane), range(self.threads)))
+        return [self._finish(job, lanes, place) for place in range(len(points))]
+
+    def columns(self, part: slice, fold: int = ALL_ROWS) -> Array:
+        """(N, width of the part) features, float64, of these columns."""
+        offset, scale = self._affine(fold)
+        width = self.width
+        whole = self._read(slice(0, self.count), np.empty((self.count, self.features)))
+        x = whole[:, part.start : min(part.stop, width)]
+        if self._ones and part.stop > width:
+            x = np.column_stack([x, np.ones(len(x))])
+        return x / scale[part] + offset[part]
+
+    def replaced(self, X: Array) -> "ArrayRows":
+        """The same rows with X (N, D') as their features, as they are."""
+        return ArrayRows(
+            X, self.y, self.classes, weights=self._weights, folds=self._folds, threads=self.threads
+        )
+
+    def _sum_lane(self, job: "_Job", lane: int) -> "_Totals":
+        totals = _Totals(job, self.features, self.classes)
+        room = self._room(lane, "rows", job.dtype, job.block * _padded(self.features, job.dtype))
+        buffer = room.reshape(job.block, -1)[:, : self.features]
+        scores = self._room(lane, "scores", job.dtype, job.block * len(job.V))
+        product = self._room(lane, "product", job.dtype, job.V.size).reshape(job.V.shape)
+        for start in range(lane * job.block, self.count, self.threads * job.block):
+            part = slice(start, min(start + job.block, self.count))
+            x = self._read(part, buffer[: part.stop - start], lane)
+            S = scores[: len(job.V) * len(x)].reshape(len(job.V), len(x))
+            S[:] = (x @ job.V.T).T  # of few columns this product is the quicker one
+            S += job.bias
+            stack = S.reshape(-1, self.classes, len(x))
+            weight = self._row_weights(job.points, part, job.dtype)
+            curved = totals.curved(x, self._squares[part]) if job.curved else None
+            totals.loss += _to_residuals(stack, self.y[part], weight, curved)
+            totals.gradient += np.matmul(S, x, out=product)
+            totals.delta += S.sum(axis=1)
+        return totals
+
+    def _finish(self, job: "_Job", lanes: "list[_Totals]", place: int) -> Sums:
+        mass = job.mass[place]
+        columns = slice(place * self.classes, (place + 1) * self.classes)
+        offset, scale = self._affine(job.points[place].fold)
+        delta = sum(each.delta[columns] for each in lanes) / mass
+        gradient = sum((each.gradient[columns] for each in lanes[1:]), lanes[0].gradient[columns]).T / mass
+        gradient = gradient / scale[:, None] + np.outer(offset, delta)
+        loss = sum(float(each.loss[place]) for each in lanes) / mass
+        hessian = _mean([each.hessians[place] for each in lanes], mass)
+        if hessian is not None:
+            hessian = _transformed(hessian, offset, scale, self.classes)
+        spread = _mean([each.spreads[place] for each in lanes], mass)
+        return Sums(loss, np.vstack([gradient, delta]), _spread(spread, offset, scale), hessian)
+
+    def _read(self, rows: Array | slice, out: Array, lane: int = 0) -> Array:
+        """Rows minus the common shift, and a last column of ones if asked for; X itself where that is the same.
+
+        With norms the features are made in full: shifted, scaled and multiplied.
+        """
+        chosen = rows if self._rows is None else self._rows[rows]
+        plain = not self._ones and self._norms is None and not self._reading and not self._common.any()
+        if plain and self._X.dtype == out.dtype:
+            return self._X[chosen]
+        part = out[:, : self.width]
+        key = (lane, out.dtype.char)
+        if key not in self._readers:
+            self._readers[key] = RowReader(self._X, self._reading, out.dtype)
+        self._readers[key].read(chosen, part)
+        part -= self._common.astype(out.dtype)  # casting inside np.subtract is slow
+        if self._norms is not None:
+            part /= self._common_scale.astype(out.dtype)
+            part *= self._norms[chosen, None].astype(out.dtype)
+        if self._ones:
+            out[:, -1] = 1
+        return out
+
+    @property
+    def _common_scale(self) -> Array:
+        return self._scale if self._scale.ndim == 1 else self._scale[ALL_ROWS]
+
+    def _affine(self, fold: int) -> tuple[Array, Array]:
+        """(offset, scale), each (D,), with which the features of a fold are what `_read` gives / scale + offset."""
+        if self._norms is not None:
+            return np.zeros(self.features), np.ones(self.features)
+        scale = self._scale if self._scale.ndim == 1 else self._scale[fold]
+        shift = self._shift if self._shift.ndim == 1 else self._shift[fold]
+        offset = (self._common - shift) / scale
+        return (np.append(offset, 0), np.append(scale, 1)) if self._ones else (offset, scale)
+
+    def _row_weights(self, points: Sequence[Point], rows: slice, dtype: DTypeLike) -> Array | None:
+        """(G, n), or None where all are 1."""
+        if self._weights is None and all(point.fold == ALL_ROWS for point in points):
+            return None
+        shared = np.ones(1) if self._weights is None else self._weights[rows]
+        if self._folds is None:
+            return np.broadcast_to(shared, (len(points), len(shared))).astype(dtype)
+        folds = np.array([[point.fold] for point in points])
+        kept: Array = (shared * (self._folds[rows] != folds)).astype(dtype)
+        return kept
+
+    def mass(self, fold: int) -> float:
+        """The sum of the row weights outside a fold."""
+        kept = np.ones(len(self.y), bool) if fold == ALL_ROWS or self._folds is None else self._folds != fold
+        return float(kept.sum() if self._weights is None else self._weights[kept].sum())
+
+    def _all_moments(self) -> dict[int, Moments]:
+        """Sums of rows by fold and class, in float64: one reading, no product."""
+        folds = np.zeros(len(self.y), np.int64) if self._folds is None else self._folds
+        count = 1 if self._folds is None else int(folds.max()) + 1
+        group = folds * self.classes + self.y
+        weights = np.ones(len(self.y)) if self._weights is None else self._weights
+        masses = np.bincount(group, weights, count * self.classes).reshape(count, self.classes)
+        factors = 1 / self._affine(ALL_ROWS)[1]
+        self._squares = np.empty(len(self.y))
+
+        def summed(lane: int) -> Array:
+            sums = np.zeros((count * self.classes, self.features))
+            room, scaled = np.empty((2, MOMENT_ROWS, self.features))
+            for start in range(lane * MOMENT_ROWS, len(self.y), self.threads * MOMENT_ROWS):
+                part = slice(start, min(start + MOMENT_ROWS, len(self.y)))
+                x = self._read(part, room[: part.stop - start], lane)
+                z = np.multiply(x, factors, out=scaled[: len(x)])
+                self._squares[part] = np.einsum("ij,ij->i", z, z)
+                names, places = np.unique(group[part], return_inverse=True)
+                chosen = np.zeros((len(names), len(x)))
+                chosen[places, np.arange(len(x))] = weights[part]
+                sums[names] += chosen @ x
+            return sums
+
+        with blas.single_threaded(), ThreadPoolExecutor(self.threads) as pool:
+            lanes = list(pool.map(summed, range(self.threads)))
+        sums = sum(lanes[1:], lanes[0]).reshape(count, self.classes, self.features)
+        outside = {fold: (masses.sum(0) - masses[fold], sums.sum(0) - sums[fold]) for fold in range(count)}
+        outside = {ALL_ROWS: (masses.sum(0), sums.sum(0)), **(outside if count > 1 else {})}
+        return {fold: self._moments_of(fold, *each) for fold, each in outside.items()}
+
+    def _moments_of(self, fold: int, masses: Array, sums: Array) -> Moments:
+        offset, scale = self._affine(fold)
+        shares = masses / masses.sum()
+        products = (sums / masses.sum() / scale).T + np.outer(offset, shares)
+        return Moments(shares, products.sum(axis=1), products)
+
+    def _room(self, lane: int, name: str, dtype: np.dtype[Any], size: int) -> Array:
+        """Memory that is kept: fresh pages cost as much as what is computed in them."""
+        key = (lane, name, dtype.char)
+        if key not in self._memory or self._memory[key].size < size:
+            self._memory[key] = np.empty(size, dtype)
+        return self._memory[key][:size]
+
+
+class _Job:
+    """What all lanes of one evaluation share. V: (G K, D), the weights on what `_read` gives. bias: (G K, 1)."""
+
+    def __init__(self, rows: ArrayRows, points: Sequence[Point], dtype: np.dtype[Any]) -> None:
+        self.points, self.dtype = points, dtype
+        self.mass = [rows.mass(point.fold) for point in points]
+        V, bias = [], []
+        for point in points:
+            offset, scale = rows._affine(point.fold)
+            V.append((point.weights[:-1] / scale[:, None]).T)
+            bias.append(point.weights[-1] + offset @ point.weights[:-1])
+        self.V = np.concatenate(V).astype(dtype)
+        self.bias = np.concatenate(bias).astype(dtype)[:, None]
+        widest = max(rows.features, len(self.V))
+        self.block = int(np.clip(BLOCK_NUMBERS // widest, 128, 2048))
+        self.curved = any(point.spread or point.hessian for point in points)
+        if any(point.hessian for point in points):
+            self.block = 256
+
+
+class _Totals:
+    """Sums of one lane, in float64. spreads: per point None or (K, D + 2): sums of c x, c, c ||x / scale||^2."""
+
+    def __init__(self, job: _Job, features: int, classes: int) -> None:
+        self.loss = np.zeros(len(job.points))
+        self.gradient = np.zeros(job.V.shape)
+        self.delta = np.zeros(len(job.V))
+        size = (features + 1) * classes
+        self.spreads = [np.zeros((classes, features + 2)) if point.spread else None for point in job.points]
+        self.hessians = [np.zeros((size, size)) if point.hessian else None for point in job.points]
+
+    def curved(self, x: Array, norms: Array) -> Curved:
+        """What adds second derivatives where they are wanted. norms: (n,) ||x / scale||^2."""
+
+        def add(P: Array, C: Array, weight: Array | None) -> None:
+            for place, (spread, hessian) in enumerate(zip(self.spreads, self.hessians, strict=True)):
+                if spread is not None:
+                    c = C[place] if weight is None else C[place] * weight[place]
+                    spread[:, :-2] += c @ x
+                    spread[:, -2] += c.sum(axis=1)
+                    spread[:, -1] += c @ norms
+                if hessian is not None:
+                    _add_hessian(hessian, x, P[place], None if weight is None else weight[place])
+
+        return add
+
+
+def _mean(parts: list[Array | None], mass: float) -> Array | None:
+    known = [part for part in parts if part is not None]
+    return sum(known[1:], known[0]) / mass if known else None
+
+
+def _spread(sums: Array | None, offset: Array, scale: Array) -> Spread | None:
+    """For features x / scale + offset. The variances are those of the scale of all rows: near enough for a guess."""
+    if sums is None:
+        return None
+    masses = np.maximum(sums[:, -2], np.finfo(np.float32).tiny)
+    means = (sums[:, :-2] / masses[:, None] / scale).T
+    variances = np.maximum(sums[:, -1] - masses * np.square(means).sum(axis=0), 1e-6 * sums[:, -1])
+    return Spread(masses, means + offset[:, None], variances)
+
+
+def _add_hessian(hessian: Array, x: Array, p: Array, weight: Array | None) -> None:
+    """Adds sum_n w_n (x, 1) (x, 1)^T kron (diag(p) - p p^T): row i K + k is feature i, class k."""
+    extended = np.column_stack([x, np.ones(len(x), x.dtype)])
+    if weight is not None:
+        extended *= np.sqrt(weight)[:, None]
+    spread = (extended[:, :, None] * p.T[:, None, :]).reshape(len(x), -1)
+    hessian -= spread.T @ spread
+    D, K = extended.shape[1], len(p)
+    blocks = hessian.reshape(D, K, D, K)
+    for k in range(K):
+        blocks[:, k, :, k] += (extended * p[k][:, None]).T @ extended
+
+
+def _transformed(hessian: Array, offset: Array, scale: Array, K: int) -> Array:
+    """The hessian for features x / scale + offset, from that for x (each with a last 1)."""
+    D = len(scale)
+    M = np.zeros((D + 1, D + 1))
+    M[:D, :D], M[:D, D], M[D, D] = np.diag(1 / scale), offset, 1
+    if offset.any():
+        full = np.kron(M, np.eye(K))
+        return np.asarray(full @ hessian @ full.T)
+    factor = np.repeat(np.append(1 / scale, 1), K)
+    return np.asarray(hessian * factor * factor[:, None])
+
+
+def _to_residuals(S: Array, labels: Array, weight: Array | None, curved: Curved | None) -> Array:
+    """Turns scores S (G, K, n) into w (P - Y) in place; returns the weighted sums (G,) of the cross-entropies.
+
+    For the label's own class p - 1 is computed as -(sum of the other exponentials) / (sum of all), and the loss of a
+    row whose label scores highest as log1p of the others: a row that is nearly certain keeps all its digits in float32.
+    """
+    own = (slice(None), labels, np.arange(len(labels)))
+    top = S.max(axis=1)
+    behind = S[own] - top
+    S -= top[:, None]
+    np.maximum(S, LOWEST[S.dtype.char], out=S)
+    np.exp(S, out=S)
+    mine = S[own]
+    S[own] = 0
+    others = S.sum(axis=1)
+    total = others + mine
+    losses = np.where(behind == 0, np.log1p(others), np.log(total) - behind)
+    S /= total[:, None]
+    if curved is not None:
+        C = S * (1 - S)
+        C[own] = mine * others / np.square(total)
+        S[own] = mine / total
+        curved(S, C, weight)
+    S[own] = -others / total
+    if weight is not None:
+        S *= weight[:, None]
+        losses[weight == 0] = 0  # they are infinite where a fold has taken the label's class out
+        losses *= weight
+    total_losses: Array = losses.sum(axis=1, dtype=np.float64)
+    return total_losses
+
+
+def _padded(columns: int, dtype: np.dtype[Any]) -> int:
+    """An odd number of cache lines: rows whole pages apart would evict each other from the cache."""
+    numbers = 64 // dtype.itemsize
+    return (-(-columns // numbers) | 1) * numbers
