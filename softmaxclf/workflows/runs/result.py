@@ -132,7 +132,7 @@ def _draw(path: Path, finding: Finding, note: str, control: Control, observer: O
         "curves.png": lambda: draw_curves([learning_curves(finding.history)]),
         "confusion.png": lambda: confusion_figure(finding.splits[shown], shown, finding.model.class_names),
     }
-    if not len(finding.history):  # a solver that goes from optimum to optimum has none
+    if finding.figures and not len(finding.history):  # a solver that goes from optimum to optimum has none
         del drawings["curves.png"]
     if finding.cells:
         best = {name: finding.best[name] for name in finding.cells[0].values}

@@ -85,11 +85,6 @@ class LBFGS(Solver):
             objective=empty[0], gap=empty[1], proven=empty[2], passes=empty[3],
         )  # fmt: skip
 
-    @classmethod
-    def bytes_per_cell(cls, problem: Problem, settings: Settings) -> int:
-        """Its weights: the scores, pairs and eigenvectors are of a path, whatever its length."""
-        return np.dtype(np.float64).itemsize * problem.classes * problem.columns
-
     @property
     def length(self) -> int:
         """The number of values of all paths; folds have that of all rows beside their own."""
