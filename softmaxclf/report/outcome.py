@@ -10,7 +10,7 @@ from softmaxclf.plots.curves import draw_curves, learning_curves
 from softmaxclf.plots.grid import draw_grid, grid_table
 from softmaxclf.report.drawing import drawing
 from softmaxclf.report.facts import Facts
-from softmaxclf.report.figures import count, decimal, interval, percent, setting
+from softmaxclf.report.figures import DASH, count, decimal, interval, percent, setting
 from softmaxclf.report.markup import NO_BREAK, Markup, element, join
 from softmaxclf.report.page import figure, paragraphs, section
 from softmaxclf.report.tables import Cell, Column, captioned, table
@@ -126,21 +126,26 @@ def _cell_table(facts: Facts) -> Markup:
         order = sorted(order, key=lambda number: -np.nan_to_num(cells[number].validation_accuracy, nan=-1.0))
         order = order[:MOST_CELLS]
         caption += f" These are the best {MOST_CELLS:,} of {len(cells):,} cells; results.csv has all of them."
-    rows = [_cell_row(cells[number], f"cells.{number}", cells[number].values == best) for number in order]
+    figures = list(dict.fromkeys(name for cell in cells for name in cell.figures))
+    rows = [_cell_row(cells[n], f"cells.{n}", figures, cells[n].values == best) for n in order]
     marked = next((place for place, number in enumerate(order) if cells[number].values == best), None)
     return table(
-        caption, _cell_columns(cells[0]), rows, sortable=True, marked=marked, label="All cells of the grid"
+        caption,
+        _cell_columns(cells[0], figures),
+        rows,
+        sortable=True,
+        marked=marked,
+        label="All cells of the grid",
     )
 
 
-def _cell_columns(cell: Outcome) -> list[Column]:
+def _cell_columns(cell: Outcome, figures: Sequence[str]) -> list[Column]:
     axes = [Column(_words(name), place > 0) for place, name in enumerate(cell.values)]
     measured = ("train accuracy", "validation accuracy", f"95{NO_BREAK}% interval", "validation loss")
-    figures = [_words(name) for name in cell.figures]
-    return [*axes, *map(Column, (*measured, *figures)), Column("status", False)]
+    return [*axes, *map(Column, (*measured, *map(_words, figures))), Column("status", False)]
 
 
-def _cell_row(cell: Outcome, of: str, chosen: bool) -> list[object]:
+def _cell_row(cell: Outcome, of: str, figures: Sequence[str], chosen: bool) -> list[object]:
     badge = join([" ", element("span", "chosen", class_="badge")]) if chosen else None
     return [
         *(setting(value, f"{of}.{name}") for name, value in cell.values.items()),
@@ -148,9 +153,15 @@ def _cell_row(cell: Outcome, of: str, chosen: bool) -> list[object]:
         percent(cell.validation_accuracy, f"{of}.validation_accuracy"),
         interval(cell.interval, f"{of}.validation_interval"),
         decimal(cell.validation_loss, f"{of}.validation_loss"),
-        *(f"{value:.4g}" if isinstance(value, float) else str(value) for value in cell.figures.values()),
+        *(_figure(cell.figures.get(name)) for name in figures),
         Cell(join([cell.status, badge]), class_="status"),
     ]
+
+
+def _figure(value: object) -> str:
+    if value is None:
+        return DASH
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def curves(facts: Facts) -> Markup | None:

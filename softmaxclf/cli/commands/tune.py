@@ -83,7 +83,7 @@ def _text(summary: Mapping[str, Any]) -> str:
 
 def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], axes: Sequence[str]) -> str:
     """All cells, the best one with a star, and what their solver tells beyond the usual."""
-    more = [name for name in cells[0] if name not in {*axes, *SHOWN}]
+    more = list(dict.fromkeys(name for cell in cells for name in cell if name not in {*axes, *SHOWN}))
     (first, template), *others = [(name.replace("_", " "), f"{{{name}:g}}") for name in axes]
     columns = [
         (f"  {first}", f"{{mark}} {template}"),

@@ -102,6 +102,10 @@ class Solver(ABC):
     def weights(self, place: int) -> tuple[Array, Array]:
         """(W (D', K), b (K,)), float64, in units of the features, of the cell at that place of the stack."""
 
+    def judged(self, place: int) -> bool:
+        """Whether the cell at that place has come so far that it can be scored."""
+        return True
+
     def told(self) -> str:
         """Where it stands, in a few words for a progress bar; empty where the history says it."""
         return ""

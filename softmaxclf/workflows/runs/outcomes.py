@@ -30,11 +30,17 @@ class CellScorer:
         """The outcome of each cell (by its index in the grid) among those places of the stack, default all."""
         state = solver.state
         places = np.arange(len(state.cells)) if places is None else places
+        places = np.array([place for place in places.tolist() if self._judged(solver, place)], np.int64)
         tally = self._tally(solver, places[state.diverged_at[places] < 0])
         return {
             int(index): self._outcome(solver, places[state.cells.index[places] == index], tally, status)
             for index in dict.fromkeys(state.cells.index[places])
         }
+
+    def _judged(self, solver: Solver, place: int) -> bool:
+        """Whether the cell at that place has been trained so far, on all its folds, that it can be scored."""
+        index = solver.state.cells.index
+        return all(solver.judged(each) for each in np.flatnonzero(index == index[place]).tolist())
 
     def held_out(self, solver: Solver, index: int) -> Score:
         """The pooled predictions of a cell's fold models, each on the rows that it did not see."""

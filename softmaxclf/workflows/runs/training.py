@@ -1,5 +1,6 @@
 """Training a stack inside a run folder: checkpoints, continuing, halving, stopping. All training goes through here."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -279,11 +280,12 @@ class _Watch:
     def __init__(self, training: StackTraining, result: StackResult, name: str, rung: int) -> None:
         self.training, self.result, self.name, self.rung = training, result, name, rung
         self.started = self.shown = self.saved = time.perf_counter()
-        self.first = result.state.iteration
+        self.first, self.asked = result.state.iteration, math.inf
 
     def __call__(self, point: int) -> bool:
         control = self.training.control
         now = time.perf_counter()
+        reading, self.asked = max(0.0, now - self.asked), now  # the first comes after preparations
         if now - self.shown > PROGRESS_SECONDS:
             self.shown = now
             told = self.result.solver.told() or figures(self.result.state)
@@ -291,16 +293,18 @@ class _Watch:
         if now - self.saved > CHECKPOINT_SECONDS:
             self.training._save(self.result, self.name, self.rung)
             self.saved = time.perf_counter()
-        return control.received is not None or self._out_of_time(control, point, now)
+        return control.received is not None or self._out_of_time(control, point, now, reading)
 
-    def _out_of_time(self, control: Control, point: int, now: float) -> bool:
+    def _out_of_time(self, control: Control, point: int, now: float, reading: float) -> bool:
         if control.max_time is None:
             return False
         if now - self.started < WARM_SECONDS:
             return control.out_of_time(WRITING_SECONDS)
-        step = (now - self.started) / max(1, point - self.first)
         problem, settings = self.result.solver.problem, self.result.solver.settings
-        rows = getattr(settings, "batch_size", len(problem.train_rows))
+        # Solvers without batches ask after each reading of all rows.
+        rows = getattr(settings, "batch_size", 0)
+        step = (now - self.started) / max(1, point - self.first) if rows else reading
+        rows = rows or len(problem.train_rows)
         unseen = 0 if problem.validation_rows is None else len(problem.validation_rows)
         return control.out_of_time(
             WRITING_SECONDS + step * SCORINGS * (len(problem.train_rows) + unseen) / rows

@@ -140,3 +140,20 @@ def test_any_storage_is_solved_and_the_report_needs_no_history(run_cli, tmp_path
     assert all(cell["proven"] for cell in metrics(tmp_path / "run")["cells"])
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Training curves" not in page and "objective" in page
+
+
+def test_time_that_runs_out_leaves_the_best_that_is_solved(
+    run_cli, features_file, tmp_path, monkeypatch, with_pictures
+):
+    begun, readings = LBFGS.run, []
+
+    def stopped(self, until, stop):
+        return begun(self, until, lambda point: bool(readings.append(point)) or point >= 3)
+
+    monkeypatch.setattr(LBFGS, "run", stopped)
+    result = run_cli("tune", "--data", features_file, *GRID, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.stderr
+    cells = metrics(tmp_path / "run")["cells"]
+    assert [cell["status"] for cell in cells] == ["not started"] * 3 + ["cut short at iteration 3"] * 3
+    assert all(cell["proven"] for cell in cells[3:])
+    assert metrics(tmp_path / "run")["best"]["regularization"] in (0.1, 1, 10)

@@ -113,6 +113,11 @@ class LBFGS(Solver):
         solved = path.users_weights(n) if n < len(path.solutions) else path.current_weights()
         return solved[: self.problem.columns], solved[-1] if not self.settings.regularize_bias else solved[-2]
 
+    def judged(self, place: int) -> bool:
+        """Whether it is solved; of the first value, also while it is being solved."""
+        path, n = self._of(place)
+        return path is not None and n < max(1, len(path.solutions))
+
     def told(self) -> str:
         """The value that is being solved, the readings of it, the least gap so far."""
         path = next((each for each in self.state.paths if not each.done), None)
