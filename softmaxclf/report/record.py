@@ -17,7 +17,8 @@ def asked(facts: Facts) -> Markup:
     """The settings, those that differ from the defaults first and marked."""
     changed = [each for each in facts.settings if each.value != each.default]
     told = f"{len(changed)} of {len(facts.settings)} settings differ from the defaults."
-    own = "In a grid, tuning.learning_rates and tuning.regularizations take the place of the two training settings."
+    axes = " and ".join(f"tuning.{name}s" for name in facts.best) if facts.cells else ""
+    own = f"In a grid, the values of {axes} take the place of the training settings of that name."
     first = _settings_table(changed, "Settings that differ from the defaults.") if changed else None
     marked = "All settings; those that differ from the defaults are marked."
     return section(
