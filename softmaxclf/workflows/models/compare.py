@@ -220,8 +220,9 @@ def _draw(path: Path, result: Mapping[str, Any], contenders: Sequence[Contender]
     counts = ", ".join(f"{rows:,}" for rows in sorted({each["rows"] for each in splits}))
     heading = f"Accuracy on {counts} {split} rows, with 95 % intervals"
     drawn = {"compare.png": draw_compare(names, splits, heading=heading)}
-    histories = {each.name: _history(each.folder) for each in contenders if each.folder is not None}
-    if any(map(len, histories.values())):
+    found = {each.name: _history(each.folder) for each in contenders if each.folder is not None}
+    histories = {name: history for name, history in found.items() if len(history)}
+    if histories:
         lines = [learning_curves(history, name=name) for name, history in histories.items()]
         drawn["curves.png"] = draw_curves(
             lines, heading=NOT_COMPARABLE if len(set(result["losses"])) > 1 else None

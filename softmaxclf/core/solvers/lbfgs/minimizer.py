@@ -39,7 +39,6 @@ class Settings:
     tolerance: float = 1e-4
     max_passes: int = 1000
     free_bias: bool = True
-    prove: bool = True  # False: what float32 promises is enough
 
 
 @dataclass
@@ -150,7 +149,7 @@ class Minimizer:
         """What comes after a point: nothing more, a proof in float64, float64 from here on, or another direction."""
         at, relative, tolerance = self.at, self.bound.relative, self.settings.tolerance
         over = at.passes >= self.settings.max_passes or at.failed > 1
-        if at.precise or proof or not self.settings.prove:
+        if at.precise or proof:
             at.proven = (at.precise or proof) and relative <= tolerance
             at.done = over or relative <= tolerance
             at.precise |= proof

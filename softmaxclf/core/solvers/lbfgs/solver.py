@@ -7,6 +7,7 @@ that outnumber the rows are exchanged for as many as there are rows (gram.py).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -139,12 +140,12 @@ class LBFGS(Solver):
             "passes": int(state.passes[place]),
         }
 
-    @property
+    @cached_property
     def _values(self) -> list[float]:
         """The regularizations, from strong to weak."""
         return sorted({float(value) for value in self.state.cells.values["regularization"]}, reverse=True)
 
-    @property
+    @cached_property
     def _folds(self) -> list[int]:
         return sorted({int(fold) for fold in self.state.cells.fold})
 
