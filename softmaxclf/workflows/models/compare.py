@@ -224,10 +224,10 @@ def _draw(path: Path, result: Mapping[str, Any], contenders: Sequence[Contender]
     histories = {name: history for name, history in found.items() if len(history)}
     if histories:
         lines = [learning_curves(history, name=name) for name, history in histories.items()]
-        heading = NOT_COMPARABLE if len(set(result["losses"])) > 1 else None
+        whose: str | None = NOT_COMPARABLE if len(set(result["losses"])) > 1 else None
         if len(histories) == 1:
-            heading = f"{lines[0].name}, the only one with a history"
-        drawn["curves.png"] = draw_curves(lines, heading=heading)
+            whose = f"{lines[0].name}, the only one with a history"
+        drawn["curves.png"] = draw_curves(lines, heading=whose)
     images = {
         each.name: template_images(each.model.pixel_weights(), shape)
         for each in contenders
