@@ -8,13 +8,15 @@ Whatever the bytes, the texts and the options are, `load_config` returns a Confi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from softmaxclf.config.axis import MOST_CELLS
 from softmaxclf.config.reader import Reading
 from softmaxclf.config.schema import (
+    PATH_VALUES,
+    RATE_MULTIPLES,
     SCHEMA,
     SECTIONS,
     Config,
@@ -23,6 +25,7 @@ from softmaxclf.config.schema import (
     TrainingConfig,
     TuningConfig,
 )
+from softmaxclf.config.values import AUTO
 from softmaxclf.config.yaml_reader import shown
 from softmaxclf.core.solvers import OPTIMAL
 from softmaxclf.errors import ConfigError
@@ -41,6 +44,15 @@ __all__ = [
 ]
 
 MOST_PROBLEMS_SHOWN = 20
+# Who gives one of these wants minibatch descent.
+_OF_DESCENT = (
+    "training.learning_rate",
+    "training.iterations",
+    "training.batch_size",
+    "training.momentum",
+    "training.schedule",
+    "tuning.learning_rates",
+)
 
 
 def load_config(
@@ -63,7 +75,7 @@ def load_config(
             reading.take_text(key, value, SCHEMA[key].option)
         elif value is not None:
             reading.take(key, value, SCHEMA[key].option)
-    config = _from_values(reading.values)
+    config = _with_solver(_from_values(reading.values), reading.values)
     problems = reading.problems or _misfits(config, reading.places)
     if problems:
         rest = len(problems) - MOST_PROBLEMS_SHOWN
@@ -75,7 +87,8 @@ def load_config(
 def _misfits(config: Config, places: Mapping[str, str]) -> list[str]:
     """The problems of values that are fine alone but not together, each at one of the `places` they were set."""
     tuning = config.tuning
-    rates, regularizations = len(tuning.learning_rates), len(tuning.regularizations)
+    rates = 1 if config.training.solver in OPTIMAL else len(tuning.learning_rates or RATE_MULTIPLES)
+    regularizations = PATH_VALUES if tuning.regularizations is None else len(tuning.regularizations)
     folds = max(1, tuning.folds)
     grid = rates * regularizations
     found = []
@@ -102,11 +115,11 @@ def _misfits_of_optimum(config: Config, places: Mapping[str, str]) -> list[str]:
         found.append(
             f"{places['tuning.halving']}: {expected}; the path begins each value from the one before"
         )
-    for key, least in (
-        ("training.regularization", training.regularization),
-        ("tuning.regularizations", min(tuning.regularizations)),
+    for key, values in (
+        ("training.regularization", (training.regularization,)),
+        ("tuning.regularizations", tuning.regularizations or ()),
     ):
-        if least == 0:
+        if 0 in values:
             expected = f"expected values above 0 with training.solver {solver}, got 0"
             found.append(f"{places[key]}: {expected}; without a penalty there may be no optimum")
     return found
@@ -144,6 +157,17 @@ def config_differences(first: Config, second: Config) -> list[str]:
 def values_of(config: Config) -> dict[str, object]:
     """Every value by dotted key."""
     return {key: getattr(getattr(config, key.split(".")[0]), key.split(".")[1]) for key in SCHEMA}
+
+
+def _with_solver(config: Config, given: Mapping[str, object]) -> Config:
+    """The configuration with `auto` of training.solver decided: the optimum, unless what was given asks for descent."""
+    training, tuning = config.training, config.tuning
+    if training.solver != AUTO:
+        return config
+    descent = any(given.get(key) is not None for key in _OF_DESCENT) or tuning.halving
+    unpenalized = training.regularization == 0 or 0 in (tuning.regularizations or ())
+    solver = "sgd" if descent or unpenalized or training.loss != "softmax" else OPTIMAL[0]
+    return replace(config, training=replace(training, solver=solver))
 
 
 def _from_values(values: Mapping[str, object]) -> Config:

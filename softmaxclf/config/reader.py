@@ -11,7 +11,7 @@ import yaml
 
 from softmaxclf.config.axis import Axis
 from softmaxclf.config.schema import SCHEMA, SECTIONS
-from softmaxclf.config.values import Unexpected, nearest, node_of
+from softmaxclf.config.values import Auto, Unexpected, nearest, node_of
 from softmaxclf.config.yaml_reader import LARGEST_FILE, Problem, is_null, line_of, parse, scalar, shown
 from softmaxclf.files import open_regular, printable
 
@@ -40,7 +40,10 @@ class Reading:
         """Take one key's value as it was typed: YAML where an axis starts with a bracket, else one plain value."""
         node: yaml.Node | None = scalar(text)
         problems: list[Problem] = []
-        if isinstance(SCHEMA[key].kind, Axis) and text.lstrip().startswith(("[", "{")):
+        kind = SCHEMA[key].kind
+        if isinstance(kind.kind if isinstance(kind, Auto) else kind, Axis) and text.lstrip().startswith(
+            ("[", "{")
+        ):
             node, problems = parse(text.encode("utf-8", "backslashreplace"))
         self.problems += [f"{place}: {problem.text}" for problem in problems]
         if not problems:

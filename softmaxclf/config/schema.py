@@ -1,6 +1,7 @@
 """Every setting, declared once: a field of a frozen dataclass with its default, kind and help text.
 
-Reading, checking, writing, comparing and describing all follow these declarations.
+Reading, checking, writing, comparing and describing all follow these declarations. A setting that is None is `auto`
+(but tuning.memory): workflows/runs/automatic.py decides it once the data are known; the solver, load_config does.
 """
 
 # ruff: noqa: RUF009 - _setting() is dataclasses.field() with our metadata, not a shared default.
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple, get_args
 
 from softmaxclf.config.axis import Axis
-from softmaxclf.config.values import Choice, Flag, Kind, Memory, Number, Text
+from softmaxclf.config.values import AUTO, Auto, Choice, Flag, Kind, Memory, Number, Rows, Text
 from softmaxclf.core.losses import LOSSES
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.stages import SCALES
@@ -22,8 +23,9 @@ Select = Literal["best", "one-se"]
 _SEED = Number(low=0, high=2**32 - 1, whole=True)
 _LEARNING_RATE = Number(low=1e-300, high=1e300)
 REGULARIZATION = Number(low=0, high=1e300)
-_CLASSIC_LEARNING_RATES = (1.4e-7, 1.5e-7, 1.6e-7)
-_CLASSIC_REGULARIZATIONS = (8e3, 9e3, 10e3, 11e3, 18e3, 19e3, 20e3, 21e3)
+# What auto stands for on the axes of a grid: so many regularizations over so many decades, these multiples of a rate.
+PATH_VALUES, PATH_DECADES = 25, 6
+RATE_MULTIPLES = (0.1, 0.3, 1.0)
 
 
 def _setting(default: object, kind: Kind, help_text: str, option: str = "") -> Any:
@@ -40,7 +42,11 @@ class DataConfig:
     )
     directory: str = _setting("data", Text(), "folder that holds what is downloaded")
     download: bool = _setting(True, Flag(), "fetch CIFAR when it is not in the folder")
-    validation: int = _setting(1000, Number(0, 10**9, whole=True), "training rows held out for validation")
+    validation: float | None = _setting(
+        None,
+        Auto(Rows(0, 10**9, whole=True)),
+        "training rows held out for validation, or their share; auto is 1,000, at most a fifth of the rows",
+    )
     validation_rows: ValidationRows = _setting(
         "drawn", Choice(get_args(ValidationRows)), "a seeded draw, stratified by class, or the last rows"
     )
@@ -53,7 +59,7 @@ class PreprocessingConfig:
 
     center: bool = _setting(True, Flag(), "subtract the mean of the training rows")
     scale: str = _setting(
-        "none", Choice(tuple(SCALES)), "divide features by their deviation, or rows by their length"
+        "standardize", Choice(tuple(SCALES)), "divide features by their deviation, or rows by their length"
     )
     mirror: bool = _setting(
         False, Flag(), "train on every image and its mirror image, at half the arithmetic"
@@ -68,12 +74,17 @@ class TrainingConfig:
         "softmax", Choice(tuple(LOSSES)), "cross-entropy of the softmax, or multi-class hinge"
     )
     solver: str = _setting(
-        "sgd",
-        Choice(tuple(SOLVERS)),
-        "minibatch descent (sgd), or the optimum over all rows with its proof (lbfgs)",
+        AUTO,
+        Choice((AUTO, *SOLVERS)),
+        "the optimum over all rows with its proof (lbfgs), or minibatch descent (sgd); auto is lbfgs where no setting "
+        "of sgd is given",
     )
-    learning_rate: float = _setting(1.5e-7, _LEARNING_RATE, "size of one step along the gradient")
-    regularization: float = _setting(9e3, REGULARIZATION, "L2 strength: the objective has 0.5 * it * |W|^2")
+    learning_rate: float | None = _setting(
+        None, Auto(_LEARNING_RATE), "sgd: size of one step along the gradient"
+    )
+    regularization: float | None = _setting(
+        None, Auto(REGULARIZATION), "L2 strength: the objective has 0.5 * it * |W|^2"
+    )
     regularize_bias: bool = _setting(False, Flag(), "penalize the bias too, as the classic bias trick does")
     tolerance: float = _setting(
         1e-4, Number(1e-8, below=1), "lbfgs: how far above the optimum the objective may be, relative, proven"
@@ -81,31 +92,38 @@ class TrainingConfig:
     max_passes: int = _setting(
         1000, Number(1, 10**9, whole=True), "lbfgs: readings of all rows for a model, at the most"
     )
-    iterations: int = _setting(3000, Number(0, 10**9, whole=True), "number of steps, one batch each")
-    batch_size: int = _setting(200, Number(1, 10**9, whole=True), "rows per step")
-    momentum: float = _setting(0.0, Number(0, below=1), "Nesterov momentum; 0 is plain SGD")
+    iterations: int = _setting(3000, Number(0, 10**9, whole=True), "sgd: number of steps, one batch each")
+    batch_size: int = _setting(200, Number(1, 10**9, whole=True), "sgd: rows per step")
+    momentum: float = _setting(0.9, Number(0, below=1), "sgd: Nesterov momentum; 0 is plain SGD")
     schedule: Schedule = _setting(
-        "constant",
+        "cosine",
         Choice(get_args(Schedule)),
-        "learning rate over time: fixed, or falling to 0 along a cosine",
+        "sgd: learning rate over time: fixed, or falling to 0 along a cosine",
     )
-    seed: int = _setting(0, _SEED, "seed of the order in which rows are visited")
+    seed: int = _setting(0, _SEED, "sgd: seed of the order in which rows are visited")
 
 
 @dataclass(frozen=True)
 class TuningConfig:
     """The grid of models that `tune` trains at once, and how the winner is chosen."""
 
-    learning_rates: tuple[float, ...] = _setting(
-        _CLASSIC_LEARNING_RATES, Axis(_LEARNING_RATE), "learning rates of the grid"
+    learning_rates: tuple[float, ...] | None = _setting(
+        None, Auto(Axis(_LEARNING_RATE)), "sgd: learning rates of the grid"
     )
-    regularizations: tuple[float, ...] = _setting(
-        _CLASSIC_REGULARIZATIONS, Axis(REGULARIZATION), "regularizations of the grid"
+    regularizations: tuple[float, ...] | None = _setting(
+        None,
+        Auto(Axis(REGULARIZATION)),
+        f"regularizations of the grid; auto is {PATH_VALUES} over {PATH_DECADES} decades",
     )
     folds: int = _setting(
         0, Number(2, 100, whole=True, also=0), "folds of cross-validation; 0 uses the validation rows"
     )
-    halving: bool = _setting(False, Flag(), "stop losing cells early")
+    refit: bool = _setting(
+        False,
+        Flag(),
+        "train the winner again on training and validation rows; with folds that is always done",
+    )
+    halving: bool = _setting(False, Flag(), "sgd: stop losing cells early")
     metric: Metric = _setting("accuracy", Choice(get_args(Metric)), "validation figure that decides")
     select: Select = _setting(
         "best",

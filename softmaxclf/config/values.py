@@ -21,6 +21,7 @@ import yaml
 
 from softmaxclf.config.yaml_reader import is_null, is_quoted, scalar, shown
 
+AUTO = "auto"
 _LEADING_ZERO = re.compile("[+-]?0[0-9_]")
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BYTES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -144,6 +145,39 @@ def _hint_for_number(node: yaml.ScalarNode) -> str:
     if _number(node.value.replace(",", ".", 1)) is not None:
         return "write a decimal point, not a comma"
     return "write it without leading zeros" if _LEADING_ZERO.match(node.value) else ""
+
+
+@dataclass(frozen=True)
+class Rows(Number):
+    """A number of rows, or a share of them above 0 and below 1."""
+
+    @property
+    def expected(self) -> str:
+        return f"{super().expected}, or a share below 1"
+
+    def checked(self, value: int | float, got: str) -> int | float:
+        return float(value) if 0 < value < 1 else super().checked(value, got)
+
+
+@dataclass(frozen=True)
+class Auto:
+    """What `kind` takes, or the word `auto`, which is None: what suits the data, decided when they are read."""
+
+    kind: Kind
+
+    @property
+    def expected(self) -> str:
+        return (
+            f"auto, {self.kind.expected}" if " or " in self.kind.expected else f"auto or {self.kind.expected}"
+        )
+
+    def read(self, node: yaml.Node) -> object:
+        if isinstance(node, yaml.ScalarNode) and node.value == AUTO:
+            return None
+        return self.kind.read(node)
+
+    def text(self, value: object) -> str:
+        return AUTO if value is None else self.kind.text(value)
 
 
 @dataclass(frozen=True)

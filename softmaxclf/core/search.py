@@ -179,16 +179,21 @@ def widened(axis: Sequence[float], value: float) -> tuple[float, ...] | None:
     return tuple(sorted([*ordered, *(each for each in beyond if 0 < each < math.inf)]))
 
 
+def largest_curvature(features: Array) -> float:
+    """0.5 sigma^2 / n, sigma the largest singular value of `features` (n, D): no direction's curvature is above it.
+
+    The softmax's Hessian is at most one half (Böhning, 1992). At a regularization as strong, no weight is far from 0.
+    """
+    gram = features @ features.T if len(features) < features.shape[1] else features.T @ features
+    return 0.5 * float(np.linalg.eigvalsh(gram.astype(np.float64))[-1]) / len(features)
+
+
 def stable_learning_rate(features: Array, regularization: float) -> float:
     """1 / L, rounded down to one digit: a learning rate with which plain gradient descent cannot diverge.
 
-    L = 0.5 sigma^2 / n + regularization bounds the curvature of the objective, with sigma the largest singular
-    value of `features` (n, D) with a column of ones for the bias (Böhning, 1992: the softmax Hessian is at most
-    one half).
+    L bounds the curvature of the objective over `features` (n, D) and a column of ones for the bias.
     """
-    features = np.column_stack([features, np.ones(len(features))])
-    gram = features @ features.T if len(features) < features.shape[1] else features.T @ features
-    sigma_squared = float(np.linalg.eigvalsh(gram.astype(np.float64))[-1])
-    bound = 1 / max(0.5 * sigma_squared / len(features) + regularization, np.finfo(float).tiny)
+    curvature = largest_curvature(np.column_stack([features, np.ones(len(features))]))
+    bound = 1 / max(curvature + regularization, np.finfo(float).tiny)
     digits = 10.0 ** math.floor(math.log10(bound))
     return float(f"{math.floor(bound / digits) * digits:.0e}")

@@ -56,7 +56,7 @@ def _origin(facts: Facts) -> list[object]:
     which = f"the best of {len(cells):,} models by {judged} {facts.setting_text('tuning.metric')}"
     if facts.setting_text("tuning.select") == "one-se":
         which = f"the strongest regularization within one standard error of {which}"
-    refit = ", then trained again on all training rows" if facts.metrics["best"].get("refit") else ""
+    refit = ", then trained again on all rows" if facts.metrics["best"].get("refit") else ""
     settings = [
         join([f"{_words(name)} ", setting(value, f"best.{name}")]) for name, value in facts.best.items()
     ]

@@ -15,6 +15,7 @@ from softmaxclf.core.search import grid_cells
 from softmaxclf.datasets.dataset import Dataset, Split
 from softmaxclf.errors import ConfigError
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.automatic import decided
 from softmaxclf.workflows.runs.training import Recipe, build_problem, only_model
 from softmaxclf.workflows.runs.training_data import split_up
 
@@ -40,8 +41,9 @@ def fit(
     Raises ConfigError for settings, ValueError for arrays, DataError for values that are no finite numbers, and
     AllDivergedError where the learning rate is too large.
     """
-    config = load_config(options=_keys(settings))
-    data = split_up(config, dataset_of(X, y, class_names, image_shape), Observer(), held_out=0, fit=True)
+    config = load_config(options={"data.validation": 0, **_keys(settings)})
+    data = split_up(config, dataset_of(X, y, class_names, image_shape), Observer(), fit=True)
+    config = decided(config, data, "train", Observer())
     recipe = Recipe.of(config)
     solver = recipe.start(build_problem(config, data), grid_cells(recipe.point(config)))
     solver.run(solver.length)

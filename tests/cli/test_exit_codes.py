@@ -214,7 +214,7 @@ def test_all_problems_of_a_configuration_come_at_once_with_file_and_line(
     assert result.exit_code == 2 and result.stdout == ""
     lines = result.stderr.splitlines()
     expected = [
-        "mine.yaml:2: training.learning_rate: expected a number",
+        "mine.yaml:2: training.learning_rate: expected auto or a number",
         "mine.yaml:3: training.batch_sise: expected a known key",
         "mine.yaml:5: tuning.folds: expected",
         "mine.yaml:6: tuning.folds: expected this key once",

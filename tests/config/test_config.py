@@ -29,6 +29,7 @@ CLASSIC_GRID = TuningConfig(
     learning_rates=(1.4e-7, 1.5e-7, 1.6e-7),
     regularizations=(8e3, 9e3, 10e3, 11e3, 18e3, 19e3, 20e3, 21e3),
 )
+DEFAULTS = replace(Config(), training=TrainingConfig(solver="lbfgs"))  # once loaded
 
 
 def problems_of(action):
@@ -41,24 +42,71 @@ def problems_of(action):
 
 
 def test_without_file_and_options_the_defaults_hold():
-    assert load_config() == Config()
-    assert Config().data == DataConfig("cifar10", "data", True, 1000, "drawn", 0)
-    assert Config().preprocessing == PreprocessingConfig(True, "none", False)
+    assert load_config() == DEFAULTS
+    assert Config().data == DataConfig("cifar10", "data", True, None, "drawn", 0)
+    assert Config().preprocessing == PreprocessingConfig(True, "standardize", False)
     assert Config().training == TrainingConfig(
-        "softmax", "sgd", 1.5e-7, 9000.0, False, 1e-4, 1000, 3000, 200, 0.0, "constant", 0
+        "softmax", "auto", None, None, False, 1e-4, 1000, 3000, 200, 0.9, "cosine", 0
     )
-    assert Config().tuning == replace(CLASSIC_GRID, folds=0, halving=False, metric="accuracy", select="best")
-    assert Config().tuning.memory is None
+    assert Config().tuning == TuningConfig(None, None, 0, False, False, "accuracy", "best", None)
+
+
+@pytest.mark.parametrize(
+    "key_and_value",
+    [
+        "training.learning_rate=1e-3",
+        "training.iterations=3000",
+        "training.batch_size=200",
+        "training.momentum=0.9",
+        "training.schedule=cosine",
+        "tuning.learning_rates=1,2",
+        "tuning.halving=true",
+        "training.loss=hinge",
+        "training.regularization=0",
+        "tuning.regularizations=0,1",
+        "training.solver=sgd",
+    ],
+)
+def test_what_asks_for_descent_decides_the_solver_even_where_it_is_a_default(load, key_and_value):
+    assert load_config(None, [key_and_value]).training.solver == "sgd"
+    section, key = key_and_value.split("=")[0].split(".")
+    assert load(f"{section}:\n  {key}: {key_and_value.split('=')[1]}\n").training.solver == "sgd"
+
+
+@pytest.mark.parametrize(
+    "key_and_value",
+    [
+        "training.learning_rate=auto",
+        "training.regularization=1",
+        "tuning.learning_rates=auto",
+        "tuning.regularizations=auto",
+        "training.seed=1",
+        "tuning.folds=5",
+        "training.solver=lbfgs",
+        "training.solver=auto",
+    ],
+)
+def test_whatever_else_is_given_the_solver_is_that_of_the_optimum(key_and_value):
+    assert load_config(None, [key_and_value]).training.solver == "lbfgs"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("auto", None), ("0.25", 0.25), ("0", 0), ("1", 1), ("5e2", 500), (".5", 0.5)]
+)
+def test_validation_rows_are_a_count_a_share_or_auto(load, text, value):
+    assert load(f"data: {{validation: {text}}}").data.validation == value
+    config = load_config(None, [f"data.validation={text}"])
+    assert config.data.validation == value and load(dump_config(config)) == config
 
 
 @pytest.mark.parametrize(
     "text", ["", "\n\n", "# only a comment\n", "---\n", "training:\n", "data: null\n", "{}"]
 )
 def test_an_empty_file_or_section_means_the_defaults(load, text):
-    assert load(text) == Config()
+    assert load(text) == DEFAULTS
 
 
-@pytest.mark.parametrize("name", ["sample", "classic", "cifar10"])
+@pytest.mark.parametrize("name", ["sample", "classic", "cifar10", "linear-probe"])
 def test_a_shipped_configuration_loads_and_round_trips(load, name):
     config = load_config(CONFIGS / f"{name}.yaml")
     assert load(dump_config(config)) == config
@@ -67,8 +115,11 @@ def test_a_shipped_configuration_loads_and_round_trips(load, name):
 def test_the_classic_configuration_is_the_recipe_of_the_design():
     config = load_config(CONFIGS / "classic.yaml")
     assert config.data == DataConfig(source="cifar10", validation=1000, validation_rows="last")
-    assert config.preprocessing == PreprocessingConfig()
-    assert config.training == TrainingConfig(regularize_bias=True)
+    assert config.preprocessing == PreprocessingConfig(scale="none")
+    assert config.training == TrainingConfig(
+        solver="sgd", learning_rate=1.5e-7, regularization=9e3, regularize_bias=True, iterations=3000,
+        batch_size=200, momentum=0.0, schedule="constant",
+    )  # fmt: skip
     assert config.tuning == CLASSIC_GRID
 
 
@@ -134,11 +185,14 @@ def test_too_many_cells_are_refused_where_they_were_asked_for(load):
         in problem
     )
     (problem,) = problems_of(
-        lambda: load_config(None, ["tuning.regularizations=1:2:lin50"], {"tuning.folds": 100})
+        lambda: load_config(
+            None, ["tuning.regularizations=1:2:lin50", "training.iterations=9"], {"tuning.folds": 100}
+        )
     )
     assert problem.startswith(
         "--folds: expected at most 10,000 cells in all, got 15,000 (3 x 50 x 100 folds)"
     )
+    assert load_config(None, ["tuning.regularizations=1:2:lin50"], {"tuning.folds": 100}).tuning.folds == 100
 
 
 def test_ten_thousand_cells_are_taken(load):
@@ -202,7 +256,7 @@ def config_strategy():
             names,
             names,
             st.booleans(),
-            st.integers(0, 10**9),
+            st.none() | st.integers(0, 10**9) | st.floats(0, 1, exclude_min=True, exclude_max=True),
             st.sampled_from(["drawn", "last"]),
             seeds,
         ),
@@ -215,8 +269,9 @@ def config_strategy():
         training=st.builds(
             TrainingConfig,
             loss=st.sampled_from(["softmax", "hinge"]),
-            learning_rate=rates,
-            regularization=penalties,
+            solver=st.just("sgd"),
+            learning_rate=st.none() | rates,
+            regularization=st.none() | penalties,
             regularize_bias=st.booleans(),
             iterations=st.integers(0, 10**9),
             batch_size=st.integers(1, 10**9),
@@ -226,9 +281,10 @@ def config_strategy():
         ),
         tuning=st.builds(
             TuningConfig,
-            learning_rates=axis(rates),
-            regularizations=axis(penalties),
-            folds=st.sampled_from([0, 2, 5, 100]),
+            learning_rates=st.none() | axis(rates),
+            regularizations=st.none() | axis(penalties),
+            refit=st.booleans(),
+            folds=st.sampled_from([0, 2, 5]),
             halving=st.just(False),
             metric=st.sampled_from(["accuracy", "loss"]),
             select=st.sampled_from(["best", "one-se"]),
@@ -249,27 +305,38 @@ def test_every_configuration_reloads_to_equal_values(tmp_path_factory, config):
 @settings(deadline=None)
 @given(config=config_strategy())
 def test_other_yaml_readers_see_the_same_numbers(config):
-    assert yaml.safe_load(dump_config(config)) == to_dict(config)
+    auto = {"data.validation", "training.learning_rate", "training.regularization"}
+    auto |= {"tuning.learning_rates", "tuning.regularizations"}
+    expected = {
+        section: {
+            key: "auto" if value is None and f"{section}.{key}" in auto else value
+            for key, value in values.items()
+        }
+        for section, values in to_dict(config).items()
+    }
+    assert yaml.safe_load(dump_config(config)) == expected
 
 
 def test_the_largest_grid_axis_still_reloads(load):
     values = tuple(1e-300 * (1 + i / 3e4) for i in range(10_000))
-    config = Config(tuning=TuningConfig(learning_rates=values, regularizations=(0.0,)))
+    tuning = TuningConfig(learning_rates=values, regularizations=(0.0,))
+    config = Config(training=TrainingConfig(solver="sgd"), tuning=tuning)
     assert load(dump_config(config)) == config
 
 
 def test_equal_configurations_differ_in_nothing():
-    assert config_differences(Config(), load_config()) == []
+    assert config_differences(DEFAULTS, load_config()) == []
 
 
 def test_differences_name_the_key_and_both_values():
     other = load_config(
         None, ["training.seed=1", "data.source=x", "tuning.memory=2GB", "tuning.learning_rates=1"]
     )
-    assert config_differences(Config(), other) == [
+    assert config_differences(DEFAULTS, other) == [
         'data.source: "cifar10" -> "x"',
+        "training.solver: lbfgs -> sgd",
         "training.seed: 0 -> 1",
-        "tuning.learning_rates: [1.4e-07, 1.5e-07, 1.6e-07] -> [1.0]",
+        "tuning.learning_rates: auto -> [1.0]",
         "tuning.memory: null -> 2000000000",
     ]
 
@@ -282,9 +349,10 @@ def test_every_setting_is_described_with_a_default_that_can_be_set():
     assert [row.key for row in rows] == keys
     assert all(row.help and row.expected for row in rows)
     again = load_config(None, [f"{row.key}={row.default.strip(chr(34))}" for row in rows])
-    assert again == Config()
+    assert again == replace(Config(), training=TrainingConfig(solver="sgd"))  # its settings are given
 
 
 def test_to_dict_holds_nothing_but_primitives():
-    assert to_dict(Config())["tuning"]["learning_rates"] == [1.4e-7, 1.5e-7, 1.6e-7]
+    classic = load_config(CONFIGS / "classic.yaml")
+    assert to_dict(classic)["tuning"]["learning_rates"] == [1.4e-7, 1.5e-7, 1.6e-7]
     assert json.loads(json.dumps(to_dict(Config()))) == to_dict(Config())

@@ -88,7 +88,7 @@ def test_pyyaml_itself_still_falls_into_these_traps():
 )
 def test_what_is_no_positive_number_is_refused(load, text, hint):
     (problem,) = problems_of(lambda: load(f"training:\n  learning_rate: {text}\n"))
-    assert ":2: training.learning_rate: expected a number from 1e-300 to 1e300, got " in problem
+    assert ":2: training.learning_rate: expected auto or a number from 1e-300 to 1e300, got " in problem
     assert hint in problem
 
 
@@ -118,7 +118,7 @@ def test_what_is_no_whole_number_in_range_is_refused(load, text):
         ("training.iterations", ["0", "1000000000"], ["-1", "1000000001"]),
         ("training.seed", ["0", "4294967295"], ["-1", "4294967296"]),
         ("data.seed", ["0", "4294967295"], ["-1", "4294967296"]),
-        ("data.validation", ["0", "1"], ["-1", "0.5"]),
+        ("data.validation", ["0", "1", "0.5", "auto"], ["-1", "-0.5", "1.5", "none"]),
         ("tuning.folds", ["0", "2", "100"], ["1", "-2", "101", "2.5"]),
         ("tuning.memory", ["1", "2GB", "1e15"], ["0", "-1", "2000TB", "GB", "2 gallons", "0.1", "[1]"]),
         ("data.download", ["true", "False", "TRUE"], ["yes", "no", "on", "off", "1", "0", "t", "null"]),

@@ -26,7 +26,7 @@ PLAN = """\
 models:           {cells:,} cells{repeated}{work}
 stacks:           {widths} models wide
 memory:           {megabytes:,.0f} MB for the widest stack, bound {bound:,.0f} MB
-time:             {time}
+time:             about {seconds:,.1f} s of training ({probe})
 run folder:       {run:quoted}"""
 
 
@@ -74,7 +74,7 @@ def _text(summary: Mapping[str, Any]) -> str:
 
     best = summary["best"]
     axes = axes_of(best)
-    how = ", trained again on all training rows" if best["refit"] else ""
+    how = ", trained again on all rows" if best["refit"] else ""
     winner = f"Best: {named({name: best[name] for name in axes})}{how}"
     winner += console.proof(summary)
     told = {**summary, "winner": winner, "table": console.splits_table(summary["splits"])}
@@ -102,13 +102,11 @@ def _plan_text(planned: Mapping[str, Any]) -> str:
         f"{name.replace('_', ' ') + ':':18}{', '.join(f'{value:g}' for value in planned[name])}"
         for name in planned["axes"]
     ]
-    time, work = "not known before: it depends on how many readings of the rows a proof takes", ""
-    if "seconds" in planned:
-        time = console.fill("about {seconds:,.1f} s of training ({probe})", planned)
+    work = ""
+    if "iterations" in planned:
         work = console.fill(", {iterations:,} iterations of {batch_size:,} rows", planned)
     told = {
         **planned,
-        "time": time,
         "work": work,
         "repeated": f" x {planned['folds']} folds" if planned["folds"] else "",
         "widths": ", ".join(map(str, planned["stacks"])),

@@ -34,7 +34,9 @@ def settings_of(model: LinearModel) -> dict[str, str]:
             settings[f"training.{name}"] = _text(provenance[name])
     if "iterations" in provenance:
         settings["iterations done"] = _text(provenance["iterations"])
-    settings["made by"] = {None: "train", False: "tune"}.get(provenance.get("refit"), "tune with folds")
+    settings["made by"] = {None: "train", False: "tune"}.get(
+        provenance.get("refit"), "tune, then trained again"
+    )
     settings["temperature"] = _text(model.temperature)
     return settings
 

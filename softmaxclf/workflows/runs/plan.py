@@ -5,9 +5,12 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import rungs
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.automatic import decided
 from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.session import Request, default_path
 from softmaxclf.workflows.runs.training import Recipe, build_problem
@@ -15,12 +18,15 @@ from softmaxclf.workflows.runs.tune import planned_stacks, prepare_for_tuning
 
 PROBE_SECONDS = 0.5
 PROBE_WARM_UP = 2
+PROBED_READINGS = 3
+READINGS = 8  # per value of a path: 2 at strong, 20 at the weakest regularizations were seen
 
 
 def plan(request: Request, observer: Observer) -> dict[str, Any]:
     """The expanded grid, its stacks, their memory, and an estimate of the training time from a short probe."""
-    config = request.config
     data = prepare_for_tuning(request, observer)
+    config = decided(request.config, data, "tune", observer)
+    request = replace(request, config=config)
     problem, recipe = build_problem(config, data), Recipe.of(config)
     stacks = planned_stacks(request, problem)
     widths = [len(stack) for stack in stacks]
@@ -37,7 +43,7 @@ def plan(request: Request, observer: Observer) -> dict[str, Any]:
         **(
             _time(problem, recipe, stacks, config.tuning.halving)
             if hasattr(recipe.settings, "iterations")
-            else {}
+            else _time_of_readings(problem, recipe, stacks)
         ),
     }
 
@@ -52,6 +58,24 @@ def _time(problem: Problem, recipe: Recipe, stacks: list[Cells], halving: bool) 
         "batch_size": recipe.settings.batch_size,
         "seconds": round(probe * iterations * share * sum(widths) / widths[0], 3),
         "probe": f"{1000 * probe:.2f} ms per iteration of {widths[0]} models over {steps} iterations",
+    }
+
+
+def _time_of_readings(problem: Problem, recipe: Recipe, stacks: list[Cells]) -> dict[str, Any]:
+    """The same of a solver that reads all rows for each step; how many readings it takes shows only in the end."""
+    solver = recipe.start(problem, stacks[0])
+    stamps = [time.perf_counter()]
+
+    def enough(_: int) -> bool:
+        stamps.append(time.perf_counter())
+        return len(stamps) > PROBED_READINGS + 1
+
+    solver.run(solver.length, enough)
+    reading = min(np.diff(stamps[1:]), default=0.0)
+    values = sum(recipe.start(problem, stack).length for stack in stacks)
+    return {
+        "seconds": round(stamps[1] - stamps[0] + reading * READINGS * values, 3),
+        "probe": f"{1000 * reading:.0f} ms per reading of all rows, some {READINGS} readings per {solver.unit}",
     }
 
 

@@ -1,10 +1,12 @@
 """`softmaxclf train`: one model, a stack of one cell."""
 
 import time
+from dataclasses import replace
 
 from softmaxclf.core.search import grid_cells
 from softmaxclf.errors import AllDivergedError, ConfigError
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.automatic import decided
 from softmaxclf.workflows.runs.control import Control
 from softmaxclf.workflows.runs.result import (
     Finding,
@@ -39,6 +41,7 @@ def train(request: Request, observer: Observer) -> Summary:
                 f"--test: expected a test split, got {data.dataset.path} without one; leave --test out"
             )
         observer.note(data.describe())
+        request = replace(request, config=decided(request.config, data, "train", observer))
         with opened(request, data) as session:
             if not session.finished:
                 return _train(request, session, data, control, observer)

@@ -22,8 +22,8 @@ from softmaxclf.core.stages.fitting import fit_stages
 from softmaxclf.errors import AllDivergedError, DataError
 from softmaxclf.runs import NUMBER, RunFolder, has_form
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.automatic import advice
 from softmaxclf.workflows.runs.control import Control
-from softmaxclf.workflows.runs.divergence import advice
 from softmaxclf.workflows.runs.training_data import TrainingData
 
 Array = NDArray[Any]
@@ -83,20 +83,14 @@ class Recipe:
         return self.solver(problem, self.settings, state)
 
 
-def build_problem(config: Config, data: TrainingData, *, folded: bool = True) -> Problem:
-    """The rows as a solver sees them, with stages fitted on training rows.
-
-    With folds, and unless `folded` is False, they are fitted once per fold, on the rows outside it.
-    """
+def build_problem(config: Config, data: TrainingData) -> Problem:
+    """The rows as a solver sees them, with stages fitted on training rows; once per fold, on the rows outside it."""
     dataset = data.dataset
-    fitting = data.fitting
-    if not folded:
-        fitting = replace(fitting, groups=None, gathered=None, outside={})
     stages = chosen(config.preprocessing)
-    fitted = fit_stages(stages, fitting)
+    fitted = fit_stages(stages, data.fitting)
     whole = fitted[0]
     if len(fitted) > 1:
-        whole = fit_stages(stages, replace(fitting, groups=None, gathered=None, outside={}))[0]
+        whole = fit_stages(stages, replace(data.fitting, groups=None, gathered=None, outside={}))[0]
     validated = len(data.validation_rows) > 0
     return Problem(
         dataset.train.X,
@@ -107,7 +101,7 @@ def build_problem(config: Config, data: TrainingData, *, folded: bool = True) ->
         data.validation_X if validated else None,
         data.validation_y if validated else None,
         data.validation_rows if validated else None,
-        data.fold_of_row if folded else None,
+        data.fold_of_row,
         data.block,
         whole=whole,
     )
@@ -120,7 +114,7 @@ def only_model(solver: Solver, config: Config, data: TrainingData) -> LinearMode
     if state.diverged_at[0] >= 0:
         raise AllDivergedError(
             f"training diverged at iteration {state.diverged_at[0]:,}: {named(values)} is too large; "
-            f"{advice(config, data, config.training.regularization)}"
+            f"{advice(config, data, values['regularization'])}"
         )
     model = model_of(solver, 0, data, config.training.loss)
     return with_provenance(model, config, data, **values, iterations=state.iteration)

@@ -24,6 +24,7 @@ Array = NDArray[Any]
 # fit in memory come at the speed of the disk's random reads. A fixed bound: the same rows give the same run.
 BLOCK_BYTES = 4 * 2**30
 BLOCK_ROWS = 256
+VALIDATION_ROWS = 1000  # where nothing else is said and they are at most a fifth
 MOST_NAMED = 10  # classes without a row
 
 
@@ -55,6 +56,24 @@ class TrainingData:
             return SplitRows(name, path, train.X, train.y, self.train_rows)
         return SplitRows(name, path, self.validation_X, self.validation_y, self.validation_rows)
 
+    def together(self) -> "TrainingData":
+        """All rows that a chosen model may be trained on, validation rows too; none is held out."""
+        dataset = self.dataset
+        if dataset.validation is not None and self.fold_of_row is None:
+            both = (dataset.train, dataset.validation)
+            X, y = (np.concatenate([getattr(split, name) for split in both]) for name in "Xy")
+            dataset = replace(dataset, read_train=lambda: Split(X, y), validation=None)
+        rows = np.arange(len(dataset.train.y))
+        fitting = FittingRows(dataset.train.X, rows, image_shape=dataset.image_shape)
+        return replace(
+            self,
+            dataset=dataset,
+            train_rows=rows,
+            validation_rows=rows[:0],
+            fold_of_row=None,
+            fitting=fitting,
+        )
+
     @cached_property
     def _test(self) -> Split:
         return self.dataset.test()
@@ -78,16 +97,16 @@ def prepare(config: Config, observer: Observer, *, folds: int = 0, fit: bool = F
     """Load (or download) the data of `config` and split its training rows, see `split_up`."""
     started = time.perf_counter()
     dataset = load_dataset(config, observer)
-    data = split_up(config, dataset, observer, held_out=config.data.validation, folds=folds, fit=fit)
+    data = split_up(config, dataset, observer, folds=folds, fit=fit)
     return replace(data, seconds=time.perf_counter() - started)
 
 
 def split_up(
-    config: Config, dataset: Dataset, observer: Observer, *, held_out: int, folds: int = 0, fit: bool = False
+    config: Config, dataset: Dataset, observer: Observer, *, folds: int = 0, fit: bool = False
 ) -> TrainingData:
     """The rows of a data set made ready for training, read once.
 
-    held_out: how many rows become validation rows where the data have none. With `folds` all training rows are dealt
+    data.validation of them become validation rows where the data have none. With `folds` all training rows are dealt
     into folds and none is split off. fit: what stages are fitted on is summed up in the same reading. Raises
     DataError, ConfigError.
     """
@@ -99,7 +118,11 @@ def split_up(
     if folds or dataset.validation is not None:
         train_rows, unseen = np.arange(len(y)), np.empty(0, np.int64)
     else:
-        train_rows, unseen = _split(config, y, held_out)
+        train_rows, unseen = _split(config, y)
+        if fit and config.data.validation is None and 0 < len(unseen) < VALIDATION_ROWS:
+            observer.note(
+                f"{len(unseen):,} of the {len(y):,} rows, a fifth, are held out for validation (tune --folds 5 uses all)"
+            )
     validation = dataset.train
     if dataset.validation is not None and not folds:
         validation, unseen = dataset.validation, np.arange(len(dataset.validation.y))
@@ -135,7 +158,11 @@ def load_dataset(config: Config, observer: Observer) -> Dataset:
     return open_source(source, directory, seed=config.data.seed)
 
 
-def _split(config: Config, y: Array, count: int) -> tuple[Array, Array]:
+def _split(config: Config, y: Array) -> tuple[Array, Array]:
+    wanted = config.data.validation
+    count = min(VALIDATION_ROWS, len(y) // 5) if wanted is None else int(wanted)
+    if wanted is not None and 0 < wanted < 1:
+        count = max(1, round(wanted * len(y)))
     if not 0 <= count < len(y):
         raise ConfigError(
             f"data.validation: expected fewer than the {len(y):,} training rows, got {count:,}; ask for fewer"

@@ -16,8 +16,8 @@ from softmaxclf.core.solvers.solver import Solver
 from softmaxclf.errors import AllDivergedError, ConfigError, RunConflictError
 from softmaxclf.runs import MANIFEST, has_form
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.automatic import advice, decided
 from softmaxclf.workflows.runs.control import Control
-from softmaxclf.workflows.runs.divergence import advice
 from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.outcomes import CellScorer, judgements, stored, unstored
 from softmaxclf.workflows.runs.result import (
@@ -53,6 +53,7 @@ def tune(request: Request, observer: Observer) -> Summary:
     with control.handling_signals():
         data = prepare_for_tuning(request, observer)
         observer.note(data.describe())
+        request = replace(request, config=decided(request.config, data, "tune", observer))
         with opened(request, data) as session:
             if session.finished:
                 observer.note(session.found())
@@ -163,7 +164,7 @@ class _Tuning:
         winner = choose(outcomes, tuning.metric, tuning.select)
         if winner is None:
             diverged = sum(each.status.startswith("diverged") for each in outcomes)
-            smallest = min(tuning.regularizations)
+            smallest = min(self.axes["regularization"])
             self.session.abandon()
             raise AllDivergedError(
                 f"{diverged} of {len(outcomes)} cells diverged and no other was trained to the end: the learning rates "
@@ -172,11 +173,15 @@ class _Tuning:
         return winner
 
     def _conclude(self, outcomes: list[Outcome], winner: int, complete: bool) -> Summary:
-        best, folds = outcomes[winner], self.config.tuning.folds
+        best, tuning, data = outcomes[winner], self.config.tuning, self.data
+        refit = tuning.folds > 0 or tuning.refit
         warnings = judgements(outcomes, winner, self.axes)
-        result, place, scores = self._refit(winner, best) if folds else self._trained(winner)
-        if not folds:
+        result, place = self._result_of(winner)
+        if tuning.folds:
+            scores = {"validation": self.scorer.held_out(result.solver, winner)}
+        else:
             # The stack's sums may differ by a row from those of the model alone: one number for one model.
+            scores = score_splits(self._model(result, place), data, test=False if refit else None)
             validation = scores["validation"].summary()
             outcomes[winner] = replace(
                 best,
@@ -185,49 +190,52 @@ class _Tuning:
                 validation_loss=validation["loss"],
                 interval=tuple(validation["interval"]),
             )
+        if refit:
+            data = data.together()
+            result, place, scores = self._refit(winner, best, data, scores["validation"])
         if not (complete and result.complete):
             warnings.append(cut_short(result.solver))
-        facts = {**best.values, "iterations": result.state.iteration, "refit": folds > 0}
+        facts = {**best.values, "iterations": result.state.iteration, "refit": refit}
         finding = Finding(
-            with_provenance(self._model(result, place), self.config, self.data, **facts),
+            with_provenance(self._model(result, place), self.config, data, **facts),
             result.state.history.lines(place),
             scores,
             warnings,
             complete and result.complete,
-            {**best.values, "refit": folds > 0},
+            {**best.values, "refit": refit},
             outcomes,
             result.solver.report(place),
         )
-        return finish(self.session, finding, self.data, self.control, self.observer, self.training_seconds)
+        return finish(self.session, finding, data, self.control, self.observer, self.training_seconds)
 
-    def _trained(self, winner: int) -> tuple[StackResult, int, dict[str, Score]]:
-        """The winner as it was trained and scored in its stack, and its place there."""
-        result = self._result_of(winner)
-        place = int(np.flatnonzero(result.state.cells.index == winner)[0])
-        return result, place, score_splits(self._model(result, place), self.data)
-
-    def _refit(self, winner: int, best: Outcome) -> tuple[StackResult, int, dict[str, Score]]:
-        """The winner's settings trained on all training rows; its validation score is that of the fold models."""
-        held_out = self.scorer.held_out(self._result_of(winner).solver, winner)
-        problem = build_problem(self.config, self.data, folded=False)
+    def _refit(
+        self, winner: int, best: Outcome, data: TrainingData, held_out: Score
+    ) -> tuple[StackResult, int, dict[str, Score]]:
+        """The winner's settings trained on all rows; its validation score is that of who did not see them."""
         cells = grid_cells({name: (value,) for name, value in best.values.items()})
         started = time.perf_counter()
         result = self.training.train(
-            problem, cells, f"checkpoint-refit-{winner}.npz", what="refit on all training rows"
+            build_problem(self.config, data),
+            cells,
+            f"checkpoint-refit-{winner}.npz",
+            what="refit on all rows",
         )
         self.training_seconds += time.perf_counter() - started
-        scores = score_splits(self._model(result, 0), self.data)
+        scores = score_splits(self._model(result, 0), data)
         return result, 0, {"train": scores.pop("train"), "validation": held_out, **scores}
 
     def _model(self, result: StackResult, place: int) -> LinearModel:
         return model_of(result.solver, place, self.data, self.config.training.loss)
 
-    def _result_of(self, winner: int) -> StackResult:
-        """The winner's trained stack: the last one is at hand, an earlier one is read from its checkpoint."""
+    def _result_of(self, winner: int) -> tuple[StackResult, int]:
+        """The winner's stack, the last one at hand or an earlier one from its checkpoint, and its place there."""
         number = next(place for place, stack in enumerate(self.stacks) if winner in stack.index)
         if self.last is not None and self.last[0] == number:
-            return self.last[1]
-        return self.training.stored(self.problem, self.stacks[number], _checkpoint(number), len(RUNGS))[0]
+            result = self.last[1]
+        else:
+            name = _checkpoint(number)
+            result = self.training.stored(self.problem, self.stacks[number], name, len(RUNGS))[0]
+        return result, int(np.flatnonzero(result.state.cells.index == winner)[0])
 
 
 def _checkpoint(number: int) -> str:

@@ -216,6 +216,7 @@ def test_settings_that_differ_from_the_defaults_are_marked(tuned):
     changed = re.findall(r'<code>([\w.]+)</code></th><td class="prose"><strong>', everything)
     assert changed == [
         "data.source",
+        "training.solver",
         "training.iterations",
         "tuning.learning_rates",
         "tuning.regularizations",

@@ -123,7 +123,7 @@ def test_rows_of_zeros_give_the_loss_of_a_guess(
     scale: str, run: Callable[..., Result], tmp_path: Path
 ) -> None:
     metrics = works(run(X * 0, Y, "--set", f"preprocessing.scale={scale}"), tmp_path)
-    assert metrics["splits"]["validation"]["loss"] == pytest.approx(math.log(3), rel=1e-3)
+    assert metrics["splits"]["validation"]["loss"] == pytest.approx(math.log(3), rel=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -157,13 +157,11 @@ def test_features_that_float32_cannot_standardize_are_refused(
 def test_huge_features_that_are_not_scaled_diverge_and_the_advice_helps(
     run: Callable[..., Result], tmp_path: Path
 ) -> None:
-    result = run(X * np.float32(1e30), Y, "--regularization", "0")
+    plain = ("--regularization", "0", "--set", "preprocessing.scale=none")
+    result = run(X * np.float32(1e30), Y, *plain, "--learning-rate", "0.01")
     assert result.exit_code == 4 and "Error: training diverged at iteration" in result.stderr
     advised = result.stderr.split("try a learning rate of ")[1].split()[0]
-    works(
-        run(X * np.float32(1e15), Y, "--regularization", "0", "--learning-rate", advised, "--overwrite"),
-        tmp_path,
-    )
+    works(run(X * np.float32(1e15), Y, *plain, "--learning-rate", advised, "--overwrite"), tmp_path)
 
 
 def test_test_rows_far_outside_of_the_training_rows_have_finite_figures(
@@ -215,7 +213,7 @@ def test_two_classes_a_thousand_and_one_for_each_row_work(
     labels[-1] = classes - 1
     metrics = works(run(X, labels, *command), tmp_path)
     assert load_model(tmp_path / "run").classes == classes
-    assert metrics["splits"]["train"]["loss"] == pytest.approx(math.log(classes), rel=0.2)
+    assert metrics["splits"]["train"]["loss"] < 1.2 * math.log(classes)
 
 
 def test_labels_with_gaps_keep_their_numbers(run: Callable[..., Result], tmp_path: Path) -> None:
@@ -364,13 +362,13 @@ def test_a_run_without_iterations_has_pictures_too(
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("--learning-rate", "0", "a number from 1e-300 to 1e300"),
-        ("--learning-rate", "-1", "a number from 1e-300 to 1e300"),
-        ("--learning-rate", "1e301", "a number from 1e-300 to 1e300"),
-        ("--learning-rate", "nan", "a number from 1e-300 to 1e300"),
-        ("--learning-rate", "inf", "a number from 1e-300 to 1e300"),
-        ("--regularization", "-1e-300", "a number from 0 to 1e300"),
-        ("--regularization", "1e400", "a number from 0 to 1e300"),
+        ("--learning-rate", "0", "auto or a number from 1e-300 to 1e300"),
+        ("--learning-rate", "-1", "auto or a number from 1e-300 to 1e300"),
+        ("--learning-rate", "1e301", "auto or a number from 1e-300 to 1e300"),
+        ("--learning-rate", "nan", "auto or a number from 1e-300 to 1e300"),
+        ("--learning-rate", "inf", "auto or a number from 1e-300 to 1e300"),
+        ("--regularization", "-1e-300", "auto or a number from 0 to 1e300"),
+        ("--regularization", "1e400", "auto or a number from 0 to 1e300"),
         ("--iterations", "-1", "a whole number from 0 to 1,000,000,000"),
         ("--iterations", "1.5", "a whole number from 0 to 1,000,000,000"),
         ("--batch-size", "0", "a whole number from 1 to 1,000,000,000"),

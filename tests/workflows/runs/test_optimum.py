@@ -114,9 +114,10 @@ def test_what_an_optimum_cannot_have_is_refused(run_cli, features_file, settings
         load_config(options={"training.solver": "lbfgs", "training.loss": "hinge"})
 
 
-def test_a_dry_run_tells_the_path_and_no_time(run_cli, features_file):
+def test_a_dry_run_tells_the_path_and_an_estimate_of_its_time(run_cli, features_file, tmp_path):
     result = run_cli("tune", "--data", features_file, *GRID, "--dry-run")
-    assert result.exit_code == 0 and "6 cells" in result.stdout and "not known before" in result.stdout
+    assert result.exit_code == 0 and "6 cells" in result.stdout and "per reading of all rows" in result.stdout
+    assert not list(tmp_path.iterdir())
 
 
 def test_readings_that_are_spent_leave_an_estimate(run_cli, features_file, tmp_path):

@@ -165,7 +165,7 @@ def test_a_torn_file_of_a_run_gives_one_clear_line(name, run_cli, features_file,
     torn.write_bytes(torn.read_bytes()[:-7] + b"{")
     result = run_cli(*arguments)
     assert result.exit_code in (2, 3, 5)
-    assert len(result.stderr.strip().splitlines()) <= 3 and str(torn) in result.stderr
+    assert len(result.stderr.strip().splitlines()) <= 4 and str(torn) in result.stderr
     assert run_cli(*arguments, "--overwrite").exit_code == 0
 
 

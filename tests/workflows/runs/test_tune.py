@@ -17,7 +17,16 @@ from softmaxclf.datasets.sources import open_source
 from softmaxclf.workflows.runs import plan, training
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
-SMALL = ("--set", "data.validation=100")
+SMALL = tuple(
+    word
+    for each in (
+        "data.validation=100",
+        "training.momentum=0",
+        "training.schedule=constant",
+        "preprocessing.scale=none",
+    )
+    for word in ("--set", each)
+)
 GRID = ("--learning-rates", "0.01,0.03,0.1", "--regularizations", "0.01,1", "--iterations", "60", *SMALL)
 RESULT_COLUMNS = [
     "learning_rate", "regularization", "train_accuracy", "validation_accuracy", "validation_loss", "status",
@@ -197,7 +206,7 @@ def test_after_cross_validation_the_winner_is_trained_again_on_all_rows_and_says
 ):
     result = tune(run_cli, features_file, tmp_path / "run", "--folds", "3")
     metrics = read_metrics(tmp_path / "run")
-    assert metrics["best"]["refit"] is True and "trained again on all training rows" in result.stdout
+    assert metrics["best"]["refit"] is True and "trained again on all rows" in result.stdout
     splits = metrics["splits"]
     assert splits["train"]["rows"] == splits["validation"]["rows"] == 400
     assert "did not see" in splits["validation"]["note"]
@@ -206,7 +215,7 @@ def test_after_cross_validation_the_winner_is_trained_again_on_all_rows_and_says
     hits = np.count_nonzero(model.predict(data["X_train"]) == data["y_train"])
     assert splits["train"]["correct"] == hits
     best = [f"{metrics['best'][name]}" for name in ("learning_rate", "regularization")]
-    chosen = ["--learning-rate", best[0], "--regularization", best[1], "--set", "data.validation=0"]
+    chosen = [*SMALL, "--learning-rate", best[0], "--regularization", best[1], "--set", "data.validation=0"]
     result = run_cli("train", "--data", features_file, *chosen, "--iterations", 60, "--out", "plain")
     assert result.exit_code == 0, result.stderr
     np.testing.assert_array_equal(load_model("plain").W, model.W)
@@ -424,7 +433,7 @@ def test_a_refit_that_time_cut_short_is_not_continued_for_another_winner(run_cli
     best = read_metrics(tmp_path / "short")["best"]
     assert best["learning_rate"] != early, "otherwise this test shows nothing"
     chosen = ["--learning-rate", best["learning_rate"], "--regularization", best["regularization"]]
-    plain = ("--iterations", 60, "--set", "data.validation=0", "--out", "plain")
+    plain = (*SMALL, "--iterations", 60, "--set", "data.validation=0", "--out", "plain")
     assert run_cli("train", "--data", features_file, *chosen, *plain).exit_code == 0
     np.testing.assert_array_equal(load_model(tmp_path / "short").W, load_model("plain").W)
 
