@@ -181,6 +181,7 @@ class _Tuning:
             outcomes[winner] = replace(
                 best,
                 train_accuracy=scores["train"].accuracy,
+                train_loss=scores["train"].loss,
                 validation_accuracy=validation["accuracy"],
                 validation_loss=validation["loss"],
                 interval=tuple(validation["interval"]),
@@ -197,6 +198,7 @@ class _Tuning:
             {**best.values, "refit": folds > 0},
             outcomes,
             result.solver.report(place),
+            {"metric": self.config.tuning.metric, "folds": folds},
         )
         return finish(self.session, finding, self.data, self.control, self.observer, self.training_seconds)
 

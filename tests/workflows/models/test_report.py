@@ -14,6 +14,7 @@ from click.testing import Result
 
 from softmaxclf.config import load_config
 from softmaxclf.core.scoring import SplitRows
+from softmaxclf.core.search import FURTHER
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.model_file import load_model
