@@ -138,7 +138,7 @@ def test_every_figure_is_the_one_in_metrics_json(tuned):
             assert f"splits.{split}.{part}" in found
     for place, cell in enumerate(metrics["cells"]):
         for part, value in cell.items():
-            if isinstance(value, float):
+            if isinstance(value, float) and part not in FURTHER:  # the picture shows those
                 assert f"cells.{place}.{part}" in found
     assert {"best.learning_rate", "best.regularization", "seconds.train"} <= found
 
