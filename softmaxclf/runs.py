@@ -15,20 +15,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf import __version__
 from softmaxclf.arrays import read_arrays
+from softmaxclf.core.search import FURTHER
 from softmaxclf.errors import DataError, RunConflictError
 from softmaxclf.files import atomic_writer, cannot_write, write_text
 from softmaxclf.locks import held
 
 FORMAT_VERSION = 1
 CONFIG, MANIFEST, WEIGHTS, METRICS = "config.yaml", "manifest.json", "weights.npz", "metrics.json"
-HISTORY, RESULTS, LOCK = "history.csv", "results.csv", ".lock"
+HISTORY, RESULTS, COEFFICIENTS, LOCK = "history.csv", "results.csv", "coefficients.csv", ".lock"
 # What a run writes, and so what --overwrite may delete.
 _OWN_FILES = (
     CONFIG,
@@ -36,11 +37,19 @@ _OWN_FILES = (
     METRICS,
     HISTORY,
     RESULTS,
+    COEFFICIENTS,
     "report.html",
     "weights-calibrated.npz",
     "checkpoint*.npz",
     "*.png",
 )
+
+
+class Maybe(NamedTuple):
+    """The form of what a key holds that may be missing, see `has_form`."""
+
+    form: Any
+
 
 NUMBER = int | float | None
 # What a manifest and a metrics.json hold at the least, see `has_form`.
@@ -52,7 +61,7 @@ _SPLIT_FORM = {"accuracy": NUMBER, "interval": [NUMBER, NUMBER], "loss": NUMBER,
 _METRICS_FORM = {"splits": {str: _SPLIT_FORM}, "warnings": [str]}
 _CELL_FORM = {
     "train_accuracy": NUMBER, "validation_accuracy": NUMBER, "validation_loss": NUMBER,
-    "validation_interval": [NUMBER, NUMBER], "status": str,
+    "validation_interval": [NUMBER, NUMBER], "status": str, **dict.fromkeys(FURTHER, Maybe(NUMBER)),
 }  # fmt: skip
 _TUNE_FORM = {
     "splits": {"train": _SPLIT_FORM, "validation": _SPLIT_FORM},
@@ -184,8 +193,8 @@ def read_metrics(path: Path, command: str = "") -> dict[str, Any]:
     return content  # type: ignore[no-any-return]
 
 
-def read_history(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:
-    """The table of a history.csv with these columns as (T, n) floats, empty fields as NaN. Raises DataError."""
+def read_table(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:
+    """The table of a CSV file with these columns as (T, n) floats, empty fields as NaN. Raises DataError."""
     again = "run the command again to make it"
     try:
         lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
@@ -203,13 +212,13 @@ def read_history(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:
 
 def has_form(value: Any, form: Any) -> bool:
     """Whether JSON content is of a form: a type; {key: form} with more keys allowed; {str: form} of every key;
-    [form] of every element; [form, form] of each of two elements.
+    {key: Maybe(form)} where the key is there; [form] of every element; [form, form] of each of two elements.
     """
     if isinstance(form, dict):
         if not isinstance(value, dict):
             return False
         keys = {*form, *value} - {str} if str in form else form
-        return all(key in value and has_form(value[key], form.get(key, form.get(str))) for key in keys)
+        return all(_holds(value, key, form.get(key, form.get(str))) for key in keys)
     if isinstance(form, list):
         forms = form * len(value) if isinstance(value, list) and len(form) == 1 else form
         return (
@@ -218,6 +227,12 @@ def has_form(value: Any, form: Any) -> bool:
             and all(has_form(each, part) for each, part in zip(value, forms, strict=True))
         )
     return isinstance(value, form) and isinstance(value, bool) == (form is bool)
+
+
+def _holds(value: Mapping[str, Any], key: str, form: Any) -> bool:
+    if key not in value:
+        return isinstance(form, Maybe)
+    return has_form(value[key], form.form if isinstance(form, Maybe) else form)
 
 
 def read_json(path: Path) -> Any:

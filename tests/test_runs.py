@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmaxclf.errors import DataError, OutputError, RunConflictError
-from softmaxclf.runs import NUMBER, claim, csv_text, has_form, read_json, read_manifest, read_metrics, to_json
+from softmaxclf.runs import (
+    NUMBER,
+    Maybe,
+    claim,
+    csv_text,
+    has_form,
+    read_json,
+    read_manifest,
+    read_metrics,
+    to_json,
+)
 
 TRAIN = [
     "train",
@@ -308,6 +318,12 @@ def test_what_is_written_as_json_is_json_for_everybody(content: Any) -> None:
 )  # fmt: skip
 def test_a_form_tells_what_json_holds(value: Any, form: Any, expected: bool) -> None:
     assert has_form(value, form) is expected
+
+
+def test_what_may_be_missing_must_be_right_where_it_is() -> None:
+    form = {"a": int, "b": Maybe(NUMBER)}
+    assert has_form({"a": 1}, form) and has_form({"a": 1, "b": None}, form)
+    assert not has_form({"a": 1, "b": "x"}, form) and not has_form({"b": 1}, form)
 
 
 def test_a_table_keeps_floats_exactly_and_leaves_nan_empty() -> None:

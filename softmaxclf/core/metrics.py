@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from softmaxclf.core.losses.loss import Array
 from softmaxclf.core.losses.softmax import as_labels
 
-_TWO_SIDED_95 = NormalDist().inv_cdf(0.975)  # standard deviations
+TWO_SIDED_95 = NormalDist().inv_cdf(0.975)  # standard deviations
 
 
 def majority_baseline(training_y: ArrayLike, y: ArrayLike) -> tuple[int, int]:
@@ -34,7 +34,7 @@ def wilson_interval(correct: int, rows: int) -> tuple[float, float]:
     low is exactly 0 when none is correct, high exactly 1 when all are.
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
     """
-    z, share = _TWO_SIDED_95, correct / rows
+    z, share = TWO_SIDED_95, correct / rows
     middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
     half = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
     low = 0.0 if correct == 0 else max(0.0, middle - half)

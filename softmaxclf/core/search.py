@@ -20,6 +20,12 @@ Array = NDArray[Any]
 RUNGS = ((0.2, 0.5), (0.5, 0.5))
 SIGNIFICANCE = 0.05
 MEASURED = ("train_accuracy", "validation_accuracy", "validation_loss")
+FURTHER = (
+    "train_loss",
+    "weight_norm",
+    "error",
+    "loss_error",
+)  # which outcomes that were written earlier lack
 STRENGTH = "regularization"  # the axis on which more is simpler, and wins ties
 
 
@@ -28,8 +34,10 @@ class Outcome:
     """What is known of one cell in the end.
 
     values: its settings by axis. iterations: how many it was trained. correct: (n,) bool, which validation rows it
-    labels right, or None. interval: 95 % Wilson interval of validation_accuracy over all its rows. error: its
-    standard error. status: ok, cut short at iteration ..., diverged at iteration ..., stopped at rung ..., not
+    labels right, or None. interval: 95 % Wilson interval of validation_accuracy over all its rows. error, loss_error:
+    standard errors of validation accuracy and loss, over folds or else over rows. weight_norm: Frobenius norm of W
+    as trained. weights: W (D', K) itself, of few features. Of folds all are means. status: ok, cut short at
+    iteration ..., diverged at iteration ..., stopped at rung ..., not
     started. figures: what the solver reports of it.
     """
 
@@ -43,6 +51,10 @@ class Outcome:
     status: str = "not started"
     figures: Mapping[str, Any] = field(default_factory=dict)
     correct: Array | None = None
+    train_loss: float = math.nan
+    weight_norm: float = math.nan
+    loss_error: float = math.nan
+    weights: Array | None = None
 
     @property
     def finished(self) -> bool:
@@ -57,14 +69,17 @@ class Outcome:
     def document(self) -> dict[str, Any]:
         """It as metrics.json holds it, the axes first."""
         measured = {name: getattr(self, name) for name in (*MEASURED, "status")}
-        return {**self.values, **measured, **self.figures, "validation_interval": list(self.interval)}
+        further = {name: getattr(self, name) for name in FURTHER}
+        interval = list(self.interval)
+        return {**self.values, **measured, **self.figures, "validation_interval": interval, **further}
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any], axes: Sequence[str]) -> "Outcome":
-        """The outcome that `document` describes, null as NaN; without its error and its iterations."""
+        """The outcome that `document` describes, null as NaN; without its iterations and its weights."""
         measured: dict[str, Any] = {name: _number(document[name]) for name in MEASURED}
+        measured |= {name: _number(document.get(name)) for name in FURTHER}
         low, high = map(_number, document.get("validation_interval", (None, None)))
-        known = {*axes, *MEASURED, "status", "validation_interval"}
+        known = {*axes, *MEASURED, *FURTHER, "status", "validation_interval"}
         figures = {name: value for name, value in document.items() if name not in known}
         values = {name: document[name] for name in axes}
         return cls(values, **measured, interval=(low, high), status=document["status"], figures=figures)
@@ -77,6 +92,14 @@ def _number(value: float | None) -> float:
 def axes_of(best: Mapping[str, Any]) -> tuple[str, ...]:
     """The axes of a grid out of what metrics.json says of the best cell: its settings, and whether it was refitted."""
     return tuple(name for name in best if name != "refit")
+
+
+def only_axis(cells: Sequence[Outcome]) -> str | None:
+    """The one axis along which these cells differ; None of a grid in the plane."""
+    if not cells:
+        return None
+    varied = [name for name in cells[0].values if len({cell.values[name] for cell in cells}) > 1]
+    return (varied or [*cells[0].values])[-1] if len(varied) < 2 else None
 
 
 def named(values: Mapping[str, float]) -> str:

@@ -10,24 +10,26 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from softmaxclf.plots.figure import (
     COLOURS,
     FAINT,
+    LOG_FROM,
     SEQUENTIAL,
     WIDTH,
     fit_text,
     in_numbers,
+    logarithmic,
     new_figure,
+    spread,
     styled,
     title,
 )
 
 Series = tuple[NDArray[np.float64], NDArray[np.float64]]
 SMOOTH_FROM = 40  # points of the loss from which its running mean is drawn over it
-LOG_FROM = 30.0  # ratio of largest to least loss from which the axis is logarithmic
 PANELS = ("loss", "accuracy")
 SOLID: dict[str, Any] = {"linewidth": 1.8}
 DASHED: dict[str, Any] = {"linewidth": 1.2, "linestyle": (0, (3, 2))}
@@ -123,11 +125,8 @@ def _draw_losses(axes: Axes, runs: Sequence[LearningCurves], colours: Sequence[s
         if len(run.loss[0]) >= SMOOTH_FROM:
             axes.plot(*run.loss, color=colour, alpha=0.25, linewidth=0.8)
         _line(axes, run.smooth_loss, color=colour, **SOLID)
-    values = np.concatenate([run.loss[1] for run in runs] or [np.empty(0)])
-    if values.size and values.min() > 0 and values.max() / values.min() >= LOG_FROM:
-        axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        in_numbers(axes.yaxis)
+    if spread(np.concatenate([run.loss[1] for run in runs] or [np.empty(0)])) >= LOG_FROM:
+        logarithmic(axes)
 
 
 def _draw_accuracies(axes: Axes, runs: Sequence[LearningCurves], colours: Sequence[str]) -> None:

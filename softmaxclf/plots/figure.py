@@ -16,6 +16,7 @@ from typing import Any, ParamSpec
 
 import matplotlib.style
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
@@ -23,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -74,6 +76,7 @@ LOOK: dict[str, Any] = {
     "figure.dpi": DPI,
     "savefig.dpi": "figure",
 }
+LOG_FROM = 30.0  # ratio of largest to least value from which an axis is logarithmic
 FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")  # endings that a picture can be saved with
 EXIF_DESCRIPTION = 0x010E
 
@@ -146,6 +149,21 @@ def left_out(shown: int, total: int, what: str = "classes", which: str = "first 
 def in_numbers(axis: Axis, digits: int = 6) -> None:
     """Label the ticks of an axis as people write numbers."""
     axis.set_major_formatter(lambda value, _: number(value, digits))
+
+
+def spread(values: ArrayLike) -> float:
+    """The ratio of the largest to the least of the values that are known; 0 where not all of those are above 0."""
+    known = np.asarray(values)[np.isfinite(values)]
+    return float(known.max() / known.min()) if known.size and known.min() > 0 else 0.0
+
+
+def logarithmic(axes: Axes) -> None:
+    """Make the y axis of a drawn panel logarithmic, its ticks at powers of ten, or closer where these are few."""
+    axes.set_yscale("log")
+    subs = (1.0,) if spread(axes.get_ylim()) > 200 else (1.0, 2.0, 5.0)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs))
+    axes.yaxis.set_minor_locator(NullLocator())
+    in_numbers(axes.yaxis, 3)
 
 
 def in_percent(axis: Axis) -> None:

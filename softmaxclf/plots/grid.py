@@ -1,4 +1,4 @@
-"""The accuracies of a grid of settings as heat maps."""
+"""The accuracies of a grid of two settings as heat maps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ MOST_ANNOTATED = 150
 SIDE_BY_SIDE_COLUMNS = 8
 BEST_COLOUR = COLOURS[1]
 DIVERGED_STYLE: dict[str, Any] = {"fc": PAPER, "ec": "#8a8a8a", "hatch": "////", "lw": 0.6}
+STOPPED_TEXT = "stopped early, on a smaller budget"
 STOPPED_STYLE: dict[str, Any] = {"ls": "none", "marker": "o", "ms": 4, "mfc": PAPER, "mec": INK, "mew": 0.6}
 
 
@@ -42,7 +43,7 @@ STOPPED_STYLE: dict[str, Any] = {"ls": "none", "marker": "o", "ms": 4, "mfc": PA
 class GridTable:
     """The cells laid out: rows are `row_values`, columns `column_values`, both ascending.
 
-    row_name is empty where the grid has one axis. `train` and `validation` hold percent, NaN where there is none;
+    `train` and `validation` hold percent, NaN where there is none;
     `state` holds "ok", "cut", "diverged", "stopped" or "missing"; `best` is the (row, column) of the best cell, or
     None.
     """
@@ -58,20 +59,19 @@ class GridTable:
 
 
 def grid_table(cells: Sequence[Outcome], *, best: Mapping[str, float] | None = None) -> GridTable:
-    """Return the cells of a grid with one or two axes as tables.
+    """Return the cells of a grid of two axes as tables.
 
     The axis with more values becomes the rows, so that tiles stay wide enough. `best` names the winner, if there
     is one, by its settings.
     """
-    names = sorted(cells[0].values, key=lambda name: len({cell.values[name] for cell in cells}))
-    row_name, column_name = (names[1], names[0]) if len(names) > 1 else ("", names[0])
-    rows = sorted({cell.values.get(row_name, 0.0) for cell in cells})
+    column_name, row_name = sorted(cells[0].values, key=lambda name: len({c.values[name] for c in cells}))
+    rows = sorted({cell.values[row_name] for cell in cells})
     columns = sorted({cell.values[column_name] for cell in cells})
     train = np.full((len(rows), len(columns)), np.nan)
     validation, state = train.copy(), np.full(train.shape, "missing", dtype="<U8")
     found = None
     for cell in cells:
-        place = rows.index(cell.values.get(row_name, 0.0)), columns.index(cell.values[column_name])
+        place = rows.index(cell.values[row_name]), columns.index(cell.values[column_name])
         state[place] = cell.state
         if cell.state != "diverged":
             train[place], validation[place] = 100 * cell.train_accuracy, 100 * cell.validation_accuracy
@@ -152,7 +152,7 @@ def _draw_panel(axes: Axes, table: GridTable, values: NDArray[np.float64], scale
 def _label_axis(axes: Axes, table: GridTable) -> None:
     rows, columns = distinct_numbers(table.row_values), distinct_numbers(table.column_values)
     step = -(-len(rows) // 25)
-    axes.set_yticks(range(0, len(rows), step), rows[::step] if table.row_name else [""])
+    axes.set_yticks(range(0, len(rows), step), rows[::step])
     step = -(-len(columns) // 16)
     slanted: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
     straight = max(map(len, columns)) * len(columns) / step <= 34
@@ -178,7 +178,7 @@ def _legend(figure: Figure, table: GridTable) -> None:
     handles: list[Any] = [
         Patch(facecolor="none", edgecolor=BEST_COLOUR, linewidth=2, label="best"),
         Patch(label="diverged", **DIVERGED_STYLE),
-        Line2D([], [], label="stopped early, on a smaller budget", **STOPPED_STYLE),
+        Line2D([], [], label=STOPPED_TEXT, **STOPPED_STYLE),
         Patch(facecolor=MISSING, label="not run"),
     ]
     occurs = [

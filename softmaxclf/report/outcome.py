@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from softmaxclf.core.search import Outcome
+from softmaxclf.core.search import Outcome, only_axis
 from softmaxclf.core.solvers import SOLVERS
+from softmaxclf.plots.coefficients import coefficients, draw_coefficients
 from softmaxclf.plots.curves import draw_curves, learning_curves
-from softmaxclf.plots.grid import draw_grid, grid_table
+from softmaxclf.plots.path import draw_cells
 from softmaxclf.report.drawing import drawing
 from softmaxclf.report.facts import Facts
 from softmaxclf.report.figures import DASH, count, decimal, interval, percent, setting
@@ -105,17 +106,40 @@ def results(facts: Facts) -> Markup:
 
 
 def grid(facts: Facts) -> Markup | None:
-    """Heat maps of the grid and the table of all its cells; None for a single model."""
+    """The picture of the grid, of the paths of weights, and the table of all cells; None for a single model."""
     cells = facts.cells
     if not cells:
         return None
-    laid = grid_table(cells, best=facts.best)
-    axes = " and ".join(filter(None, (laid.row_name, laid.column_name)))
-    maps = drawing(draw_grid(laid), "grid", f"Heat maps of train and validation accuracy by {axes}")
-    shown = captioned(
-        maps, "Brighter is more accurate, on one scale for both.", label="Heat maps of the grid"
+    axis, folds = only_axis(cells), int(facts.setting_text("tuning.folds"))
+    if axis is None:
+        alt = f"Heat maps of train and validation accuracy by {' and '.join(map(_words, cells[0].values))}"
+        told = "Brighter is more accurate, on one scale for both."
+    else:
+        alt = f"Curves of accuracy and loss over the {_words(axis)}"
+        bands = (
+            f"one standard error over {folds} folds to either side" if folds else f"95{NO_BREAK}% intervals"
+        )
+        told = f"What each {_words(axis)} gives; the star is on the curve that decided. Bands are {bands}."
+    metric = facts.setting_text("tuning.metric")
+    drawn = drawing(draw_cells(cells, best=facts.best, metric=metric, folds=folds), "grid", alt)
+    shown = captioned(drawn, told, label=alt)
+    return section(
+        "grid", "Grid", shown, _coefficients(facts), element("h3", "All cells"), _cell_table(facts)
     )
-    return section("grid", "Grid", shown, element("h3", "All cells"), _cell_table(facts))
+
+
+def _coefficients(facts: Facts) -> Markup | None:
+    paths = coefficients(facts.cells, best=facts.best)
+    if paths is None:
+        return None
+    alt = "Paths of the weights over the regularization, a panel per class"
+    told = (
+        f"The weights as they are trained{', means over the folds' if facts.metrics['best']['refit'] else ''}, on the "
+        "features as preprocessing makes them; of standardized features they can be compared. Features are counted "
+        "from 0, and the largest are named; coefficients.csv has all the numbers."
+    )
+    drawn = drawing(draw_coefficients(paths, facts.model.class_names), "coefficients", alt)
+    return captioned(drawn, told, label=alt)
 
 
 def _cell_table(facts: Facts) -> Markup:

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmaxclf.core.search import (
+    FURTHER,
     Outcome,
     axes_of,
     choose,
     grid_cells,
     indistinguishable,
     narrowed,
+    only_axis,
     rungs,
     split_stacks,
     stable_learning_rate,
@@ -234,11 +236,14 @@ def test_cells_that_a_paired_test_cannot_tell_from_the_winner_are_counted():
 @pytest.mark.parametrize("values", [{"regularization": 3.0}, {"learning_rate": 1e-7, "regularization": 3.0}])
 @pytest.mark.parametrize("figures", [{}, {"steps": 7, "gap": 1e-9}])
 def test_an_outcome_is_read_back_from_its_document(values, figures):
-    told = Outcome(values, 0.5, 0.4, 1.2, (0.3, 0.5), 0.01, 10, "cut short at iteration 10", figures)
+    told = Outcome(values, 0.5, 0.4, 1.2, (0.3, 0.5), 0.01, 10, "cut short at iteration 10", figures,
+                   train_loss=1.1, weight_norm=3.0, loss_error=0.1)  # fmt: skip
     document = json.loads(json.dumps(told.document()))
     assert list(document)[: len(values)] == list(values)
     assert document["validation_accuracy"] == 0.4 and document["validation_interval"] == [0.3, 0.5]
     found = Outcome.of_document(document, tuple(values))
+    bare = Outcome.of_document({k: v for k, v in document.items() if k not in FURTHER}, tuple(values))
+    assert math.isnan(bare.train_loss) and bare.figures == figures  # as earlier runs wrote it
     kept = (
         "values",
         "train_accuracy",
@@ -247,6 +252,7 @@ def test_an_outcome_is_read_back_from_its_document(values, figures):
         "interval",
         "status",
         "figures",
+        *FURTHER,
     )
     assert all(getattr(found, name) == getattr(told, name) for name in kept)
     assert found.state == "cut"
@@ -258,6 +264,14 @@ def test_what_is_null_in_a_document_is_not_a_number():
     found = Outcome.of_document(document, ("regularization",))
     numbers = (found.train_accuracy, found.validation_accuracy, found.validation_loss, *found.interval)
     assert all(math.isnan(each) for each in numbers) and not found.finished
+
+
+def test_the_one_axis_is_the_one_that_varies():
+    def axis(*pairs):
+        return only_axis([Outcome({"learning_rate": rate, "regularization": reg}) for rate, reg in pairs])
+
+    assert axis((1, 1), (1, 2)) == "regularization" and axis((1, 1), (2, 1)) == "learning_rate"
+    assert axis((1, 1), (2, 2)) is None and axis((1, 1)) == "regularization" and only_axis([]) is None
 
 
 def test_the_axes_are_the_settings_of_the_best_cell():

@@ -34,6 +34,7 @@ from softmaxclf.plots.figure import (
 )
 
 MODULES = [
+    "coefficients",
     "compare",
     "confusion",
     "curves",
@@ -43,6 +44,7 @@ MODULES = [
     "figure",
     "grid",
     "images",
+    "path",
     "reliability",
     "strips",
     "templates",

@@ -48,20 +48,6 @@ def test_the_longer_axis_becomes_the_rows() -> None:
     assert table.validation[:, 0].tolist() == pytest.approx([20, 40, 60])
 
 
-def test_a_grid_of_one_axis_is_one_row_without_a_name(check: Any, texts: Callable[..., list[str]]) -> None:
-    cells = [
-        Outcome({"regularization": value}, value / 10, value / 20, status="ok") for value in (3.0, 1.0, 2.0)
-    ]
-    table = grid_table(cells, best={"regularization": 2.0})
-    assert (table.row_name, table.column_name, table.column_values) == ("", "regularization", [1.0, 2.0, 3.0])
-    assert table.validation == pytest.approx(np.array([[5, 10, 15]]))
-    assert table.best == (0, 1)
-    figure = check(lambda: draw_grid(table))
-    assert {"regularization", "1", "2", "3", "15.0"} <= set(texts(figure)) and "learning rate" not in texts(
-        figure
-    )
-
-
 def test_without_a_best_cell_none_is_outlined() -> None:
     table = grid_table([cell(1e-7, 0.0, NAN, NAN, "diverged at iteration 1")])
     assert table.best is None

@@ -14,6 +14,7 @@ FIGURES = (
     ("loss", "{validation_loss:number}"),
 )
 SHOWN = ("train_accuracy", "validation_accuracy", "validation_interval", "validation_loss", "status")
+UNSHOWN = ("train_loss", "weight_norm", "error", "loss_error")  # pictures and results.csv have them
 RESULT = """\
 (train over {splits[train][rows]:,} rows, validation over {splits[validation][rows]:,})
 
@@ -83,7 +84,9 @@ def _text(summary: Mapping[str, Any]) -> str:
 
 def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], axes: Sequence[str]) -> str:
     """All cells, the best one with a star, and what their solver tells beyond the usual."""
-    more = list(dict.fromkeys(name for cell in cells for name in cell if name not in {*axes, *SHOWN}))
+    more = list(
+        dict.fromkeys(name for cell in cells for name in cell if name not in {*axes, *SHOWN, *UNSHOWN})
+    )
     (first, template), *others = [(name.replace("_", " "), f"{{{name}:g}}") for name in axes]
     columns = [
         (f"  {first}", f"{{mark}} {template}"),

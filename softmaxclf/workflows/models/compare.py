@@ -17,7 +17,7 @@ from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.errors import ConfigError
 from softmaxclf.model_file import FILE_NAME, load_model, model_path
-from softmaxclf.runs import HISTORY, METRICS, RunFolder, read_history, read_metrics
+from softmaxclf.runs import HISTORY, METRICS, RunFolder, read_metrics, read_table
 from softmaxclf.workflows.models.model_rows import SPLITS, ModelRows, fingerprint_of, open_rows
 from softmaxclf.workflows.models.model_settings import data_of, differing, settings_of
 from softmaxclf.workflows.observer import Observer
@@ -244,4 +244,4 @@ def _draw(path: Path, result: Mapping[str, Any], contenders: Sequence[Contender]
 def _history(folder: Path) -> Array:
     """The lines (T, 4) of a run's history.csv; none without the file."""
     path = folder / HISTORY
-    return read_history(path, HISTORY_COLUMNS) if path.exists() else np.empty((0, len(HISTORY_COLUMNS)))
+    return read_table(path, HISTORY_COLUMNS) if path.exists() else np.empty((0, len(HISTORY_COLUMNS)))

@@ -17,7 +17,8 @@ from softmaxclf.core.search import Outcome, axes_of
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import write_text
 from softmaxclf.model_file import load_model
-from softmaxclf.runs import CONFIG, HISTORY, WEIGHTS, read_history, read_manifest, read_metrics
+from softmaxclf.runs import CONFIG, HISTORY, WEIGHTS, read_manifest, read_metrics, read_table
+from softmaxclf.workflows.models.coefficients import with_coefficients
 from softmaxclf.workflows.models.model_rows import open_rows
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.output import refuse_other
@@ -34,7 +35,8 @@ def write_report(
 ) -> Path:
     """Write the page of the run in `folder`, to report.html in it or to `out`; returns its path.
 
-    It reads config.yaml, manifest.json, metrics.json, history.csv and weights.npz, which must be there.
+    It reads config.yaml, manifest.json, metrics.json, history.csv and weights.npz, which must be there, and
+    coefficients.csv.
     Without `shown`, or where its rows do not give the count that the run recorded, the page leaves out what
     only rows can show, and says why. Equal folders and rows give equal bytes.
     Raises DataError, ConfigError, ModelError on what cannot be read, OutputError.
@@ -87,9 +89,9 @@ def _facts(folder: Path, shown: SplitRows | None, unscored: str) -> Any:
         manifest=manifest,
         settings=_settings(folder),
         config_text=(folder / CONFIG).read_text(encoding="utf-8"),
-        history=read_history(folder / HISTORY, HISTORY_COLUMNS),
+        history=read_table(folder / HISTORY, HISTORY_COLUMNS),
         model=model,
-        cells=_cells(metrics),
+        cells=with_coefficients(folder, _cells(metrics), len(model.W)),
         scored=scored,
         unscored=reason,
     )

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.core.metrics import wilson_interval
+from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import Score, StackScorer, pooled, score_model
-from softmaxclf.core.search import MEASURED, Outcome, indistinguishable, widened
+from softmaxclf.core.search import FURTHER, MEASURED, Outcome, indistinguishable, widened
 from softmaxclf.core.solvers.solver import Solver
 from softmaxclf.workflows.models.model_settings import exact
 from softmaxclf.workflows.runs.training import Departed, model_of
 from softmaxclf.workflows.runs.training_data import TrainingData
 
 Array = NDArray[Any]
-STORED = (*MEASURED, "interval", "error", "iterations", "status")
+STORED = (*MEASURED, *FURTHER, "interval", "iterations", "status")
+MOST_FEATURES, MOST_CLASSES = 30, 10  # of tables whose weights are kept, of as many classes
 
 
 class CellScorer:
@@ -61,15 +63,15 @@ class CellScorer:
         """What each of these cells gets right: one pass over the rows of each split for all of them."""
         data, train = self.data, self.data.dataset.train
         folds = data.fold_of_row
-        tally = _Tally(places, len(data.validation_rows if folds is None else data.train_rows))
-        if not len(places):
-            return tally
         models = [model_of(solver, place, data, self.loss) for place in places.tolist()]
+        tally = _Tally(places, models, len(data.validation_rows if folds is None else data.train_rows))
+        if not models:
+            return tally
         scorer = StackScorer(models)
         own = solver.state.cells.fold[places][:, None]
         for part, right, losses in scorer.chunks(train.X, train.y, data.train_rows):
             unseen = np.zeros_like(right) if folds is None else folds[data.train_rows[part]] == own
-            tally.add_trained(right, ~unseen)
+            tally.add_trained(right, losses, ~unseen)
             if folds is not None:
                 tally.add_held_out(part, right, losses, unseen)
         if folds is None:
@@ -87,49 +89,68 @@ class CellScorer:
             first = int(gone[gone >= 0].min())
             return Outcome(values, iterations=first, status=f"diverged at iteration {first}")
         own = np.isin(tally.places, places)
-        accuracies = tally.correct[own].sum(axis=1) / tally.held_out[own]
+        held_out = tally.held_out[own]
+        accuracies, losses = tally.correct[own].sum(axis=1) / held_out, tally.losses[own] / held_out
         correct: Array = np.any(tally.correct[own], axis=0)
+        share, loss = float(accuracies.mean()), float(losses.mean())
+        spread = float((tally.squared_losses[own] / held_out).mean()) - loss * loss
         return Outcome(
             values,
             float((tally.trained_right[own] / tally.trained[own]).mean()),
-            float(accuracies.mean()),
-            float((tally.losses[own] / tally.held_out[own]).mean()),
+            share,
+            loss,
             wilson_interval(int(correct.sum()), len(correct)),
-            _standard_error(accuracies, len(correct)),
+            _standard_error(accuracies, share * (1 - share), len(correct)),
             state.iteration,
             status,
             solver.report(int(places[0])),
             correct,
+            float((tally.trained_losses[own] / tally.trained[own]).mean()),
+            float(tally.norms[own].mean()),
+            _standard_error(losses, spread, len(correct)),
+            _few_weights([tally.models[place] for place in np.flatnonzero(own).tolist()]),
         )
 
 
 class _Tally:
-    """Counts of the cells at `places` (G,) of a stack: rows trained and right, rows held out, and their losses.
+    """Counts of the G `models` at `places` (G,) of a stack: rows trained and right, rows held out, and their losses.
 
     correct: (G, m) which of the m held-out rows of all folds each labels right; False for rows not its own.
     """
 
-    def __init__(self, places: Array, held_out_rows: int) -> None:
-        self.places = places
-        self.trained, self.trained_right, self.held_out, self.losses = np.zeros((4, len(places)))
+    def __init__(self, places: Array, models: Sequence[LinearModel], held_out_rows: int) -> None:
+        self.places, self.models = places, models
+        self.norms = np.array([math.sqrt(np.square(each.W, dtype=np.float64).sum()) for each in models])
+        self.trained, self.trained_right, self.trained_losses = np.zeros((3, len(places)))
+        self.held_out, self.losses, self.squared_losses = np.zeros((3, len(places)))
         self.correct = np.zeros((len(places), held_out_rows), bool)
 
-    def add_trained(self, right: Array, trained: Array) -> None:
+    def add_trained(self, right: Array, losses: Array, trained: Array) -> None:
         self.trained += trained.sum(axis=1)
         self.trained_right += (right & trained).sum(axis=1)
+        self.trained_losses += np.where(trained, losses, 0).sum(axis=1, dtype=np.float64)
 
     def add_held_out(self, part: slice, right: Array, losses: Array, unseen: Array) -> None:
         self.held_out += unseen.sum(axis=1)
-        self.losses += np.where(unseen, losses, 0).sum(axis=1, dtype=np.float64)
+        losses = np.where(unseen, losses, 0)
+        self.losses += losses.sum(axis=1, dtype=np.float64)
+        self.squared_losses += np.square(losses, dtype=np.float64).sum(axis=1)
         self.correct[:, part] = right & unseen
 
 
-def _standard_error(accuracies: Array, rows: int) -> float:
-    """Of the mean over folds, from their spread; of a single hold-out set, from its number of rows."""
-    if len(accuracies) > 1:
-        return float(accuracies.std(ddof=1) / math.sqrt(len(accuracies)))
-    share = float(accuracies[0])
-    return math.sqrt(share * (1 - share) / max(rows, 1))
+def _standard_error(means: Array, variance: float, rows: int) -> float:
+    """Of the mean over folds, from their spread; of a single hold-out set, from the variance of its rows."""
+    if len(means) > 1:
+        return float(means.std(ddof=1) / math.sqrt(len(means))) if np.isfinite(means).all() else math.nan
+    return math.sqrt(max(variance, 0.0) / max(rows, 1)) if math.isfinite(variance) else math.nan
+
+
+def _few_weights(models: Sequence[LinearModel]) -> Array | None:
+    """The mean weights (D', K) of a cell's fold models; None of images and of many features."""
+    if models[0].image_shape is not None or len(models[0].W) > MOST_FEATURES:
+        return None
+    weights: Array = np.array([model.W[:, :MOST_CLASSES] for model in models], np.float64).mean(axis=0)
+    return weights
 
 
 def stored(outcomes: Mapping[int, Outcome]) -> Departed:
@@ -142,8 +163,9 @@ def stored(outcomes: Mapping[int, Outcome]) -> Departed:
 
 def unstored(departed: Departed) -> dict[int, Outcome]:
     """The outcomes that `stored` made into dictionaries."""
+    known = ("values", *STORED)
     return {
-        each["index"]: Outcome(**{name: each[name] for name in each if name != "index"}) for each in departed
+        each["index"]: Outcome(**{name: each[name] for name in known if name in each}) for each in departed
     }
 
 

@@ -9,9 +9,10 @@ from softmaxclf.core.metrics import confusion_matrix
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS
 from softmaxclf.core.scoring import Score, SplitRows, score_model
-from softmaxclf.core.search import MEASURED, Outcome
+from softmaxclf.core.search import FURTHER, MEASURED, Outcome
 from softmaxclf.model_file import load_model, save_model
 from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS, read_metrics
+from softmaxclf.workflows.models.coefficients import write_coefficients
 from softmaxclf.workflows.models.report import write_report
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.control import Control
@@ -28,7 +29,7 @@ Summary = dict[str, Any]
 class Finding:
     """What a run found. splits: scores by name; best, cells: of a grid; complete: not cut short by --max-time.
 
-    figures: what the solver reports of the model.
+    figures: what the solver reports of the model. judged: metric and folds by which the best cell was chosen.
     """
 
     model: LinearModel
@@ -39,6 +40,7 @@ class Finding:
     best: Mapping[str, Any] = field(default_factory=dict)
     cells: Sequence[Outcome] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
+    judged: Mapping[str, Any] = field(default_factory=dict)
 
 
 def score_splits(model: LinearModel, data: TrainingData, *, test: bool | None = None) -> dict[str, Score]:
@@ -63,8 +65,9 @@ def finish(
     documents = [cell.document() for cell in finding.cells]
     if finding.cells:
         figures = dict.fromkeys(name for cell in finding.cells for name in cell.figures)
-        columns = (*finding.cells[0].values, *MEASURED, *figures, "status")
+        columns = (*finding.cells[0].values, *MEASURED, *figures, "status", *FURTHER)
         folder.write_table(RESULTS, columns, [[cell.get(name) for name in columns] for cell in documents])
+        write_coefficients(folder, finding.cells)
     _draw(folder.path, finding, note_of(session), control, observer)
     seconds = {"load": data.seconds, "train": training, "total": control.elapsed}
     seconds = {name: round(value, 3) for name, value in seconds.items()}
@@ -122,8 +125,9 @@ def _places(path: Path) -> dict[str, str]:
 
 def _draw(path: Path, finding: Finding, note: str, control: Control, observer: Observer) -> None:
     """The run's pictures, as long as there is time."""
+    from softmaxclf.plots.coefficients import coefficients, draw_coefficients
     from softmaxclf.plots.curves import draw_curves, learning_curves
-    from softmaxclf.plots.grid import draw_grid, grid_table
+    from softmaxclf.plots.path import draw_cells
     from softmaxclf.plots.weights import draw_weights
 
     shown = next((name for name in ("test", "validation", "train") if name in finding.splits), "train")
@@ -136,7 +140,9 @@ def _draw(path: Path, finding: Finding, note: str, control: Control, observer: O
         del drawings["curves.png"]
     if finding.cells:
         best = {name: finding.best[name] for name in finding.cells[0].values}
-        drawings["grid.png"] = lambda: draw_grid(grid_table(finding.cells, best=best))
+        drawings["grid.png"] = lambda: draw_cells(finding.cells, best=best, **finding.judged)
+        if paths := coefficients(finding.cells, best=best):
+            drawings["coefficients.png"] = lambda: draw_coefficients(paths, finding.model.class_names)
     for name, draw in drawings.items():
         if control.out_of_time(0):
             observer.warn(f"{name} and what follows it was not drawn: --max-time has passed")

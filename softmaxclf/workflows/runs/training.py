@@ -14,13 +14,13 @@ from softmaxclf.config import Config, to_dict
 from softmaxclf.core.metrics import majority_baseline
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import Cells, Problem
-from softmaxclf.core.search import named, narrowed
+from softmaxclf.core.search import FURTHER, named, narrowed
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.solvers.solver import Solver, State
 from softmaxclf.core.stages import chosen
 from softmaxclf.core.stages.fitting import fit_stages
 from softmaxclf.errors import AllDivergedError, DataError
-from softmaxclf.runs import NUMBER, RunFolder, has_form
+from softmaxclf.runs import NUMBER, Maybe, RunFolder, has_form
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import advice
 from softmaxclf.workflows.runs.control import Control
@@ -37,7 +37,8 @@ SCORINGS = 2  # of all rows: every cell in its stack, and the model that is chos
 # What a checkpoint's JSON holds, see runs.has_form; `departed` is what outcomes.stored makes.
 _DEPARTED_FORM = {
     "index": int, "values": {str: int | float}, "train_accuracy": NUMBER, "validation_accuracy": NUMBER,
-    "validation_loss": NUMBER, "interval": [NUMBER, NUMBER], "error": NUMBER, "iterations": int, "status": str,
+    "validation_loss": NUMBER, "interval": [NUMBER, NUMBER], "iterations": int, "status": str,
+    **dict.fromkeys(FURTHER, Maybe(NUMBER)),
 }  # fmt: skip
 _FACTS_FORM = {"rung": int, "departed": [_DEPARTED_FORM]}
 

@@ -121,7 +121,7 @@ def split_up(
         train_rows, unseen = _split(config, y)
         if fit and config.data.validation is None and 0 < len(unseen) < VALIDATION_ROWS:
             observer.note(
-                f"{len(unseen):,} of the {len(y):,} rows, a fifth, are held out for validation (tune --folds 5 uses all)"
+                f"{len(unseen):,} of the {len(y):,} rows, a fifth, are held out for validation (--folds 5 uses all)"
             )
     validation = dataset.train
     if dataset.validation is not None and not folds:

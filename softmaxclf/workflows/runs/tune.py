@@ -186,6 +186,7 @@ class _Tuning:
             outcomes[winner] = replace(
                 best,
                 train_accuracy=scores["train"].accuracy,
+                train_loss=scores["train"].loss,
                 validation_accuracy=validation["accuracy"],
                 validation_loss=validation["loss"],
                 interval=tuple(validation["interval"]),
@@ -205,6 +206,7 @@ class _Tuning:
             {**best.values, "refit": refit},
             outcomes,
             result.solver.report(place),
+            {"metric": self.config.tuning.metric, "folds": folds},
         )
         return finish(self.session, finding, data, self.control, self.observer, self.training_seconds)
 

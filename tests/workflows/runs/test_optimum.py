@@ -9,6 +9,7 @@ import pytest
 from softmaxclf import fit, load_model
 from softmaxclf.config import load_config
 from softmaxclf.core.losses.softmax import cross_entropy
+from softmaxclf.core.search import FURTHER
 from softmaxclf.core.solvers.lbfgs.solver import LBFGS
 from softmaxclf.errors import ConfigError
 
@@ -16,6 +17,15 @@ pytestmark = pytest.mark.usefixtures("no_pictures")
 SETTINGS = ("--solver", "lbfgs", "--set", "preprocessing.scale=standardize", "--set", "data.validation=100")
 GRID = (*SETTINGS, "--regularizations", "1e-4:10:log6")
 FIGURES = {"objective", "gap", "proven", "passes"}
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """300 rows of 40 columns, too many for a picture of their weights."""
+    generator = np.random.default_rng(1)
+    y = generator.integers(0, 3, 300)
+    np.savez(tmp_path / "wide.npz", X_train=generator.normal(size=(300, 40)) + np.eye(3, 40)[y], y_train=y)
+    return tmp_path / "wide.npz"
 
 
 def metrics(folder):
@@ -158,3 +168,80 @@ def test_time_that_runs_out_leaves_the_best_that_is_solved(
     assert [cell["status"] for cell in cells] == ["not started"] * 3 + ["cut short at iteration 3"] * 3
     assert all(cell["proven"] for cell in cells[3:])
     assert metrics(tmp_path / "run")["best"]["regularization"] in (0.1, 1, 10)
+
+
+# The path's picture and its numbers
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_each_cell_tells_its_training_loss_norm_and_errors(run_cli, features_file, tmp_path, folds):
+    result = run_cli("tune", "--data", features_file, *GRID, "--folds", folds, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.stderr
+    assert "weight_norm" not in result.stdout
+    found = metrics(tmp_path / "run")
+    chosen = next(c for c in found["cells"] if c["regularization"] == found["best"]["regularization"])
+    assert [c["weight_norm"] for c in found["cells"]] == sorted(
+        (c["weight_norm"] for c in found["cells"]), reverse=True
+    )
+    assert all(c["error"] > 0 and c["loss_error"] > 0 for c in found["cells"])
+    if not folds:
+        W = load_model(tmp_path / "run").W
+        assert chosen["weight_norm"] == pytest.approx(float(np.linalg.norm(W)), rel=1e-6)
+        assert chosen["train_loss"] == found["splits"]["train"]["loss"]
+
+
+def test_the_standard_error_of_the_loss_is_that_of_its_rows(run_cli, features_file, tmp_path):
+    with np.load(features_file) as file:
+        parts = {name: file[name] for name in file.files}
+    X, y = parts["X_train"][:80], parts["y_train"][:80]
+    np.savez(tmp_path / "own.npz", **parts, X_validation=X, y_validation=y)
+    result = run_cli("tune", "--data", tmp_path / "own.npz", *GRID, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.stderr
+    found = metrics(tmp_path / "run")
+    chosen = next(c for c in found["cells"] if c["regularization"] == found["best"]["regularization"])
+    losses = cross_entropy(load_model(tmp_path / "run").scores(X).astype(np.float64), y)
+    assert chosen["loss_error"] == pytest.approx(losses.std() / np.sqrt(80), rel=1e-4)
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_weights_of_few_features_are_drawn_and_told(run_cli, features_file, tmp_path, with_pictures, folds):
+    result = run_cli("tune", "--data", features_file, *GRID, "--folds", folds, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "run" / "coefficients.png").read_bytes().startswith(b"\x89PNG")
+    with (tmp_path / "run" / "coefficients.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    model, best = load_model(tmp_path / "run"), metrics(tmp_path / "run")["best"]["regularization"]
+    told = [line for line in lines if float(line["regularization"]) == best]
+    found = np.array([[float(line[f"feature {d}"]) for d in range(len(model.W))] for line in told]).T
+    assert len(lines) == 6 * model.classes
+    assert np.array_equal(found, model.W) if not folds else np.allclose(found, model.W, atol=0.5)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "drawing coefficients" in page and ("means over the folds" in page) == bool(folds)
+    assert run_cli("report", tmp_path / "run").exit_code == 0
+    assert (tmp_path / "run" / "report.html").read_text() == page
+
+
+def test_weights_of_many_features_are_not(run_cli, wide, tmp_path, with_pictures):
+    assert run_cli("tune", "--data", wide, *GRID, "--out", tmp_path / "run").exit_code == 0
+    assert not list((tmp_path / "run").glob("coefficients*"))
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "drawing coefficients" not in page and "Curves of accuracy and loss" in page
+
+
+def test_a_report_of_an_earlier_run_and_of_broken_coefficients(
+    run_cli, features_file, tmp_path, with_pictures
+):
+    run = tmp_path / "run"
+    assert run_cli("tune", "--data", features_file, *GRID, "--out", run).exit_code == 0
+    table = (run / "coefficients.csv").read_text().splitlines(keepends=True)
+    for broken in ("x\n", "".join(table[:-1])):
+        (run / "coefficients.csv").write_text(broken)
+        result = run_cli("report", run)
+        assert result.exit_code != 0 and "coefficients.csv: expected" in result.stderr
+    (run / "coefficients.csv").unlink()
+    told = metrics(run)
+    told["cells"] = [{n: v for n, v in cell.items() if n not in FURTHER} for cell in told["cells"]]
+    (run / "metrics.json").write_text(json.dumps(told))
+    assert run_cli("report", run).exit_code == 0
+    page = (run / "report.html").read_text()
+    assert "Curves of accuracy and loss" in page and "Norm of the weights" not in page
