@@ -206,7 +206,7 @@ class _Tuning:
             {**best.values, "refit": refit},
             outcomes,
             result.solver.report(place),
-            {"metric": self.config.tuning.metric, "folds": folds},
+            {"metric": tuning.metric, "folds": tuning.folds},
         )
         return finish(self.session, finding, data, self.control, self.observer, self.training_seconds)
 
