@@ -11,7 +11,7 @@ import yaml
 
 from softmaxclf.config.axis import Axis
 from softmaxclf.config.schema import SCHEMA, SECTIONS
-from softmaxclf.config.values import Auto, Unexpected, nearest, node_of
+from softmaxclf.config.values import Several, Size, Unexpected, Unset, nearest, node_of
 from softmaxclf.config.yaml_reader import LARGEST_FILE, Problem, is_null, line_of, parse, scalar, shown
 from softmaxclf.files import open_regular, printable
 
@@ -41,9 +41,8 @@ class Reading:
         node: yaml.Node | None = scalar(text)
         problems: list[Problem] = []
         kind = SCHEMA[key].kind
-        if isinstance(kind.kind if isinstance(kind, Auto) else kind, Axis) and text.lstrip().startswith(
-            ("[", "{")
-        ):
+        structured = isinstance(kind.kind if isinstance(kind, Unset) else kind, Axis | Several | Size)
+        if structured and text.lstrip().startswith(("[", "{")):
             node, problems = parse(text.encode("utf-8", "backslashreplace"))
         self.problems += [f"{place}: {problem.text}" for problem in problems]
         if not problems:

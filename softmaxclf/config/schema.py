@@ -10,12 +10,25 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple, get_args
 
 from softmaxclf.config.axis import Axis
-from softmaxclf.config.values import AUTO, Auto, Choice, Flag, Kind, Memory, Number, Rows, Text
+from softmaxclf.config.values import (
+    AUTO,
+    Choice,
+    Flag,
+    Kind,
+    Memory,
+    Number,
+    Rows,
+    Several,
+    Size,
+    Text,
+    Unset,
+)
 from softmaxclf.core.losses import LOSSES
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.stages import SCALES
 
 ValidationRows = Literal["drawn", "last"]
+Color = Literal["rgb", "grey"]
 Schedule = Literal["constant", "cosine"]
 Metric = Literal["accuracy", "loss"]
 Select = Literal["best", "one-se"]
@@ -44,13 +57,28 @@ class DataConfig:
     download: bool = _setting(True, Flag(), "fetch CIFAR when it is not in the folder")
     validation: float | None = _setting(
         None,
-        Auto(Rows(0, 10**9, whole=True)),
+        Unset(Rows(0, 10**9, whole=True)),
         "training rows held out for validation, or their share; auto is 1,000, at most a fifth of the rows",
     )
     validation_rows: ValidationRows = _setting(
         "drawn", Choice(get_args(ValidationRows)), "a seeded draw, stratified by class, or the last rows"
     )
-    seed: int = _setting(0, _SEED, "seed of that draw, of the folds and of the sample set")
+    test: float = _setting(
+        0.2,
+        Rows(0, 10**9, whole=True),
+        "rows that become the test split where a table or folder has none, or their share",
+    )
+    seed: int = _setting(0, _SEED, "seed of these draws, of the folds and of the sample set")
+    image_size: int | tuple[int, int] = _setting(
+        32, Size(Number(1, 4096, whole=True)), "image files: what they are cropped and resized to"
+    )
+    color: Color = _setting("rgb", Choice(get_args(Color)), "image files: their colour planes")
+    skip_unreadable: bool = _setting(False, Flag(), "image files: leave out those that cannot be read")
+    cache: bool = _setting(True, Flag(), "keep decoded image files in data.directory for the next run")
+    label: str | None = _setting(
+        None, Unset(Text(), "null"), "tables: the column of labels; null is label, target, class or y"
+    )
+    ignore: tuple[str, ...] = _setting((), Several(Text()), "tables: columns to leave out")
 
 
 @dataclass(frozen=True)
@@ -80,10 +108,10 @@ class TrainingConfig:
         "of sgd is given",
     )
     learning_rate: float | None = _setting(
-        None, Auto(_LEARNING_RATE), "sgd: size of one step along the gradient"
+        None, Unset(_LEARNING_RATE), "sgd: size of one step along the gradient"
     )
     regularization: float | None = _setting(
-        None, Auto(REGULARIZATION), "L2 strength: the objective has 0.5 * it * |W|^2"
+        None, Unset(REGULARIZATION), "L2 strength: the objective has 0.5 * it * |W|^2"
     )
     regularize_bias: bool = _setting(False, Flag(), "penalize the bias too, as the classic bias trick does")
     tolerance: float = _setting(
@@ -108,11 +136,11 @@ class TuningConfig:
     """The grid of models that `tune` trains at once, and how the winner is chosen."""
 
     learning_rates: tuple[float, ...] | None = _setting(
-        None, Auto(Axis(_LEARNING_RATE)), "sgd: learning rates of the grid"
+        None, Unset(Axis(_LEARNING_RATE)), "sgd: learning rates of the grid"
     )
     regularizations: tuple[float, ...] | None = _setting(
         None,
-        Auto(Axis(REGULARIZATION)),
+        Unset(Axis(REGULARIZATION)),
         f"regularizations of the grid; auto is {PATH_VALUES} over {PATH_DECADES} decades",
     )
     folds: int = _setting(
@@ -131,7 +159,7 @@ class TuningConfig:
         "the best cell, or the strongest regularization within one standard error of it",
     )
     memory: int | None = _setting(
-        None, Memory(), "bound of a stack's memory; null is a quarter of what is free"
+        None, Unset(Memory(), "null"), "bound of a stack's memory; null is a quarter of what is free"
     )
 
 

@@ -160,24 +160,72 @@ class Rows(Number):
 
 
 @dataclass(frozen=True)
-class Auto:
-    """What `kind` takes, or the word `auto`, which is None: what suits the data, decided when they are read."""
+class Unset:
+    """What `kind` takes, or a word that stands for None: `auto`, what suits the data, or `null`, none."""
+
+    kind: Kind
+    word: str = AUTO
+
+    @property
+    def expected(self) -> str:
+        return (
+            f"{self.word}, {self.kind.expected}"
+            if " or " in self.kind.expected
+            else f"{self.word} or {self.kind.expected}"
+        )
+
+    def read(self, node: yaml.Node) -> object:
+        if isinstance(node, yaml.ScalarNode) and node.value.lower() == self.word:
+            return None
+        if self.word == "null" and is_null(node):
+            return None
+        return self.kind.read(node)
+
+    def text(self, value: object) -> str:
+        return self.word if value is None else self.kind.text(value)
+
+
+@dataclass(frozen=True)
+class Several:
+    """A list of values of one kind; as text, with commas."""
 
     kind: Kind
 
     @property
     def expected(self) -> str:
-        return (
-            f"auto, {self.kind.expected}" if " or " in self.kind.expected else f"auto or {self.kind.expected}"
-        )
+        return f"a list, each {self.kind.expected}"
 
-    def read(self, node: yaml.Node) -> object:
-        if isinstance(node, yaml.ScalarNode) and node.value == AUTO:
-            return None
-        return self.kind.read(node)
+    def read(self, node: yaml.Node) -> tuple[object, ...]:
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(self.kind.read(item) for item in node.value)
+        words = scalar_of(node).value.split(",")
+        return tuple(self.kind.read(scalar(word.strip())) for word in words if word.strip())
 
     def text(self, value: object) -> str:
-        return AUTO if value is None else self.kind.text(value)
+        assert isinstance(value, tuple)
+        return f"[{', '.join(map(self.kind.text, value))}]"
+
+
+@dataclass(frozen=True)
+class Size:
+    """One side of a square image, or [height, width], in pixels."""
+
+    side: Number
+
+    @property
+    def expected(self) -> str:
+        return f"{self.side.expected}, or [height, width] of such"
+
+    def read(self, node: yaml.Node) -> int | tuple[int, int]:
+        if not isinstance(node, yaml.SequenceNode):
+            return int(self.side.read(node))
+        if len(node.value) != 2:
+            raise Unexpected(f"{len(node.value)} numbers", "write [height, width]")
+        height, width = (int(self.side.read(item)) for item in node.value)
+        return height, width
+
+    def text(self, value: object) -> str:
+        return str(list(value)) if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True)
@@ -244,13 +292,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Memory:
-    """A number of bytes, or None. GB is 10^9 bytes, GiB is 2^30."""
+    """A number of bytes. GB is 10^9 bytes, GiB is 2^30."""
 
-    expected: str = "a number of bytes from 1 to 1e15, such as 2GB, 500 MB or 2000000000, or null"
+    expected: str = "a number of bytes from 1 to 1e15, such as 2GB, 500 MB or 2000000000"
 
-    def read(self, node: yaml.Node) -> int | None:
-        if is_null(node):
-            return None
+    def read(self, node: yaml.Node) -> int:
         node = scalar_of(node)
         digits = node.value.rstrip(ascii_letters)
         number, unit = _number(digits.removesuffix(" ")), _BYTES.get(node.value[len(digits) :].upper())
@@ -259,4 +305,4 @@ class Memory:
         return round(Number(low=1, high=1e15).checked(number * unit, _got(node)))
 
     def text(self, value: object) -> str:
-        return "null" if value is None else str(value)
+        return str(value)

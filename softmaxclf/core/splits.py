@@ -18,6 +18,26 @@ WINDOW_BLOCKS = 8  # consecutive blocks whose rows are mixed with each other by 
 # Third words of the seeds: an epoch uses [seed, epoch], which NumPy treats as [seed, epoch, 0].
 _VALIDATION_STREAM = 1
 _FOLD_STREAM = 2
+_TEST_STREAM = 3
+
+
+def count_of(wanted: float, rows: int) -> int:
+    """A number of rows as it is, or a share of them, above 0 and below 1, as a number of at least one."""
+    return max(1, round(wanted * rows)) if 0 < wanted < 1 else int(wanted)
+
+
+def test_split(y: ArrayLike, wanted: float, seed: int = 0) -> tuple[Indices, Indices]:
+    """(training rows, test rows), sorted, drawn within each class as the validation rows are, by other numbers.
+
+    y: (N,) integer labels. wanted: a number of rows or a share. Raises ValueError where nothing is left to train on.
+    """
+    labels = _labels(y)
+    count = count_of(wanted, len(labels))
+    if not 0 <= count < len(labels):
+        raise ValueError(f"test rows: expected fewer than the {len(labels)} rows, got {count}; ask for fewer")
+    held_out = np.zeros(len(labels), bool)
+    held_out[_stratified_draw(labels, count, _generator(seed, 0, _TEST_STREAM))] = True
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
 def validation_split(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from softmaxclf.arrays import NPY_MAGIC, ZIP_MAGICS
 from softmaxclf.datasets.cifar.archives import GZIP_MAGIC
@@ -24,10 +25,17 @@ from softmaxclf.errors import DataError
 
 @dataclass(frozen=True)
 class DataSettings:
-    """The data settings that reading follows. directory: where downloads lie; seed: of what is drawn."""
+    """The data settings that reading follows, by the names that they have in a configuration."""
 
     directory: Path
     seed: int = 0
+    test: float = 0.2
+    image_size: int | tuple[int, int] = 32
+    color: str = "rgb"
+    skip_unreadable: bool = False
+    cache: bool = True
+    label: str | None = None
+    ignore: tuple[str, ...] = ()
 
 
 class MissingDataError(DataError):
@@ -99,19 +107,20 @@ def accepted() -> str:
     return f"{', '.join(first)}, or {last}"
 
 
-def open_source(source: str, directory: Path, *, seed: int = 0) -> Dataset:
+def open_source(source: str, directory: Path, **settings: Any) -> Dataset:
     """The data set that `source` names: one of NAMED, or a path to one of SOURCES.
 
-    directory: where downloaded data lies. seed: of the sample. Raises MissingDataError where a named data set is
-    not in `directory`, and DataError for all other reasons; those in the batches of CIFAR show when a split is read.
+    directory: where downloaded data lies. settings: those of DataSettings. Raises MissingDataError where a named
+    data set is not in `directory`, and DataError for all other reasons; those in the batches of CIFAR show when a
+    split is read.
     """
-    settings = DataSettings(directory, seed)
+    wanted = DataSettings(directory, **settings)
     if source in NAMED:
-        return NAMED[source](settings)
+        return NAMED[source](wanted)
     path, magic = Path(source), _first_bytes(source)
     for each in SOURCES:
         if each.recognizes(path, magic):
-            return each.reads(path, settings)
+            return each.reads(path, wanted)
     raise _unknown(path, magic)
 
 

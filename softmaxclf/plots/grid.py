@@ -72,7 +72,7 @@ def grid_table(cells: Sequence[Outcome], *, best: Mapping[str, float] | None = N
     found = None
     for cell in cells:
         place = rows.index(cell.values[row_name]), columns.index(cell.values[column_name])
-        state[place] = cell.state
+        state[place] = "missing" if cell.state == "not" else cell.state
         if cell.state != "diverged":
             train[place], validation[place] = 100 * cell.train_accuracy, 100 * cell.validation_accuracy
         if cell.values == best:

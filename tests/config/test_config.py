@@ -43,7 +43,9 @@ def problems_of(action):
 
 def test_without_file_and_options_the_defaults_hold():
     assert load_config() == DEFAULTS
-    assert Config().data == DataConfig("cifar10", "data", True, None, "drawn", 0)
+    assert Config().data == DataConfig(
+        "cifar10", "data", True, None, "drawn", 0.2, 0, 32, "rgb", False, True, None, ()
+    )
     assert Config().preprocessing == PreprocessingConfig(True, "standardize", False)
     assert Config().training == TrainingConfig(
         "softmax", "auto", None, None, False, 1e-4, 1000, 3000, 200, 0.9, "cosine", 0
@@ -258,7 +260,12 @@ def config_strategy():
             st.booleans(),
             st.none() | st.integers(0, 10**9) | st.floats(0, 1, exclude_min=True, exclude_max=True),
             st.sampled_from(["drawn", "last"]),
-            seeds,
+            seed=seeds,
+            test=st.integers(0, 10**9) | st.floats(0, 1, exclude_min=True, exclude_max=True),
+            image_size=st.integers(1, 4096) | st.tuples(st.integers(1, 4096), st.integers(1, 4096)),
+            color=st.sampled_from(["rgb", "grey"]),
+            label=st.none() | names.filter(lambda text: text.lower() != "null"),
+            ignore=st.lists(names, max_size=3).map(tuple),
         ),
         preprocessing=st.builds(
             PreprocessingConfig,
@@ -314,7 +321,7 @@ def test_other_yaml_readers_see_the_same_numbers(config):
         }
         for section, values in to_dict(config).items()
     }
-    assert yaml.safe_load(dump_config(config)) == expected
+    assert yaml.safe_load(dump_config(config)) == json.loads(json.dumps(expected))
 
 
 def test_the_largest_grid_axis_still_reloads(load):

@@ -127,7 +127,7 @@ def test_the_corpus_has_no_case_twice():
         ("momentum: 0", "it belongs to training"),
         ("seed: 0", "it belongs to data and training"),
         ("training.momentum: 0", "it belongs to training"),
-        ("data: {batchsize: 1}", "known: source, directory, download, validation, validation_rows, seed"),
+        ("data: {batchsize: 1}", "known: source, directory, download, validation, validation_rows, test, seed,"),
         ("training: {batchsize: 1}", "expected a known key, got an unknown one; did you mean batch_size?"),
         ("tuning: {momentum: 1}", "it belongs to training"),
         ("training: {seed: 1, seed: 2}", "this key once, got it again (first on line 1); delete one"),

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from softmaxclf.core import splits
 from softmaxclf.core.splits import WINDOW_BLOCKS, epoch_permutation, stratified_folds, validation_split
 
 LABELS = hnp.arrays(np.int64, st.integers(2, 60), elements=st.integers(0, 5))
@@ -156,3 +157,15 @@ def test_an_epoch_never_repeats_the_draw_of_the_split_or_the_folds():
 def test_wrong_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_test_split_is_stratified_and_not_the_validation_draw():
+    y = np.repeat([0, 1, 2], [50, 30, 20])
+    rest, drawn = splits.test_split(y, 0.2, seed=3)
+    assert np.bincount(y[drawn]).tolist() == [10, 6, 4]
+    assert sorted([*rest, *drawn]) == list(range(100))
+    assert drawn.tolist() == splits.test_split(y, 20, seed=3)[1].tolist()
+    assert drawn.tolist() != splits.validation_split(y, 20, "drawn", seed=3)[1].tolist()
+    assert splits.count_of(0.001, 100) == 1 and splits.count_of(1e2, 300) == 100
+    with pytest.raises(ValueError, match="fewer than the 100 rows"):
+        splits.test_split(y, 100)

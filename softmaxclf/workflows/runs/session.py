@@ -104,6 +104,7 @@ def comparable(config: Config, command: str) -> Config:
         source=defaults.data.source,
         directory=defaults.data.directory,
         download=defaults.data.download,
+        cache=defaults.data.cache,
     )
     if command == "train":
         return replace(config, data=data, tuning=TuningConfig())

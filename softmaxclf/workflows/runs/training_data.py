@@ -1,7 +1,7 @@
 """The rows that a run works with: the data set, its split into training and validation rows, its fingerprint."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from softmaxclf.config import Config
 from softmaxclf.core.scoring import SplitRows
-from softmaxclf.core.splits import stratified_folds, validation_split
+from softmaxclf.core.splits import count_of, stratified_folds, validation_split
 from softmaxclf.core.stages import chosen
 from softmaxclf.core.stages.fitting import FittingRows, gather
 from softmaxclf.datasets.dataset import Dataset, Split
-from softmaxclf.datasets.sources import MissingDataError, open_source
+from softmaxclf.datasets.sources import DataSettings, MissingDataError, open_source
 from softmaxclf.errors import ConfigError
 from softmaxclf.workflows.observer import ByteProgress, Observer
 
@@ -146,8 +146,13 @@ def split_up(
 def load_dataset(config: Config, observer: Observer) -> Dataset:
     """The data set that `config.data` names; fetched first when it is missing and may be. Raises DataError."""
     source, directory = config.data.source, Path(config.data.directory)
+    settings = {
+        each.name: getattr(config.data, each.name)
+        for each in fields(DataSettings)
+        if each.name != "directory"
+    }
     try:
-        return open_source(source, directory, seed=config.data.seed)
+        return open_source(source, directory, **settings)
     except MissingDataError:
         if not config.data.download:
             raise
@@ -155,14 +160,12 @@ def load_dataset(config: Config, observer: Observer) -> Dataset:
 
     observer.note(f"{source} is not in {directory}: downloading it")
     download_source(source, directory, progress=ByteProgress(observer, "download"), log=observer.note)
-    return open_source(source, directory, seed=config.data.seed)
+    return open_source(source, directory, **settings)
 
 
 def _split(config: Config, y: Array) -> tuple[Array, Array]:
     wanted = config.data.validation
-    count = min(VALIDATION_ROWS, len(y) // 5) if wanted is None else int(wanted)
-    if wanted is not None and 0 < wanted < 1:
-        count = max(1, round(wanted * len(y)))
+    count = min(VALIDATION_ROWS, len(y) // 5) if wanted is None else count_of(wanted, len(y))
     if not 0 <= count < len(y):
         raise ConfigError(
             f"data.validation: expected fewer than the {len(y):,} training rows, got {count:,}; ask for fewer"
