@@ -26,7 +26,7 @@ def count_of(wanted: float, rows: int) -> int:
     return max(1, round(wanted * rows)) if 0 < wanted < 1 else int(wanted)
 
 
-def test_split(y: ArrayLike, wanted: float, seed: int = 0) -> tuple[Indices, Indices]:
+def drawn_test_split(y: ArrayLike, wanted: float, seed: int = 0) -> tuple[Indices, Indices]:
     """(training rows, test rows), sorted, drawn within each class as the validation rows are, by other numbers.
 
     y: (N,) integer labels. wanted: a number of rows or a share. Raises ValueError where nothing is left to train on.

@@ -161,11 +161,11 @@ def test_wrong_arguments_are_refused(call, message):
 
 def test_a_test_split_is_stratified_and_not_the_validation_draw():
     y = np.repeat([0, 1, 2], [50, 30, 20])
-    rest, drawn = splits.test_split(y, 0.2, seed=3)
+    rest, drawn = splits.drawn_test_split(y, 0.2, seed=3)
     assert np.bincount(y[drawn]).tolist() == [10, 6, 4]
     assert sorted([*rest, *drawn]) == list(range(100))
-    assert drawn.tolist() == splits.test_split(y, 20, seed=3)[1].tolist()
+    assert drawn.tolist() == splits.drawn_test_split(y, 20, seed=3)[1].tolist()
     assert drawn.tolist() != splits.validation_split(y, 20, "drawn", seed=3)[1].tolist()
     assert splits.count_of(0.001, 100) == 1 and splits.count_of(1e2, 300) == 100
     with pytest.raises(ValueError, match="fewer than the 100 rows"):
-        splits.test_split(y, 100)
+        splits.drawn_test_split(y, 100)
