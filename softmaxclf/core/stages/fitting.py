@@ -13,6 +13,9 @@ from softmaxclf.core.stages.stage import Array, Preprocessing, Reading, Stage
 MOMENT_ROWS = 256  # 256 pixels of at most 255 (or folded pairs of at most 510) add up exactly even in float32
 
 
+NOISE = {"f": 1e-12, "d": 1e-26}  # the share of its mean square up to which a variance is rounding
+
+
 class Moments:
     """Sums of rows and of their squares, per group, gathered while the rows of X are read once in any blocks.
 
@@ -24,7 +27,7 @@ class Moments:
         self, X: Array, rows: Array, groups: Array | None, reading: Sequence[Reads] = (), *, squares: bool
     ) -> None:
         self.reading, self.squares, self._folds = tuple(reading), squares, groups is not None
-        self._reader = RowReader(X, reading)
+        self._reader = RowReader(X, reading, np.float64 if X.dtype == np.float64 else np.float32)
         self._group = np.full(len(X), -1)
         self._group[rows] = 0 if groups is None else groups
         count = 1 if groups is None else int(groups.max()) + 1
@@ -70,7 +73,8 @@ class Moments:
         shifts = np.square(means - self._center)
         variances = kept(self._squares) / counts - shifts * self.squares
         # Below the floor a variance is rounding noise of a constant feature.
-        floor = 1e-12 * (np.square(means) + shifts)
+        noise = NOISE[self._reader.dtype.char]
+        floor = noise * (np.square(means) + shifts)
         deviations = np.sqrt(np.where(variances > floor, variances, 0.0))
         return list(zip(means, deviations, strict=True))
 
