@@ -30,6 +30,7 @@ Array = NDArray[Any]
 Departed = list[dict[str, Any]]
 CHECKPOINT = "checkpoint.npz"
 CHECKPOINT_SECONDS = 5.0
+SAVING_SHARE = 20  # a checkpoint is written at most so rarely that training takes so many times its time
 PROGRESS_SECONDS = 0.1
 WARM_SECONDS = 0.5  # of cold first steps, which do not tell how long scoring will take
 WRITING_SECONDS = 3.0  # of --max-time, kept for pictures and files; scoring is estimated from the step's time
@@ -276,6 +277,7 @@ class _Watch:
         self.training, self.result, self.name, self.rung = training, result, name, rung
         self.started = self.shown = self.saved = time.perf_counter()
         self.first, self.asked = result.state.iteration, math.inf
+        self.interval = CHECKPOINT_SECONDS
 
     def __call__(self, point: int) -> bool:
         control = self.training.control
@@ -285,9 +287,10 @@ class _Watch:
             self.shown = now
             told = self.result.solver.told() or figures(self.result.state)
             self.training.observer.advance(point, told)
-        if now - self.saved > CHECKPOINT_SECONDS:
+        if now - self.saved > self.interval:
             self.training._save(self.result, self.name, self.rung)
             self.saved = time.perf_counter()
+            self.interval = max(CHECKPOINT_SECONDS, SAVING_SHARE * (self.saved - now))
         return control.received is not None or self._out_of_time(control, point, now, reading)
 
     def _out_of_time(self, control: Control, point: int, now: float, reading: float) -> bool:
