@@ -169,15 +169,17 @@ class ArrayRows:
         dtype = np.dtype(np.float32 if self.single and D > LARGE else np.float64)
         offset, scale = self._affine(ALL_ROWS)
         shift, divisor = (offset * scale).astype(dtype), scale.astype(dtype)
-        parts = np.array_split(chosen, -(-len(chosen) // 2048))
+        parts = np.array_split(chosen, self.threads * -(-len(chosen) // (self.threads * 4096)))
 
         def summed(lane: int) -> Array:
-            total, room = np.zeros((D, D)), np.empty((2048, D), dtype)
+            room, total = np.empty((len(parts[0]), D), dtype), np.zeros((), dtype)
             for part in parts[lane :: self.threads]:
-                x = np.divide(self._read(part, room[: len(part)], lane) + shift, divisor)
+                x = self._read(part, room[: len(part)], lane)  # a copy of the rows in any case
+                x += shift
+                x /= divisor
                 if self._weights is not None:
                     x *= np.sqrt(self._weights[part])[:, None].astype(dtype)
-                total += x.T @ x
+                total = x.T @ x if total.ndim == 0 else np.add(total, x.T @ x, out=total)
             return total
 
         with blas.single_threaded(), ThreadPoolExecutor(self.threads) as pool:
