@@ -23,13 +23,7 @@ from numpy.typing import NDArray
 
 from softmaxclf.core.solvers.lbfgs.line_search import LineSearch
 from softmaxclf.core.solvers.lbfgs.memory import Memory
-from softmaxclf.core.solvers.lbfgs.preconditioner import (
-    Basis,
-    Centered,
-    Exact,
-    Preconditioner,
-    bias_step,
-)
+from softmaxclf.core.solvers.lbfgs.preconditioner import Basis, Centered, Exact, Preconditioner, bias_step
 from softmaxclf.core.solvers.lbfgs.proof import Bound, gap, without_absent
 from softmaxclf.core.solvers.lbfgs.sums import ALL_ROWS, Moments, Point, Spread, Sums
 
@@ -239,10 +233,9 @@ class Minimizer:
     def _bias_is_all(self) -> bool:
         """Whether the bound waits for the bias alone, and the last step of that kind, if any, was a good one."""
         at = self.at
-        small = at.inner <= INNER * self.settings.tolerance * at.objective
-        return (
-            small and at.gap < 0.5 * at.before and self.settings.free_bias and isinstance(self._shape, Spread)
-        )
+        small = at.inner <= INNER * self.settings.tolerance * at.objective and at.gap < 0.5 * at.before
+        known = isinstance(self._shape, Spread) and self._shape.coupling.size > 0
+        return small and known and self.settings.free_bias
 
     def _near(self) -> bool:
         """Whether one step of the bias, by classes coupled as they were some steps ago, should do."""

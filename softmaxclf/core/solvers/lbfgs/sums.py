@@ -25,6 +25,7 @@ ALL_ROWS = -1  # in place of a fold: nothing is held out
 BLOCK_NUMBERS = (
     2**21
 )  # of a block's features, and of its scores: smaller ones leave threads waiting for Python
+MOST_COUPLED = 4  # classes per feature up to which K x K numbers are kept
 COUPLED = 0.5  # one row in COUPLED K / D tells how classes are coupled: half a reading at the most
 MOMENT_ROWS = 512  # of a block whose moments are taken
 LARGE = 1024  # features beyond which their covariance is a rougher one
@@ -51,7 +52,7 @@ class Spread:
     """The rows as each class sees them, row n with curvature c_nk = p_nk (1 - p_nk): weighted means over rows, float64.
 
     masses: (K,) mean of c. means: (D, K) sum of c x / sum of c. variances: (K,) mean of c ||x - mean||^2.
-    coupling: (K, K) mean of p p^T, of many classes over a part of the rows.
+    coupling: (K, K) mean of p p^T, of many classes over a part of the rows; of very many (0, 0).
     """
 
     masses: Array
@@ -256,7 +257,7 @@ class ArrayRows:
         if hessian is not None:
             hessian = _transformed(hessian, offset, scale, self.classes)
         spread = _mean([each.spreads[place] for each in lanes], mass)
-        coupling = sum(each.couplings[place] for each in lanes)
+        coupling = _mean([each.couplings[place] for each in lanes], 1)
         return Sums(loss, np.vstack([gradient, delta]), _spread(spread, coupling, offset, scale), hessian)
 
     def _read(self, rows: Array | slice, out: Array, lane: int = 0) -> Array:
@@ -385,7 +386,9 @@ class _Totals:
         size = (features + 1) * classes
         self.spreads = [np.zeros((classes, features + 2)) if point.spread else None for point in job.points]
         self.hessians = [np.zeros((size, size)) if point.hessian else None for point in job.points]
-        self.couplings = np.zeros((len(job.points), classes, classes))
+        self.coupled = classes <= MOST_COUPLED * features
+        size = classes if self.coupled else 0
+        self.couplings = [np.zeros((size, size)) if point.spread else None for point in job.points]
         self.stride = max(1, round(COUPLED * classes / features))
 
     def curved(self, x: Array, norms: Array) -> Curved:
@@ -395,19 +398,19 @@ class _Totals:
             if weight is not None:
                 C *= weight[:, None]
             wanted = [place for place, spread in enumerate(self.spreads) if spread is not None]
-            c = (C[wanted] if len(wanted) < len(C) else C).reshape(-1, len(x))
-            products = (c @ x).reshape(len(wanted), P.shape[1], -1) if wanted else ()
-            numbers = (
-                np.stack([c.sum(axis=1), c @ norms], axis=1).reshape(len(wanted), -1, 2) if wanted else ()
-            )
-            for place, product, pair in zip(wanted, products, numbers, strict=True):
-                spread = self.spreads[place]
-                assert spread is not None
-                spread[:, :-2] += product
-                spread[:, -2:] += pair
+            if wanted:
+                c = C[wanted].reshape(-1, len(x))
+                sums = np.column_stack([c @ x, c.sum(axis=1), c @ norms])
+                for place, each in zip(wanted, np.split(sums, len(wanted)), strict=True):
+                    spread = self.spreads[place]
+                    assert spread is not None
+                    spread += each
+            for place in wanted if self.coupled else ():
                 p = np.ascontiguousarray(P[place, :, :: self.stride])
                 w = 1 if weight is None else weight[place, :: self.stride]
-                self.couplings[place] += (p * w) @ p.T
+                coupling = self.couplings[place]
+                assert coupling is not None
+                coupling += (p * w) @ p.T
             for place, hessian in enumerate(self.hessians):
                 if hessian is not None:
                     _add_hessian(hessian, x, P[place], None if weight is None else weight[place])
@@ -420,9 +423,9 @@ def _mean(parts: list[Array | None], mass: float) -> Array | None:
     return sum(known[1:], known[0]) / mass if known else None
 
 
-def _spread(sums: Array | None, coupling: Any, offset: Array, scale: Array) -> Spread | None:
+def _spread(sums: Array | None, coupling: Array | None, offset: Array, scale: Array) -> Spread | None:
     """For features x / scale + offset. The variances are those of the scale of all rows: near enough for a guess."""
-    if sums is None:
+    if sums is None or coupling is None:
         return None
     masses = np.maximum(sums[:, -2], np.finfo(np.float32).tiny)
     means = (sums[:, :-2] / masses[:, None] / scale).T
