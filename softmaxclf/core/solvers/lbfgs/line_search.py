@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-LEFT = 0.5  # the share of the slope at 0 that may be left
+LEFT = 0.8  # the share of the slope at 0 that may be left
 TRIALS = 12
 
 

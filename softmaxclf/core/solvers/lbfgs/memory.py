@@ -29,8 +29,11 @@ class Memory:
         """Forget all."""
         self.steps, self.changes = [], []
 
-    def times_inverse(self, gradient: Array, first: Preconditioner) -> Array:
-        """H^-1 gradient by the two loops (Nocedal and Wright, algorithm 7.4), H0 scaled by s^T y / y^T H0 y."""
+    def times_inverse(self, gradient: Array, first: Preconditioner, scale: float) -> tuple[Array, float]:
+        """H^-1 gradient by the two loops (Nocedal and Wright, algorithm 7.4), and the scale of H0.
+
+        That is s^T y / y^T H0 y of the last pair; without pairs the one given.
+        """
         q, shares = gradient.copy(), []
         for s, y in zip(reversed(self.steps), reversed(self.changes), strict=True):
             shares.append(float(np.vdot(s, q) / np.vdot(s, y)))
@@ -38,7 +41,8 @@ class Memory:
         r = first.apply(q)
         if self.steps:
             s, y = self.steps[-1], self.changes[-1]
-            r *= float(np.vdot(s, y) / np.vdot(y, first.apply(y)))
+            scale = float(np.vdot(s, y) / np.vdot(y, first.apply(y)))
+        r *= scale
         for s, y, share in zip(self.steps, self.changes, reversed(shares), strict=True):
             r += (share - float(np.vdot(y, r) / np.vdot(s, y))) * s
-        return r
+        return r, scale

@@ -7,11 +7,15 @@ An iteration is one reading where the step t = 1 is good, which its gradient sho
 the direction. That gradient is the next iteration's, so no scores are kept. Each reading also gives the gap of
 proof.py for nothing: in float32 an estimate, and when that is small enough, one reading in float64 proves it. Where
 float32 promises too much or gets nowhere, the rest is done in float64.
+
+The bound is linear in delta, how far the mean probabilities are from the class shares, and quadratic in the rest of
+the gradient: near the optimum it waits for the bias. Newton's step of the bias alone closes it, and is tried in
+float64 at once (`bold`), as is a first step that did well at the value before.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,17 +23,22 @@ from numpy.typing import NDArray
 
 from softmaxclf.core.solvers.lbfgs.line_search import LineSearch
 from softmaxclf.core.solvers.lbfgs.memory import Memory
-from softmaxclf.core.solvers.lbfgs.preconditioner import Basis, Centered, Exact, Preconditioner
+from softmaxclf.core.solvers.lbfgs.preconditioner import Basis, Centered, Exact, Preconditioner, bias_step
 from softmaxclf.core.solvers.lbfgs.proof import Bound, gap, without_absent
 from softmaxclf.core.solvers.lbfgs.sums import ALL_ROWS, Moments, Point, Spread, Sums
 
 Array = NDArray[Any]
-RENEWED = (0, 10, 20, 40)  # iterations at which the preconditioner follows the probabilities
+RENEWED = (10, 20, 40)  # iterations at which the preconditioner follows the probabilities
+RENEWED_COLD = (2, 6, 12, 20, 40)  # from nothing they change more
 RENEWED_EXACT = 12  # every so many iterations, the Hessian
 EXACT_SIZE, EXACT_WORK = 2000, 2e10  # D K, and N (D K)^2, up to which a Hessian is affordable
 EXACT_AFTER = 20  # iterations after which it pays
 MARGIN = 0.9  # of the tolerance: what float32 must promise before float64 is asked
-NO_PROGRESS = 1e-3  # of the tolerance: a step that promises less, in float32, is noise
+INNER = 0.5  # of the tolerance: where the gap, but for the bias, is less, the bias is stepped alone
+KEPT = 1  # iterations of a value up to which the next one begins with its preconditioner
+NEAR = 100  # times the tolerance: the gap from which a step of the bias alone, with what is known, should close it
+HOPE = 0.1  # of the tolerance: a first step that should leave so much is tried in float64 at once
+NO_PROGRESS = 1e-6  # of the tolerance: a step that promises less, in float32, is noise
 
 
 @dataclass(frozen=True)
@@ -52,9 +61,14 @@ class Progress:
     proven: bool = False
     precise: bool = False
     proving: bool = False
+    bold: bool = False  # the step is tried in float64, since it is hoped to be the last
     exact: bool = False
+    scale: float = 1.0  # of the preconditioner, as the last pair or a solver nearby has it
+    gain: float = math.inf  # what the first step leaves of the gap; before it, what one nearby did
     objective: float = math.inf
     gap: float = math.inf
+    inner: float = math.inf  # the gap as it would be if the bias were right
+    before: float = math.inf  # the gap when the bias was last stepped alone
 
 
 class Minimizer:
@@ -71,19 +85,26 @@ class Minimizer:
         single: bool = True,
         fold: int = ALL_ROWS,
         exact: bool = False,
+        cold: bool = False,
+        after: "Minimizer | None" = None,
         rows: int = 0,
     ) -> None:
         size = start.size
         self._affordable = size <= EXACT_SIZE and rows * size**2 <= EXACT_WORK
         self.moments, self.basis, self.reg, self.settings, self.fold = moments, basis, reg, settings, fold
+        self._renewed = RENEWED_COLD if cold else RENEWED
         self.weights = start
         self.at = Progress(exact=exact, precise=exact or not single)
+        if after is not None:
+            self.at.scale, self.at.gain = after.at.scale, after.at.gain
         self._memory = Memory()
         self._gradient: Array | None = None
         self._direction: Array | None = None
         self._search = LineSearch(0.0)
         self._shape: Spread | Array | None = None  # what the preconditioner is made of
         self._first: Preconditioner | None = None
+        if after is not None and isinstance(after._shape, Spread) and after.at.iteration <= KEPT:
+            self._shape = after._shape
 
     @property
     def done(self) -> bool:
@@ -101,13 +122,18 @@ class Minimizer:
         if at.proving:
             return self._point(self.weights, renewed=False), True
         if self._gradient is None:
-            return self._point(self.weights, renewed=True), at.precise
+            return self._point(self.weights, renewed=at.exact or self._shape is None), at.precise
         if self._direction is None:
             self._choose_direction(self._gradient)
         if self._direction is None:
             return self.ask()
-        renewed = (at.iteration + 1) % RENEWED_EXACT == 0 if at.exact else at.iteration + 1 in RENEWED
-        return self._point(self.weights + self._search.step * self._direction, renewed), at.precise
+        renewed = (at.iteration + 1) % RENEWED_EXACT == 0 if at.exact else at.iteration + 1 in self._renewed
+        renewed = (renewed or not (math.isinf(at.before) or self._near())) and not at.bold
+        return self._point(self._moved(self._direction), renewed), at.precise or at.bold
+
+    def _moved(self, direction: Array) -> Array:
+        moved = self.weights + self._search.step * direction
+        return moved.astype(np.float32).astype(np.float64) if self.at.bold else moved
 
     def tell(self, sums: Sums) -> None:
         """Go on with the sums at the point asked for."""
@@ -115,20 +141,26 @@ class Minimizer:
         if self._direction is None:
             self._accept(self.weights, sums, self._full_gradient(self.weights, sums))
             self._judge(self.at.proving)
-        elif self._step(self._direction, sums):
-            self._judge(False)
+        else:
+            over, bold, self.at.bold = self._step(self._direction, sums), self.at.bold, False
+            if over:
+                self._judge(bold and not self.at.failed)
 
     def _step(self, direction: Array, sums: Sums) -> bool:
         """Whether the search along the direction is over."""
         assert self._gradient is not None
-        moved = self.weights + self._search.step * direction
+        moved = self._moved(direction)
         gradient = self._full_gradient(moved, sums)
         slope = float(np.vdot(gradient, direction))
         if self._search.good(slope):
-            self._memory.add(moved - self.weights, gradient - self._gradient)
+            if math.isinf(self.at.before):  # a step of the bias alone says little about the others
+                self._memory.add(moved - self.weights, gradient - self._gradient)
             self.at.iteration += 1
             self.at.failed = 0
+            before = self.at.gap
             self._accept(moved, sums, gradient)
+            if self.at.iteration == 1:
+                self.at.gain = self.at.gap / before
         elif self._search.narrow(slope) and self.at.passes < self.settings.max_passes:
             return False
         else:
@@ -141,6 +173,9 @@ class Minimizer:
         self.weights, self._gradient = weights, gradient
         bound = gap(self._evaluated(weights), sums, self.moments, self.reg, free_bias=self.settings.free_bias)
         self.at.objective, self.at.gap = bound.objective, bound.gap
+        if self.settings.free_bias:
+            level = replace(sums, gradient=np.vstack([sums.gradient[:-1], np.zeros_like(sums.gradient[-1:])]))
+            self.at.inner = gap(self._evaluated(weights), level, self.moments, self.reg, free_bias=True).gap
         shape = sums.hessian if self.at.exact else sums.spread
         if shape is not None:
             self._shape, self._first = shape, None
@@ -152,7 +187,7 @@ class Minimizer:
         if at.precise or proof:
             at.proven = (at.precise or proof) and relative <= tolerance
             at.done = over or relative <= tolerance
-            at.precise |= proof
+            at.precise |= at.proving
             at.proving = False
         elif (over and not at.failed) or relative <= MARGIN * tolerance:
             self._prove()
@@ -169,8 +204,20 @@ class Minimizer:
         self.weights = self.weights.astype(np.float32).astype(np.float64)
 
     def _choose_direction(self, gradient: Array) -> None:
+        if self._bias_is_all():
+            assert isinstance(self._shape, Spread)
+            direction = np.zeros_like(gradient)
+            direction[-1] = bias_step(gradient[-1], self._shape.coupling, self.moments.present)
+            slope = float(np.vdot(direction, gradient))
+            if slope < 0:
+                self._direction, self._search = direction, LineSearch(slope)
+                self.at.before = self.at.gap
+                self.at.bold = not self.at.precise and self._near()
+                return
+        self.at.before = math.inf
         first = self._preconditioner()
-        direction = -self._memory.times_inverse(gradient, first)
+        step, self.at.scale = self._memory.times_inverse(gradient, first, self.at.scale)
+        direction = -step
         slope = float(np.vdot(direction, gradient))
         if not slope < 0:
             self._memory.clear()
@@ -180,6 +227,19 @@ class Minimizer:
             self.at.precise, self._gradient = True, None
         else:
             self._direction, self._search = direction, LineSearch(slope)
+            hoped = self.at.gap * self.at.gain <= HOPE * self.settings.tolerance * self.at.objective
+            self.at.bold = hoped and self.at.iteration == 0 and not self.at.precise
+
+    def _bias_is_all(self) -> bool:
+        """Whether the bound waits for the bias alone, and the last step of that kind, if any, was a good one."""
+        at = self.at
+        small = at.inner <= INNER * self.settings.tolerance * at.objective and at.gap < 0.5 * at.before
+        known = isinstance(self._shape, Spread) and self._shape.coupling.size > 0
+        return small and known and self.settings.free_bias
+
+    def _near(self) -> bool:
+        """Whether one step of the bias, by classes coupled as they were some steps ago, should do."""
+        return self.at.gap <= NEAR * self.settings.tolerance * self.at.objective
 
     def _preconditioner(self) -> Preconditioner:
         if self._first is None:
@@ -229,4 +289,4 @@ class Minimizer:
         self._gradient, self._direction = arrays.get("gradient"), arrays.get("direction")
         self._first, self._shape = None, arrays.get("hessian")
         if "masses" in arrays:
-            self._shape = Spread(arrays["masses"], arrays["means"], arrays["variances"])
+            self._shape = Spread(*(arrays[name] for name in ("masses", "means", "variances", "coupling")))

@@ -15,6 +15,8 @@ from softmaxclf.core.solvers.lbfgs.sums import ALL_ROWS, Point, RowSums, Sums
 
 Array = NDArray[Any]
 ORDER = 2  # of the extrapolation: one reading in two is saved against 0
+LONG = 10**7  # numbers in all rows from which values of few classes go side by side
+WIDE = 80  # columns of the weights that are worth reading the rows for
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Solution:
 class Path:
     """One model's way along the regularizations. Used as a Minimizer is: while not done, tell(sums at ask()).
 
+    Values of few classes are solved in groups, side by side, and so are their proofs.
     guide: the solutions of all rows; a fold starts at their weights, plus how far apart the two are, extrapolated.
     """
 
@@ -56,24 +59,36 @@ class Path:
         self.fold, self.guide = fold, guide
         self._single, self._count = rows.single, getattr(rows, "count", 0)
         self.solutions: list[Solution] = []
-        self.solver = self._next_solver()
+        self.group: list[Minimizer] = []
+        self.group = self._next_group()
+        self._asked: list[Minimizer] = []
+
+    @property
+    def solver(self) -> Minimizer:
+        """That of the strongest value that is not solved."""
+        return next((each for each in self.group if not each.done), self.group[-1])
 
     @property
     def done(self) -> bool:
         """Whether all regularizations are solved."""
         return len(self.solutions) == len(self.regularizations)
 
-    def ask(self) -> tuple[Point, bool]:
-        """The point whose sums are wanted next, and whether in float64."""
-        return self.solver.ask()
+    def ask(self) -> tuple[list[Point], bool]:
+        """The points whose sums are wanted next, and whether in float64: only once nothing else is wanted."""
+        asked = [(each, *each.ask()) for each in self.group if not each.done]
+        precise = all(precise for _, _, precise in asked)
+        asked = [each for each in asked if each[2] == precise]
+        self._asked = [solver for solver, _, _ in asked]
+        return [point for _, point, _ in asked], precise
 
-    def tell(self, sums: Sums) -> None:
-        """Go on with the sums at the point asked for."""
-        self.solver.tell(sums)
-        if self.solver.done:
-            self.solutions.append(self._solution())
+    def tell(self, sums: Sequence[Sums]) -> None:
+        """Go on with the sums at the points asked for."""
+        for solver, each in zip(self._asked, sums, strict=True):
+            solver.tell(each)
+        if all(each.done for each in self.group):
+            self.solutions += [self._solution(each) for each in self.group]
             if not self.done:
-                self.solver = self._next_solver()
+                self.group = self._next_group()
 
     def users_weights(self, place: int) -> Array:
         """(D + 1, K) of the solution at that place, on the rows' own features, every bias finite."""
@@ -82,14 +97,14 @@ class Path:
 
     def current_weights(self) -> Array:
         """(D + 1, K) as far as the value that is being solved has come."""
-        weights = self.solver.weights
-        return self._finite(weights if self._checked is None else self._checked(weights, self.solver.reg)[0])
+        weights, reg = self.group[0].weights, self.group[0].reg
+        return self._finite(weights if self._checked is None else self._checked(weights, reg)[0])
 
     def _finite(self, weights: Array) -> Array:
         return finite(weights, self.moments) if self.settings.free_bias else weights
 
-    def _solution(self) -> Solution:
-        solver, at = self.solver, self.solver.at
+    def _solution(self, solver: Minimizer) -> Solution:
+        at = solver.at
         found = Solution(
             solver.reg, solver.weights, at.objective, solver.bound.relative, at.proven, at.passes, at.exact
         )
@@ -101,24 +116,30 @@ class Path:
             found, whole=whole, objective=objective, gap=relative, proven=proven, passes=found.passes + 1
         )
 
-    def _next_solver(self) -> Minimizer:
-        place = len(self.solutions)
+    def _next_group(self) -> list[Minimizer]:
+        first, (features, classes) = len(self.solutions), self.moments.products.shape
+        width = max(1, WIDE // classes) if self._count * features >= LONG else 1
+        last = min(first + width, len(self.regularizations))
+        return [self._next_solver(place) for place in range(first, last)]
+
+    def _next_solver(self, place: int) -> Minimizer:
         exact = (bool(self.solutions) and self.solutions[-1].exact) or (
             bool(self.guide) and self.guide[place].exact
         )
         reg = self.regularizations[place]
         return Minimizer(
-            self.moments, self.basis, reg, self._start(reg), self.settings,
-            single=self._single, fold=self.fold, exact=exact, rows=self._count,
+            self.moments, self.basis, reg, self._start(place), self.settings,
+            single=self._single, fold=self.fold, exact=exact, cold=not (self.solutions or self.guide),
+            after=self.group[-1] if self.group and not exact else None, rows=self._count,
         )  # fmt: skip
 
-    def _start(self, reg: float) -> Array:
-        place = len(self.solutions)
-        past = self.solutions[-ORDER - 1 :]
+    def _start(self, place: int) -> Array:
+        reg, solved = self.regularizations[place], len(self.solutions)
+        past = self.solutions[-(ORDER if place == solved else 1) - 1 :]  # a line where it is far
         if not past:
-            return self.guide[0].weights.copy() if self.guide else self._nothing()
+            return self.guide[place].weights.copy() if self.guide else self._nothing()
         if self.guide:
-            theirs = self.guide[place - len(past) : place]
+            theirs = self.guide[solved - len(past) : solved]
             past = [
                 replace(own, weights=own.weights - other.weights)
                 for own, other in zip(past, theirs, strict=True)
@@ -137,14 +158,16 @@ class Path:
     def arrays(self) -> dict[str, Array]:
         """All that `restore` needs, between any two sums."""
         facts = [(s.regularization, s.objective, s.gap, s.proven, s.passes, s.exact) for s in self.solutions]
-        shape = (0, *self.solver.weights.shape)
+        shape = (0, *self.group[0].weights.shape)
         solved = {
             "solved": np.array([s.weights for s in self.solutions]).reshape(-1, *shape[1:]),
             "facts": np.array(facts, np.float64).reshape(-1, 6),
         }
         if self._checked is not None:
             solved["whole"] = np.array([s.whole for s in self.solutions])
-        return solved | {f"solver.{name}": array for name, array in self.solver.arrays().items()}
+        for place, solver in enumerate(self.group):
+            solved |= {f"solver{place}.{name}": array for name, array in solver.arrays().items()}
+        return solved
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
         """Be where the path was whose `arrays` these are, made with equal arguments."""
@@ -158,10 +181,10 @@ class Path:
             both = zip(self.solutions, arrays["whole"], strict=True)
             self.solutions = [replace(each, whole=whole) for each, whole in both]
         if not self.done:
-            self.solver = self._next_solver()
-            self.solver.restore(
-                {name[7:]: array for name, array in arrays.items() if name.startswith("solver.")}
-            )
+            self.group = self._next_group()
+            for place, solver in enumerate(self.group):
+                own = f"solver{place}."
+                solver.restore({k.removeprefix(own): v for k, v in arrays.items() if k.startswith(own)})
 
 
 def extrapolated(past: Sequence[Solution], reg: float) -> Array:
@@ -180,14 +203,14 @@ def run(paths: Sequence[Path], stop: Callable[[], bool] = lambda: False) -> bool
     Paths on the same rows share each reading.
     """
     while live := [path for path in paths if not path.done]:
-        together: dict[tuple[int, bool], list[tuple[Path, Point]]] = {}
+        together: dict[tuple[int, bool], list[tuple[Path, list[Point]]]] = {}
         for path in live:
-            point, precise = path.ask()
-            together.setdefault((id(path.rows), precise), []).append((path, point))
+            points, precise = path.ask()
+            together.setdefault((id(path.rows), precise), []).append((path, points))
         for (_, precise), part in together.items():
-            told = part[0][0].rows.evaluate([point for _, point in part], precise)
-            for (path, _), sums in zip(part, told, strict=True):
-                path.tell(sums)
+            told = iter(part[0][0].rows.evaluate([point for _, points in part for point in points], precise))
+            for path, points in part:
+                path.tell([next(told) for _ in points])
         if stop():
             return not any(not path.done for path in paths)
     return True

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.core.solvers.lbfgs.sums import Moments, Spread
+from softmaxclf.core.solvers.lbfgs.sums import LARGE, Moments, Spread
 
 Array = NDArray[Any]
-LARGE = 1024  # features from which a guess in float32 is good enough
+LEADING, ROUNDS = 512, 2  # of a covariance of more than LARGE features: directions, and products to find them
 
 
 class Preconditioner(Protocol):
@@ -21,25 +21,46 @@ class Preconditioner(Protocol):
 
 @dataclass(frozen=True)
 class Basis:
-    """Covariance = V diag(values) V^T. vectors: (D, D), or None for features taken as uncorrelated."""
+    """Covariance = V diag(values) V^T + rest (I - V V^T).
+
+    values: (R,). vectors: V (D, R), or None for features taken as uncorrelated, R = D.
+    """
 
     values: Array
     vectors: Array | None
+    rest: float = 1.0
 
     @classmethod
     def of(cls, covariance: Array) -> "Basis":
-        """By eigendecomposition, in float32 where that is large; negative rounding noise becomes 0."""
-        large = len(covariance) > LARGE
-        values, vectors = np.linalg.eigh(covariance.astype(np.float32) if large else covariance)
-        return cls(np.maximum(values, 0).astype(np.float64), vectors)
+        """By eigendecomposition; of a large one by LEADING directions, found by subspace iteration in float32."""
+        D = len(covariance)
+        if D <= LARGE:
+            values, vectors = np.linalg.eigh(covariance)
+            values = np.maximum(values, 0)  # from rounding noise
+            return cls(values, vectors, float(values[-1]))
+        C = covariance.astype(np.float32)
+        Q = np.random.default_rng(0).standard_normal((D, LEADING), np.float32)
+        for _ in range(ROUNDS):
+            Q = np.linalg.qr(C @ Q)[0]
+        values, vectors = np.linalg.eigh(Q.T @ (C @ Q))
+        values = np.maximum(values, 0).astype(np.float64)
+        rest = (float(np.trace(covariance)) - values.sum()) / (D - LEADING)
+        return cls(values, Q @ vectors, max(rest, 0.0))
 
-    def into(self, W: Array) -> Array:
-        """V^T W."""
-        return W if self.vectors is None else self.vectors.T @ W.astype(self.vectors.dtype)
+    @property
+    def variance(self) -> float:
+        """The trace of the covariance."""
+        D = len(self.values) if self.vectors is None else len(self.vectors)
+        return float(self.values.sum()) + (D - len(self.values)) * self.rest
 
-    def out_of(self, W: Array) -> Array:
-        """V W."""
-        return W if self.vectors is None else self.vectors @ W.astype(self.vectors.dtype)
+    def solve(self, R: Array, factors: Array, reg: float) -> Array:
+        """(D, K) (factors_k covariance + reg)^-1 R_k for each column k."""
+        divisors = np.outer(self.values, factors) + reg
+        if self.vectors is None:
+            return np.asarray(R / divisors)
+        rest = self.rest * factors + reg
+        parts = (self.vectors.T @ R.astype(self.vectors.dtype)) * (1 / divisors - 1 / rest)
+        return np.asarray(R / rest + self.vectors @ parts.astype(self.vectors.dtype))
 
 
 class Centered:
@@ -65,13 +86,12 @@ class Centered:
         variances = spread.variances
         if not free_bias:
             variances = variances + spread.masses * np.square(spread.means).sum(axis=0)
-        s = variances / max(basis.values.sum(), np.finfo(float).tiny)
-        self._divisors = np.outer(basis.values, s) + reg
+        self._factors, self._reg = variances / max(basis.variance, np.finfo(float).tiny), reg
 
     def apply(self, gradient: Array) -> Array:
         g = self._without_mean(gradient)
         step = np.zeros_like(g)
-        step[:-1] = self._basis.out_of(self._basis.into(g[:-1] - self._means * g[-1]) / self._divisors)
+        step[:-1] = self._basis.solve(g[:-1] - self._means * g[-1], self._factors, self._reg)
         if self._free:
             step[-1] = g[-1] / self._spread.masses - (self._means * step[:-1]).sum(axis=0)
         return self._without_mean(step)
@@ -79,6 +99,24 @@ class Centered:
     def _without_mean(self, rows: Array) -> Array:
         mean = rows[:, self._present].mean(axis=1, keepdims=True)
         return np.where(self._present, rows - mean, 0)
+
+
+def bias_step(delta: Array, coupling: Array, present: Array) -> Array:
+    """(K,) Newton's step of the bias alone, -A^-1 delta with A = mean of diag(p) - p p^T.
+
+    coupling: (K, K) mean of p p^T.
+    """
+    A = -coupling[np.ix_(present, present)]
+    np.fill_diagonal(A, 0)
+    np.fill_diagonal(A, -A.sum(axis=1))  # so that nothing cancels
+    norms = np.sqrt(np.maximum(np.diag(A), np.finfo(np.float32).tiny))
+    A /= np.outer(norms, norms)
+    A += np.outer(norms, norms) / (norms @ norms)  # fixes the constant that may be added
+    A[np.diag_indices(len(A))] += 1e-9
+    step = np.zeros(len(delta))
+    step[present] = -np.linalg.solve(A, delta[present] / norms) / norms
+    step[present] -= step[present].mean()
+    return step
 
 
 class Exact:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from softmaxclf.core import blas
 from softmaxclf.core.problem import Array, Cells, Problem
 from softmaxclf.core.solvers.lbfgs import minimizer
 from softmaxclf.core.solvers.lbfgs.gram import reduced_rows
@@ -101,7 +102,8 @@ class LBFGS(Solver):
             self._note()
             return stop(self.state.iteration)
 
-        done = run([first], asked) and (not folds or run(folds, asked))
+        with blas.single_threaded():  # what is left beside the readings is small
+            done = run([first], asked) and (not folds or run(folds, asked))
         self._note()
         return done and self.state.iteration >= until
 
@@ -156,11 +158,12 @@ class LBFGS(Solver):
         rows, basis = self._rows(ALL_ROWS), None
         small = problem.columns > len(problem.train_rows) <= MOST_GRAM_ROWS
         if not small:
-            basis = (
-                Basis.of(rows.covariance())
-                if rows.features <= IDENTITY_FEATURES
-                else Basis(rows.variances(), None)
-            )
+            with blas.single_threaded():  # in a decomposition two threads mostly wait for each other
+                basis = (
+                    Basis.of(rows.covariance())
+                    if rows.features <= IDENTITY_FEATURES
+                    else Basis(rows.variances(), None)
+                )
         paths: list[Path] = []
         for fold in dict.fromkeys([ALL_ROWS, *self._folds]):
             own = rows if fold == ALL_ROWS or problem.norms is None else self._rows(fold)

@@ -25,7 +25,10 @@ ALL_ROWS = -1  # in place of a fold: nothing is held out
 BLOCK_NUMBERS = (
     2**21
 )  # of a block's features, and of its scores: smaller ones leave threads waiting for Python
+MOST_COUPLED = 4  # classes per feature up to which K x K numbers are kept
+COUPLED = 0.5  # one row in COUPLED K / D tells how classes are coupled: half a reading at the most
 MOMENT_ROWS = 512  # of a block whose moments are taken
+LARGE = 1024  # features beyond which their covariance is a rougher one
 SAMPLE = 2000  # rows that variances are taken over
 LOWEST = {"f": -40.0, "d": -300.0}  # the square of exp of less would be a denormal number, slow to work with
 
@@ -49,11 +52,13 @@ class Spread:
     """The rows as each class sees them, row n with curvature c_nk = p_nk (1 - p_nk): weighted means over rows, float64.
 
     masses: (K,) mean of c. means: (D, K) sum of c x / sum of c. variances: (K,) mean of c ||x - mean||^2.
+    coupling: (K, K) mean of p p^T, of many classes over a part of the rows; of very many (0, 0).
     """
 
     masses: Array
     means: Array
     variances: Array
+    coupling: Array
 
 
 @dataclass(frozen=True)
@@ -158,24 +163,30 @@ class ArrayRows:
 
     def covariance(self) -> Array:
         rows, D = self.count, self.features
-        wanted = max(
-            4 * D, 16 * rows * self.classes // D
-        )  # 4 D alone cost twice the passes at weak regularizations
+        wanted = max((2 if D > LARGE else 4) * D, 16 * rows * self.classes // D)  # fewer cost passes
         chosen = np.arange(rows)
         if rows > wanted:
             chosen = np.sort(np.random.default_rng(0).choice(rows, wanted, replace=False))
-        dtype = np.dtype(np.float32 if self.single and D > 1024 else np.float64)
+        dtype = np.dtype(np.float32 if self.single and D > LARGE else np.float64)
         offset, scale = self._affine(ALL_ROWS)
-        total, mass = np.zeros((D, D)), 0.0
-        for part in np.array_split(chosen, -(-len(chosen) // 2048)):
-            x = self._read(part, np.empty((len(part), D), dtype))
-            x += offset * scale
-            x /= scale
-            if self._weights is not None:
-                x *= np.sqrt(self._weights[part])[:, None]
-            total += x.T @ x
-            mass += len(part) if self._weights is None else self._weights[part].sum()
-        return total / mass
+        shift, divisor = (offset * scale).astype(dtype), scale.astype(dtype)
+        parts = np.array_split(chosen, self.threads * -(-len(chosen) // (self.threads * 4096)))
+
+        def summed(lane: int) -> Array:
+            room, total = np.empty((len(parts[0]), D), dtype), np.zeros((), dtype)
+            for part in parts[lane :: self.threads]:
+                x = self._read(part, room[: len(part)], lane)  # a copy of the rows in any case
+                x += shift
+                x /= divisor
+                if self._weights is not None:
+                    x *= np.sqrt(self._weights[part])[:, None].astype(dtype)
+                total = x.T @ x if total.ndim == 0 else np.add(total, x.T @ x, out=total)
+            return total
+
+        with blas.single_threaded(), ThreadPoolExecutor(self.threads) as pool:
+            lanes = list(pool.map(summed, range(self.threads)))
+        mass = len(chosen) if self._weights is None else self._weights[chosen].sum()
+        return np.asarray(sum(lanes[1:], lanes[0]) / mass)
 
     def variances(self) -> Array:
         """(D,) mean squares of the features, over a sample of rows."""
@@ -214,13 +225,18 @@ class ArrayRows:
         room = self._room(lane, "rows", job.dtype, job.block * _padded(self.features, job.dtype))
         buffer = room.reshape(job.block, -1)[:, : self.features]
         scores = self._room(lane, "scores", job.dtype, job.block * len(job.V))
+        other = self._room(lane, "transposed", job.dtype, scores.size)
         product = self._room(lane, "product", job.dtype, job.V.size).reshape(job.V.shape)
         for start in range(lane * job.block, self.count, self.threads * job.block):
             part = slice(start, min(start + job.block, self.count))
             x = self._read(part, buffer[: part.stop - start], lane)
             S = scores[: len(job.V) * len(x)].reshape(len(job.V), len(x))
-            S[:] = (x @ job.V.T).T  # of few columns this product is the quicker one
-            S += job.bias
+            if job.dtype == np.float64:
+                np.matmul(job.V, x.T, out=S)
+                S += job.bias
+            else:  # of few columns this product is the quicker one
+                transposed = other[: S.size].reshape(len(x), len(S))
+                np.add(np.matmul(x, job.V.T, out=transposed).T, job.bias, out=S)
             stack = S.reshape(-1, self.classes, len(x))
             weight = self._row_weights(job.points, part, job.dtype)
             curved = totals.curved(x, self._squares[part]) if job.curved else None
@@ -241,7 +257,8 @@ class ArrayRows:
         if hessian is not None:
             hessian = _transformed(hessian, offset, scale, self.classes)
         spread = _mean([each.spreads[place] for each in lanes], mass)
-        return Sums(loss, np.vstack([gradient, delta]), _spread(spread, offset, scale), hessian)
+        coupling = _mean([each.couplings[place] for each in lanes], 1)
+        return Sums(loss, np.vstack([gradient, delta]), _spread(spread, coupling, offset, scale), hessian)
 
     def _read(self, rows: Array | slice, out: Array, lane: int = 0) -> Array:
         """Rows minus the common shift, and a last column of ones if asked for; X itself where that is the same.
@@ -369,17 +386,32 @@ class _Totals:
         size = (features + 1) * classes
         self.spreads = [np.zeros((classes, features + 2)) if point.spread else None for point in job.points]
         self.hessians = [np.zeros((size, size)) if point.hessian else None for point in job.points]
+        self.coupled = classes <= MOST_COUPLED * features
+        size = classes if self.coupled else 0
+        self.couplings = [np.zeros((size, size)) if point.spread else None for point in job.points]
+        self.stride = max(1, round(COUPLED * classes / features))
 
     def curved(self, x: Array, norms: Array) -> Curved:
         """What adds second derivatives where they are wanted. norms: (n,) ||x / scale||^2."""
 
         def add(P: Array, C: Array, weight: Array | None) -> None:
-            for place, (spread, hessian) in enumerate(zip(self.spreads, self.hessians, strict=True)):
-                if spread is not None:
-                    c = C[place] if weight is None else C[place] * weight[place]
-                    spread[:, :-2] += c @ x
-                    spread[:, -2] += c.sum(axis=1)
-                    spread[:, -1] += c @ norms
+            if weight is not None:
+                C *= weight[:, None]
+            wanted = [place for place, spread in enumerate(self.spreads) if spread is not None]
+            if wanted:
+                c = C[wanted].reshape(-1, len(x))
+                sums = np.column_stack([c @ x, c.sum(axis=1), c @ norms])
+                for place, each in zip(wanted, np.split(sums, len(wanted)), strict=True):
+                    spread = self.spreads[place]
+                    assert spread is not None
+                    spread += each
+            for place in wanted if self.coupled else ():
+                p = np.ascontiguousarray(P[place, :, :: self.stride])
+                w = 1 if weight is None else weight[place, :: self.stride]
+                coupling = self.couplings[place]
+                assert coupling is not None
+                coupling += (p * w) @ p.T
+            for place, hessian in enumerate(self.hessians):
                 if hessian is not None:
                     _add_hessian(hessian, x, P[place], None if weight is None else weight[place])
 
@@ -391,14 +423,15 @@ def _mean(parts: list[Array | None], mass: float) -> Array | None:
     return sum(known[1:], known[0]) / mass if known else None
 
 
-def _spread(sums: Array | None, offset: Array, scale: Array) -> Spread | None:
+def _spread(sums: Array | None, coupling: Array | None, offset: Array, scale: Array) -> Spread | None:
     """For features x / scale + offset. The variances are those of the scale of all rows: near enough for a guess."""
-    if sums is None:
+    if sums is None or coupling is None:
         return None
     masses = np.maximum(sums[:, -2], np.finfo(np.float32).tiny)
     means = (sums[:, :-2] / masses[:, None] / scale).T
     variances = np.maximum(sums[:, -1] - masses * np.square(means).sum(axis=0), 1e-6 * sums[:, -1])
-    return Spread(masses, means + offset[:, None], variances)
+    coupling = coupling / max(coupling.sum(), np.finfo(float).tiny)  # a row of it sums to the mean of p
+    return Spread(masses, means + offset[:, None], variances, coupling)
 
 
 def _add_hessian(hessian: Array, x: Array, p: Array, weight: Array | None) -> None:

@@ -6,7 +6,7 @@ import pytest
 from softmaxclf.core.solvers.lbfgs.gram import reduced_rows
 from softmaxclf.core.solvers.lbfgs.minimizer import Minimizer, Settings
 from softmaxclf.core.solvers.lbfgs.path import Path, run
-from softmaxclf.core.solvers.lbfgs.preconditioner import Basis
+from softmaxclf.core.solvers.lbfgs.preconditioner import Basis, bias_step
 from softmaxclf.core.solvers.lbfgs.proof import finite, gap, without_absent
 from softmaxclf.core.solvers.lbfgs.sums import ALL_ROWS, ArrayRows, Point
 
@@ -185,8 +185,10 @@ def test_a_path_ends_where_single_fits_do():
         assert single.objective == pytest.approx(solution.objective, rel=2e-9)
 
 
-@pytest.mark.parametrize("size", [0, 2000])
-def test_a_path_resumed_after_any_reading_gives_the_same_bits(size, monkeypatch):
+@pytest.mark.parametrize(("size", "wide"), [(0, 0), (2000, 0), (0, 15), (2000, 15)])
+def test_a_path_resumed_after_any_reading_gives_the_same_bits(size, wide, monkeypatch):
+    monkeypatch.setattr("softmaxclf.core.solvers.lbfgs.path.LONG", 0)
+    monkeypatch.setattr("softmaxclf.core.solvers.lbfgs.path.WIDE", wide)
     monkeypatch.setattr("softmaxclf.core.solvers.lbfgs.minimizer.EXACT_SIZE", size)
     monkeypatch.setattr("softmaxclf.core.solvers.lbfgs.minimizer.EXACT_AFTER", 5)
     r = np.random.default_rng(5)
@@ -207,6 +209,44 @@ def test_a_path_resumed_after_any_reading_gives_the_same_bits(size, monkeypatch)
     for a, b in zip(whole.solutions, broken.solutions, strict=True):
         assert a.weights.tobytes() == b.weights.tobytes()
         assert (a.gap, a.passes) == (b.gap, b.passes)
+
+
+def test_values_side_by_side_are_solved_as_those_one_after_another(monkeypatch):
+    r = np.random.default_rng(6)
+    X, y = r.standard_normal((300, 8)).astype(np.float32), r.integers(0, 5, 300)
+    rows, values = ArrayRows(X, y, 5), np.logspace(-5, 1, 7)
+    alone = solved(rows, values)
+    monkeypatch.setattr("softmaxclf.core.solvers.lbfgs.path.LONG", 0)
+    beside = solved(rows, values)
+    assert [len(each.group) for each in (alone, beside)] == [1, 7]
+    for a, b in zip(alone.solutions, beside.solutions, strict=True):
+        assert a.proven and b.proven and a.regularization == b.regularization
+        assert a.objective == pytest.approx(b.objective, rel=1.1e-4)
+
+
+def test_a_step_of_the_bias_alone_closes_the_bound():
+    r = np.random.default_rng(8)
+    X, y, present = r.standard_normal((500, 4)), r.integers(0, 6, 500), np.arange(7) < 6
+    rows, U = ArrayRows(X, y, 7), r.standard_normal((5, 7)) * present
+    for left in (1, 1, 0.1, 1e-3, 1e-6, 1e-12):
+        sums = rows.evaluate([Point(without_absent(U, rows.moments()), spread=True)])[0]
+        assert np.abs(sums.gradient[-1]).max() < left
+        U[-1] += bias_step(sums.gradient[-1], sums.spread.coupling, present)
+
+
+def test_a_large_covariance_is_known_by_its_leading_directions(monkeypatch):
+    r = np.random.default_rng(2)
+    X = r.standard_normal((400, 60)) * np.logspace(0, -3, 60)
+    C, R = X.T @ X / 400, r.standard_normal((60, 3))
+    factors = np.array([0.5, 1.0, 2.0])
+    exact = np.column_stack(
+        [np.linalg.solve(s * C + 1e-2 * np.eye(60), g) for s, g in zip(factors, R.T, strict=True)]
+    )
+    np.testing.assert_allclose(Basis.of(C).solve(R, factors, 1e-2), exact, rtol=1e-9, atol=1e-12)
+    for name, value in (("LARGE", 50), ("LEADING", 30)):
+        monkeypatch.setattr(f"softmaxclf.core.solvers.lbfgs.preconditioner.{name}", value)
+    assert np.linalg.norm(Basis.of(C).solve(R, factors, 1e-2) - exact) < 0.1 * np.linalg.norm(exact)
+    assert Basis.of(C).variance == pytest.approx(np.trace(C), rel=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64", "memmap"])
