@@ -29,6 +29,7 @@ MOST_COUPLED = 4  # classes per feature up to which K x K numbers are kept
 COUPLED = 0.5  # one row in COUPLED K / D tells how classes are coupled: half a reading at the most
 MOMENT_ROWS = 512  # of a block whose moments are taken
 LARGE = 1024  # features beyond which their covariance is a rougher one
+NEAR = 8.0  # deviations from 0 at which float32 still has digits enough
 SAMPLE = 2000  # rows that variances are taken over
 LOWEST = {"f": -40.0, "d": -300.0}  # the square of exp of less would be a denormal number, slow to work with
 
@@ -151,6 +152,8 @@ class ArrayRows:
             else np.broadcast_to(np.asarray(scale, np.float64), self._shift.shape)
         )
         self._common = self._shift if self._shift.ndim == 1 else self._shift[ALL_ROWS]
+        if norms is None and (np.abs(self._common) <= NEAR * self._common_scale).all():
+            self._common = np.zeros(self.width)  # features near 0 keep their digits: the bias takes the shift
         self._moments: dict[int, Moments] = {}
         self._squares: Array = np.empty(0)  # (N,) ||features||^2 before their shift by fold, float64
         self._memory: dict[tuple[int, str, str], Array] = {}
@@ -265,7 +268,7 @@ class ArrayRows:
 
         With norms the features are made in full: shifted, scaled and multiplied.
         """
-        chosen = rows if self._rows is None else self._rows[rows]
+        chosen = rows if self._rows is None else _as_slice(self._rows[rows])
         plain = not self._ones and self._norms is None and not self._reading and not self._common.any()
         if plain and self._X.dtype == out.dtype:
             return self._X[chosen]
@@ -274,7 +277,8 @@ class ArrayRows:
         if key not in self._readers:
             self._readers[key] = RowReader(self._X, self._reading, out.dtype)
         self._readers[key].read(chosen, part)
-        part -= self._common.astype(out.dtype)  # casting inside np.subtract is slow
+        if self._common.any():
+            part -= self._common.astype(out.dtype)  # casting inside np.subtract is slow
         if self._norms is not None:
             part /= self._common_scale.astype(out.dtype)
             part *= self._norms[chosen, None].astype(out.dtype)
@@ -489,6 +493,12 @@ def _to_residuals(S: Array, labels: Array, weight: Array | None, curved: Curved 
         losses *= weight
     total_losses: Array = losses.sum(axis=1, dtype=np.float64)
     return total_losses
+
+
+def _as_slice(rows: Array) -> Array | slice:
+    """Ascending indices, as a slice where they leave none out: no copy is then made of what they choose."""
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first == len(rows) - 1 else rows
 
 
 def _padded(columns: int, dtype: np.dtype[Any]) -> int:
