@@ -106,6 +106,10 @@ class Solver(ABC):
         """Whether the cell at that place has come so far that it can be scored."""
         return True
 
+    def on_all_rows(self, place: int) -> "Solver | None":
+        """A solver of that cell alone, trained on the rows of all folds, where that was done beside the folds."""
+        return None
+
     def told(self) -> str:
         """Where it stands, in a few words for a progress bar; empty where the history says it."""
         return ""

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import Cells, Problem
-from softmaxclf.core.scoring import Score
 from softmaxclf.core.search import RUNGS, Outcome, choose, grid_cells, rungs, split_stacks
 from softmaxclf.core.solvers.solver import Solver
 from softmaxclf.errors import AllDivergedError, ConfigError, RunConflictError
@@ -193,7 +192,11 @@ class _Tuning:
             )
         if refit:
             data = data.together()
-            result, place, scores = self._refit(winner, best, data, scores["validation"])
+            found = result.solver.on_all_rows(place) if tuning.folds else None
+            result = self._refit(winner, best, data) if found is None else StackResult(found)
+            place, held_out = 0, scores["validation"]
+            scores = score_splits(self._model(result, place), data)
+            scores = {"train": scores.pop("train"), "validation": held_out, **scores}
         if not (complete and result.complete):
             warnings.append(cut_short(result.solver))
         facts = {**best.values, "iterations": result.state.iteration, "refit": refit}
@@ -210,10 +213,8 @@ class _Tuning:
         )
         return finish(self.session, finding, data, self.control, self.observer, self.training_seconds)
 
-    def _refit(
-        self, winner: int, best: Outcome, data: TrainingData, held_out: Score
-    ) -> tuple[StackResult, int, dict[str, Score]]:
-        """The winner's settings trained on all rows; its validation score is that of who did not see them."""
+    def _refit(self, winner: int, best: Outcome, data: TrainingData) -> StackResult:
+        """The winner's settings trained on all rows."""
         cells = grid_cells({name: (value,) for name, value in best.values.items()})
         started = time.perf_counter()
         result = self.training.train(
@@ -223,8 +224,7 @@ class _Tuning:
             what="refit on all rows",
         )
         self.training_seconds += time.perf_counter() - started
-        scores = score_splits(self._model(result, 0), data)
-        return result, 0, {"train": scores.pop("train"), "validation": held_out, **scores}
+        return result
 
     def _model(self, result: StackResult, place: int) -> LinearModel:
         return model_of(result.solver, place, self.data, self.config.training.loss)

@@ -43,11 +43,15 @@ NO_PROGRESS = 1e-6  # of the tolerance: a step that promises less, in float32, i
 
 @dataclass(frozen=True)
 class Settings:
-    """tolerance: of the proven gap, relative to the objective. max_passes: readings per regularization."""
+    """tolerance: of the proven gap, relative to the objective. max_passes: readings per regularization.
+
+    prove: whether what float32 promises is to be proven in float64.
+    """
 
     tolerance: float = 1e-4
     max_passes: int = 1000
     free_bias: bool = True
+    prove: bool = True
 
 
 @dataclass
@@ -190,7 +194,9 @@ class Minimizer:
             at.precise |= at.proving
             at.proving = False
         elif (over and not at.failed) or relative <= MARGIN * tolerance:
-            self._prove()
+            if self.settings.prove:
+                self._prove()
+            at.done = not self.settings.prove
         elif at.failed:
             at.precise, at.failed, self._gradient = True, 0, None
         if not at.done and not at.exact and at.iteration >= EXACT_AFTER and self._affordable:
@@ -212,7 +218,7 @@ class Minimizer:
             if slope < 0:
                 self._direction, self._search = direction, LineSearch(slope)
                 self.at.before = self.at.gap
-                self.at.bold = not self.at.precise and self._near()
+                self.at.bold = self._hopeful and self._near()
                 return
         self.at.before = math.inf
         first = self._preconditioner()
@@ -228,7 +234,7 @@ class Minimizer:
         else:
             self._direction, self._search = direction, LineSearch(slope)
             hoped = self.at.gap * self.at.gain <= HOPE * self.settings.tolerance * self.at.objective
-            self.at.bold = hoped and self.at.iteration == 0 and not self.at.precise
+            self.at.bold = hoped and self.at.iteration == 0 and self._hopeful
 
     def _bias_is_all(self) -> bool:
         """Whether the bound waits for the bias alone, and the last step of that kind, if any, was a good one."""
@@ -236,6 +242,11 @@ class Minimizer:
         small = at.inner <= INNER * self.settings.tolerance * at.objective and at.gap < 0.5 * at.before
         known = isinstance(self._shape, Spread) and self._shape.coupling.size > 0
         return small and known and self.settings.free_bias
+
+    @property
+    def _hopeful(self) -> bool:
+        """Whether a step in float64 may be the proof that ends it."""
+        return self.settings.prove and not self.at.precise
 
     def _near(self) -> bool:
         """Whether one step of the bias, by classes coupled as they were some steps ago, should do."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,6 +90,12 @@ class Path:
             self.solutions += [self._solution(each) for each in self.group]
             if not self.done:
                 self.group = self._next_group()
+
+    def only(self, place: int) -> "Path":
+        """The path of that value alone, which is solved."""
+        path = copy(self)
+        path.regularizations, path.solutions = [self.regularizations[place]], [self.solutions[place]]
+        return path
 
     def users_weights(self, place: int) -> Array:
         """(D + 1, K) of the solution at that place, on the rows' own features, every bias finite."""

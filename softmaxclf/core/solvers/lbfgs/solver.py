@@ -6,7 +6,7 @@ that outnumber the rows are exchanged for as many as there are rows (gram.py).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ from softmaxclf.core.solvers.solver import Solver, State, Stop
 
 MOST_GRAM_ROWS = 4000  # beyond, features that outnumber the rows are taken as they are
 IDENTITY_FEATURES = 6000  # beyond, no eigenbasis: the decomposition would cost more than it saves
+FOLDS = 10  # times the tolerance is near enough for the fits of folds, which only choose; they are not proven
 STORED = "path"  # names of the arrays of paths begin so
 
 
@@ -121,6 +122,20 @@ class LBFGS(Solver):
         path, n = self._of(place)
         return path is not None and n < max(1, len(path.solutions))
 
+    def on_all_rows(self, place: int) -> "LBFGS | None":
+        """That cell on the path of all rows, from which its folds were begun."""
+        n, problem = self._of(place)[1], self.problem
+        whole = self.state.paths[0]
+        if problem.whole is None or n >= len(whole.solutions):
+            return None
+        cell = self.state.cells.keep(np.array([place]))
+        cell = replace(cell, fold=np.array([ALL_ROWS]))
+        problem = replace(problem, preprocessing=[problem.whole], fold_of_row=None)
+        solver = LBFGS(problem, self.settings, self.start(problem, self.settings, cell))
+        solver.state.paths = [whole.only(n)]
+        solver._note()
+        return solver
+
     def told(self) -> str:
         """The value that is being solved, the readings of it, the least gap so far."""
         path = next((each for each in self.state.paths if not each.done), None)
@@ -131,7 +146,7 @@ class LBFGS(Solver):
         return f"regularization {path.solver.reg:.3g}, {at.passes} passes{near}"
 
     def report(self, place: int) -> dict[str, Any]:
-        """objective, gap, proven and passes of that cell; of a cell with folds the worst of them."""
+        """objective, gap, proven and passes of that cell; with folds, of its fit of all rows."""
         state = self.state
         if not np.isfinite(state.objective[place]):
             return {"objective": None, "gap": None, "proven": False, "passes": 0}
@@ -169,6 +184,7 @@ class LBFGS(Solver):
             own = rows if fold == ALL_ROWS or problem.norms is None else self._rows(fold)
             guide = paths[0].solutions if paths and not small else ()
             path = _path(own, basis, self._values, wanted, fold, guide)
+            wanted = replace(wanted, tolerance=min(0.5, FOLDS * settings.tolerance), prove=False)
             prefix = f"{STORED}{len(paths)}."
             arrays = {k.removeprefix(prefix): v for k, v in self.state.stored.items() if k.startswith(prefix)}
             if arrays:  # before the folds are begun, which are guided by what the first path has
@@ -205,18 +221,21 @@ class LBFGS(Solver):
         )
 
     def _note(self) -> None:
-        """Copy what the paths have solved into the cells."""
+        """Copy what the path of all rows has solved into the cells, those of folds too."""
         state = self.state
         state.iteration = sum(len(path.solutions) for path in state.paths)
+        solved: list[Solution] = state.paths[0].solutions
         for place in np.flatnonzero(~np.isfinite(state.objective)):
-            path, n = self._of(int(place))
-            if path is not None and n < len(path.solutions):
-                found: Solution = path.solutions[n]
+            n = self._of(int(place))[1]
+            if n < len(solved):
+                found = solved[n]
                 state.objective[place], state.gap[place] = found.objective, found.gap
                 state.proven[place], state.passes[place] = found.proven, found.passes
 
     def _of(self, place: int) -> tuple[Path | None, int]:
         """The path of a cell, and the number of its value there."""
+        if self.state.stored:
+            self._begin()  # all may be solved already: then nobody runs what goes on from a checkpoint
         cells = self.state.cells
         n = self._values.index(float(cells.values["regularization"][place]))
         return next((path for path in self.state.paths if path.fold == cells.fold[place]), None), n
