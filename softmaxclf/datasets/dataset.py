@@ -14,7 +14,12 @@ from softmaxclf.errors import DataError
 
 Rows = NDArray[Any]  # (N, D) uint8 pixels, or float32/float64 features; may be memory-mapped
 Labels = NDArray[np.int64]  # (N,) in [0, K)
-Progress = Callable[[int, int], None]  # (done, total), in bytes or rows
+Progress = Callable[[int, int], None]  # (done, total), in bytes or images
+Log = Callable[[str], None]  # takes a line for people
+
+
+def ignored(*_: object) -> None:
+    """The Progress or Log of one who does not listen."""
 
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -111,6 +116,6 @@ class Dataset:
         """The test split, read now. Raises DataError when the source has none."""
         if self.read_test is None:
             raise DataError(
-                f"{self.path}: no test split found; add X_test and y_test, or use --split validation"
+                f"{self.path}: no test split found; add one, as data/README.md says, or use --split validation"
             )
         return self.read_test()

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from http.client import HTTPException, HTTPResponse, InvalidURL
 from io import FileIO
@@ -20,12 +20,11 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from softmaxclf.datasets.cifar.layouts import CITATION, LAYOUTS, MIRRORS, Layout, part_path
-from softmaxclf.datasets.dataset import Progress
+from softmaxclf.datasets.dataset import Log, Progress, ignored
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import cannot_write, digest_of_file, own_file
 from softmaxclf.locks import held
 
-Log = Callable[[str], None]
 _PIECE = 1 << 18  # bytes that are read at a time
 _BUSY = (408, 429, 500, 502, 503, 504)  # the same request may succeed later
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
@@ -41,22 +40,18 @@ def download_source(source: str, directory: Path, *, form: str = "python", **opt
     for layout in LAYOUTS:
         if (layout.source, layout.form) == (source, form):
             path = download(layout, directory, **options)
-            options.get("log", _ignored)(CITATION)
+            options.get("log", ignored)(CITATION)
             return path
     known = ", ".join(f"{layout.source} ({layout.form})" for layout in LAYOUTS)
     raise DataError(f"{source} ({form}): expected data that can be downloaded: {known}; choose one of these")
-
-
-def _ignored(*_: object) -> None:
-    pass
 
 
 def download(
     layout: Layout,
     directory: Path,
     *,
-    progress: Progress = _ignored,
-    log: Log = _ignored,
+    progress: Progress = ignored,
+    log: Log = ignored,
     mirrors: Sequence[str] = MIRRORS,
     timeout: float = 30.0,
     attempts: int = 5,

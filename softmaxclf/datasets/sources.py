@@ -16,7 +16,7 @@ from softmaxclf.arrays import NPY_MAGIC, ZIP_MAGICS
 from softmaxclf.datasets.cifar.archives import GZIP_MAGIC
 from softmaxclf.datasets.cifar.layouts import LAYOUTS, OFFICIAL_SOURCES, batch_folders, layout_of_folder
 from softmaxclf.datasets.cifar.reader import read_cifar
-from softmaxclf.datasets.dataset import Dataset
+from softmaxclf.datasets.dataset import Dataset, Log, Progress, ignored
 from softmaxclf.datasets.features import read_features
 from softmaxclf.datasets.inputs import opened, unreadable
 from softmaxclf.datasets.sample import draw_sample
@@ -25,7 +25,7 @@ from softmaxclf.errors import DataError
 
 @dataclass(frozen=True)
 class DataSettings:
-    """The data settings that reading follows, by the names that they have in a configuration."""
+    """The data settings that reading follows, by the names that they have in a configuration, and who listens."""
 
     directory: Path
     seed: int = 0
@@ -36,6 +36,9 @@ class DataSettings:
     cache: bool = True
     label: str | None = None
     ignore: tuple[str, ...] = ()
+    progress: Progress = ignored
+    note: Log = ignored
+    warn: Log = ignored
 
 
 class MissingDataError(DataError):

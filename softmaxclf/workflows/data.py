@@ -10,13 +10,13 @@ from softmaxclf.datasets.download import download_source
 from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.datasets.sources import find_official, open_source
 from softmaxclf.errors import DataError, RunConflictError, SoftmaxclfError
-from softmaxclf.workflows.observer import ByteProgress, Observer
+from softmaxclf.workflows.observer import Observer, WorkProgress
 
 
 def download(source: str, directory: Path, form: str, mirror: str | None, observer: Observer) -> Path:
     """Fetch the official archive of `source` into `directory`; returns its path."""
     mirrors = {} if mirror is None else {"mirrors": (mirror,)}
-    progress = ByteProgress(observer, source)
+    progress = WorkProgress(observer, source)
     return download_source(source, directory, form=form, progress=progress, log=observer.note, **mirrors)
 
 

@@ -17,7 +17,7 @@ from softmaxclf.core.stages.fitting import FittingRows, gather
 from softmaxclf.datasets.dataset import Dataset, Split
 from softmaxclf.datasets.sources import DataSettings, MissingDataError, open_source
 from softmaxclf.errors import ConfigError
-from softmaxclf.workflows.observer import ByteProgress, Observer
+from softmaxclf.workflows.observer import Observer, WorkProgress
 
 Array = NDArray[Any]
 # Mapped training rows larger than this are visited block by block, since random rows of a file that does not
@@ -149,7 +149,12 @@ def load_dataset(config: Config, observer: Observer) -> Dataset:
     settings = {
         each.name: getattr(config.data, each.name)
         for each in fields(DataSettings)
-        if each.name != "directory"
+        if each.name != "directory" and hasattr(config.data, each.name)
+    }
+    settings |= {
+        "progress": WorkProgress(observer, "images", "image"),
+        "note": observer.note,
+        "warn": observer.warn,
     }
     try:
         return open_source(source, directory, **settings)
@@ -159,7 +164,7 @@ def load_dataset(config: Config, observer: Observer) -> Dataset:
     from softmaxclf.datasets.download import download_source  # brings TLS along, which most runs do not need
 
     observer.note(f"{source} is not in {directory}: downloading it")
-    download_source(source, directory, progress=ByteProgress(observer, "download"), log=observer.note)
+    download_source(source, directory, progress=WorkProgress(observer, "download"), log=observer.note)
     return open_source(source, directory, **settings)
 
 
