@@ -18,6 +18,7 @@ from softmaxclf.datasets.cifar.layouts import LAYOUTS, OFFICIAL_SOURCES, batch_f
 from softmaxclf.datasets.cifar.reader import read_cifar
 from softmaxclf.datasets.dataset import Dataset, Log, Progress, ignored
 from softmaxclf.datasets.features import read_features
+from softmaxclf.datasets.image_folders import is_image_folder, read_image_folder
 from softmaxclf.datasets.inputs import opened, unreadable
 from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.errors import DataError
@@ -100,6 +101,11 @@ SOURCES = (
         "a folder with X_train.npy and y_train.npy",
         lambda path, magic: (path / "X_train.npy").exists() or (path / "y_train.npy").exists(),
         _read_arrays,
+    ),
+    Source(
+        "a folder with a folder of images for each class",
+        lambda path, magic: is_image_folder(path),
+        read_image_folder,
     ),
 )
 
