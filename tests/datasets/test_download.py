@@ -19,6 +19,7 @@ import pytest
 
 from softmaxclf.datasets.cifar.layouts import CITATION, LAYOUTS
 from softmaxclf.datasets.download import _FailedError, _WebRedirects, download, download_source
+from softmaxclf.datasets.published import Published
 from softmaxclf.errors import ConfigError, DataError, InterruptedRunError, OutputError
 from softmaxclf.locks import held
 
@@ -26,9 +27,7 @@ fcntl = pytest.importorskip("fcntl")
 
 CONTENT = random.Random(0).randbytes(600_000)
 THIRD = CONTENT[: len(CONTENT) * 3 // 10]
-ENTRY = replace(
-    LAYOUTS[0], archive="data.tar.gz", size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest()
-)
+ENTRY = Published("data.tar.gz", len(CONTENT), "sha256", hashlib.sha256(CONTENT).hexdigest())
 
 Reply = Callable[[BaseHTTPRequestHandler], None]
 
@@ -117,8 +116,8 @@ class Client:
     """Downloads ENTRY into `folder`; at every step the final name holds all or nothing."""
 
     def __init__(self, folder: Path) -> None:
-        self.final = folder / ENTRY.archive
-        self.part = folder / f"{ENTRY.archive}.part"
+        self.final = folder / ENTRY.name
+        self.part = folder / f"{ENTRY.name}.part"
         self.lines: list[str] = []
         self.steps: list[int] = []
         self.pauses: list[float] = []
@@ -146,11 +145,11 @@ class Client:
             )
         finally:
             assert not self.final.exists() or self.final.read_bytes() == CONTENT
-            assert not self.final.with_name(f"{ENTRY.archive}.lock").exists()
+            assert not self.final.with_name(f"{ENTRY.name}.lock").exists()
 
     def check(self) -> None:
         assert self.final.read_bytes() == CONTENT
-        assert [path.name for path in self.final.parent.iterdir()] == [ENTRY.archive]
+        assert [path.name for path in self.final.parent.iterdir()] == [ENTRY.name]
         assert self.steps[-1] == len(CONTENT)
 
 
@@ -300,7 +299,7 @@ def test_a_part_keeps_to_the_permissions_that_the_user_set(
 def test_a_wrong_hash_deletes_what_came_and_names_both(serve: Callable[..., Server], fetch: Client) -> None:
     wrong = bytes([CONTENT[0] ^ 1]) + CONTENT[1:]
     found = hashlib.sha256(wrong).hexdigest()
-    with pytest.raises(DataError, match=f"expected sha256 {ENTRY.sha256}, found {found}.*deleted"):
+    with pytest.raises(DataError, match=f"expected sha256 {ENTRY.digest}, found {found}.*deleted"):
         fetch(serve(reply(200, wrong)))
     assert list(fetch.final.parent.iterdir()) == []
 
@@ -600,18 +599,18 @@ def test_the_right_file_is_not_fetched_again(serve: Callable[..., Server], fetch
 def test_another_file_in_its_place_is_never_overwritten(
     serve: Callable[..., Server], tmp_path: Path, content: bytes
 ) -> None:
-    (tmp_path / ENTRY.archive).write_bytes(content)
+    (tmp_path / ENTRY.name).write_bytes(content)
     server = serve()
-    with pytest.raises(DataError, match=f"sha256 {ENTRY.sha256}, found [0-9a-f]{{64}}; move it away"):
+    with pytest.raises(DataError, match=f"sha256 {ENTRY.digest}, found [0-9a-f]{{64}}; move it away"):
         download(ENTRY, tmp_path, mirrors=[server.address])
-    assert (tmp_path / ENTRY.archive).read_bytes() == content
+    assert (tmp_path / ENTRY.name).read_bytes() == content
     assert server.asked == []
 
 
 def test_a_folder_or_a_dead_link_in_its_place_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "one" / ENTRY.archive).mkdir(parents=True)
+    (tmp_path / "one" / ENTRY.name).mkdir(parents=True)
     (tmp_path / "two").mkdir()
-    (tmp_path / "two" / ENTRY.archive).symlink_to("nowhere")
+    (tmp_path / "two" / ENTRY.name).symlink_to("nowhere")
     for folder in ("one", "two"):
         with pytest.raises(DataError, match=r"found none: .*; move it away"):
             download(ENTRY, tmp_path / folder, mirrors=[])
@@ -634,7 +633,7 @@ def test_a_mirror_that_is_no_folder_on_the_web_is_refused_before_any_work(
 def test_a_source_is_fetched_by_its_name_and_asks_for_citation(
     serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = replace(LAYOUTS[3], size=ENTRY.size, sha256=ENTRY.sha256)
+    small = replace(LAYOUTS[3], size=ENTRY.size, sha256=ENTRY.digest)
     monkeypatch.setattr("softmaxclf.datasets.download.LAYOUTS", (small,))
     server, lines = serve(), list[str]()
     path = download_source("cifar100", tmp_path, form="binary", log=lines.append, mirrors=[server.address])
