@@ -120,12 +120,10 @@ def _images(home: Path, notes: list[str]) -> Images:
             home, "a folder for each class", "images without one", "move those of a class into a folder"
         )
     if outside:
-        notes.append(f"{printable(home)}: left out {outside:,} images that lie in no class folder")
+        notes.append(f"{printable(home)}: images in no class folder, left out: {outside:,}")
     if others:
         kinds = printable(", ".join(f"{ending} {count:,}" for ending, count in others.most_common(4)))
-        notes.append(
-            f"{printable(home)}: left out {others.total():,} files that do not end as images do: {kinds}"
-        )
+        notes.append(f"{printable(home)}: files that do not end as images do, left out: {kinds}")
     return images
 
 

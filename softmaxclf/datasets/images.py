@@ -193,8 +193,16 @@ def files_in(folder: Path, failed: Callable[[OSError], object]) -> Iterator[os.D
         except OSError as error:
             failed(error)
             continue
-        yield from (each for each in visible if not each.is_dir())
+        yield from (each for each in visible if not _is_folder(each))
         pending += [each.path for each in reversed(visible) if each.is_dir(follow_symlinks=False)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, for example
+        return False
 
 
 def _picture(path: Path, file: BinaryIO, size: tuple[int, int], mode: str) -> Image.Image:
