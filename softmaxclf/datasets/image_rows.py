@@ -166,7 +166,7 @@ class ImageRows:
 
     def _tell(self, errors: Errors) -> None:
         self._refuse(errors)
-        self.warn(f"{printable(self.root)}: left out {self._listed(errors)}")
+        self.warn(f"{printable(self.root)}: left out of the images: {self._listed(errors)}")
 
     def _refuse(self, errors: Errors) -> None:
         """Raise DataError unless they may be left out, and where nothing remains."""
@@ -175,7 +175,7 @@ class ImageRows:
                 "" if self.skip else ", or leave them out with --set data.skip_unreadable=true"
             )
             raise DataError(
-                f"{printable(self.root)}: expected images that can be read, found {self._listed(errors)}; {remedy}"
+                f"{printable(self.root)}: expected images, found {self._listed(errors)}; {remedy}"
             )
 
     def _listed(self, errors: Errors) -> str:
@@ -186,6 +186,6 @@ class ImageRows:
             f"{printable(self._paths[next(iter(errors))])}: "
         )
         return (
-            f"{len(errors):,} of {len(self.files):,} images that cannot be read: {', '.join(names)}{more} "
+            f"{len(errors):,} of {len(self.files):,} that cannot be read: {', '.join(names)}{more} "
             f"(the first: {first.rpartition('; ')[0]})"
         )

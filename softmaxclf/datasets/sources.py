@@ -127,7 +127,7 @@ SOURCES = (
         _read_arrays,
     ),
     Source(
-        "a folder with a folder of images for each class",
+        "a folder with a folder of images (.png, .jpg, ...) for each class",
         lambda path, magic: is_image_folder(path),
         read_image_folder,
     ),

@@ -19,7 +19,8 @@ import pytest
 
 from softmaxclf.datasets.cifar.layouts import CITATION, LAYOUTS
 from softmaxclf.datasets.download import _FailedError, _WebRedirects, download, download_source
-from softmaxclf.datasets.published import Published
+from softmaxclf.datasets.mnist import MNISTS, verify_mnist
+from softmaxclf.datasets.published import DIFFERS, Published
 from softmaxclf.errors import ConfigError, DataError, InterruptedRunError, OutputError
 from softmaxclf.locks import held
 
@@ -646,3 +647,35 @@ def test_a_source_is_fetched_by_its_name_and_asks_for_citation(
 def test_a_source_without_an_archive_is_refused_with_those_that_have_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"sample \(python\): .*cifar10 \(python\), cifar10 \(binary\)"):
         download_source("sample", tmp_path)
+
+
+def test_mnist_is_four_files_in_a_folder_of_its_name_resumed_and_verified(
+    serve: Callable[..., Server], fetch: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [CONTENT[:1000], CONTENT[1000:1500], CONTENT[2000:2900], CONTENT[3000:3100]]
+    files = tuple(
+        replace(file, size=len(content), digest=hashlib.md5(content, usedforsecurity=False).hexdigest())
+        for file, content in zip(MNISTS[0].files, contents, strict=True)
+    )
+    for module in ("download", "mnist"):
+        monkeypatch.setattr(f"softmaxclf.datasets.{module}.MNISTS", (replace(MNISTS[0], files=files),))
+    folder, directory = fetch.final.parent / "mnist", fetch.final.parent
+    rest = reply(206, contents[1][100:], headers={"Content-Range": "bytes 100-499/500"})
+    server = serve(reply(200, contents[0]), reply(200, contents[1][:100], length=500), rest, reply(404))
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz: expected 900 bytes .* status 404"):
+        download_source("mnist", directory, mirrors=[server.address], log=fetch.lines.append)
+    found = {Path(each.file).name: each.status for each in verify_mnist(directory)}
+    assert found == {file.name: "official" for file in files[:2]}
+    server = serve(reply(200, contents[2]), reply(200, contents[3]))
+    assert download_source("mnist", directory, mirrors=[server.address], log=fetch.lines.append) == folder
+    assert [(folder / file.name).read_bytes() for file in files] == contents
+    assert server.paths == [f"/files/{file.name}" for file in files[2:]]
+    assert fetch.lines[-1] == MNISTS[0].citation and "md5 verified" in fetch.lines[-2]
+    (folder / files[3].name).write_bytes(contents[3][::-1])
+    (folder / f"{files[2].name}.part").write_bytes(contents[2][:450])
+    assert {each.status for each in verify_mnist(directory)} == {"official", "incomplete", DIFFERS}
+
+
+def test_mnist_has_no_binary_form(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"mnist \(binary\): .*, mnist, fashion-mnist; choose"):
+        download_source("mnist", tmp_path, form="binary")

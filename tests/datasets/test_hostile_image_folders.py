@@ -150,9 +150,7 @@ def test_a_hostile_folder_of_images_is_refused_and_nothing_is_written(
 
 def test_none_of_many_images_that_is_one_is_refused_even_if_they_may_be_left_out(tmp_path: Path) -> None:
     nothing_but(b"no image")(tmp_path / "mine")
-    with pytest.raises(
-        Exception, match=r"found 5 of 5 images that cannot be read: .*; save them again as PNG$"
-    ):
+    with pytest.raises(Exception, match=r"found 5 of 5 that cannot be read: .*; save them again as PNG$"):
         _ = open_source(str(tmp_path / "mine"), tmp_path, skip_unreadable=True, test=1).train
 
 

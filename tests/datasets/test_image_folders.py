@@ -211,7 +211,7 @@ def test_all_bad_images_are_counted_and_the_first_ten_named(photos: Path, read: 
     with pytest.raises(DataError) as caught:
         _ = read(photos, test=0).train
     message = str(caught.value)
-    assert "found 12 of 30 images that cannot be read: bee/bad00.png, " in message
+    assert "found 12 of 30 that cannot be read: bee/bad00.png, " in message
     assert "bee/bad09.png and 2 more (the first: expected an image file of 1 to" in message
     assert "found an empty file)" in message and "--set data.skip_unreadable=true" in message
     assert not (read.home).exists()
@@ -224,8 +224,10 @@ def test_skip_unreadable_leaves_them_out_and_says_so(photos: Path, read: Reader)
         found = read(photos, test=0, skip_unreadable=True)
         assert equal(found.train, whole) and len(read.decoded) == decoded
     assert len(read.warnings) == 2
-    assert read.warnings[0].startswith(f"{photos}: left out 1 of 19 images that cannot be read: ant/00a.png")
-    with pytest.raises(DataError, match=r"1 of 19 images that cannot be read"):
+    assert read.warnings[0].startswith(
+        f"{photos}: left out of the images: 1 of 19 that cannot be read: ant/00a.png"
+    )
+    with pytest.raises(DataError, match=r"1 of 19 that cannot be read"):
         _ = read(photos, test=0).train
 
 

@@ -127,6 +127,11 @@ def split_up(
     if dataset.validation is not None and not folds:
         validation, unseen = dataset.validation, np.arange(len(dataset.validation.y))
     _check_classes(dataset, train_rows)
+    if len(unseen) and validation is dataset.train and len(held := np.unique(y[unseen])) < 2:
+        observer.warn(
+            f"{dataset.path}: all {len(unseen):,} validation rows are of class {dataset.class_names[held[0]]}; "
+            "use data.validation_rows: drawn"
+        )
     if empty := dataset.empty_classes:
         more = f" and {len(empty) - MOST_NAMED:,} more" if len(empty) > MOST_NAMED else ""
         observer.warn(
