@@ -3,7 +3,9 @@
 import gzip
 import io
 import pickle
+import struct
 import tarfile
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from softmaxclf.datasets.cifar.layouts import LAYOUTS
 from softmaxclf.datasets.cifar.members import folder_members
 from softmaxclf.datasets.cifar.writer import write_cifar_folder
 from softmaxclf.datasets.dataset import Split
+from softmaxclf.datasets.idx import FILES
 from softmaxclf.datasets.images import read_image
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import DataError
@@ -77,7 +80,7 @@ def read_batch_file(path: Path) -> object:
             try:
                 found += [read(member, layout) for member in folder_members(path.parent, layout, [path.name])]
             except DataError as error:
-                refusal = refusal or error
+                refusal = refusal or DataError(str(error).replace(folder, "idx"))
     if refusal is not None and not found:
         raise refusal
     return found
@@ -147,6 +150,30 @@ def image_seeds(folder: Path) -> list[bytes]:
     return made
 
 
+def idx_seeds(folder: Path) -> list[bytes]:
+    images = struct.pack(">4I", 0x803, 6, 3, 2) + bytes(range(36))
+    labels = struct.pack(">2I", 0x801, 6) + bytes([0, 1, 2, 0, 1, 2])
+    return [images, labels, gzip.compress(images, mtime=0), gzip.compress(labels, mtime=0)]
+
+
+def read_idx_file(path: Path) -> object:
+    """The file as images and as labels; the first refusal if neither takes it."""
+    found: list[object] = []
+    refusal: DataError | None = None
+    for place in (0, 1):
+        with tempfile.TemporaryDirectory() as folder:
+            home = Path(folder)
+            (home / FILES[place]).symlink_to(path.resolve())
+            (home / FILES[1 - place]).write_bytes(idx_seeds(home)[1 - place])
+            try:
+                found.append(read_source(home))
+            except DataError as error:
+                refusal = refusal or DataError(str(error).replace(folder, "idx"))
+    if refusal is not None and not found:
+        raise refusal
+    return found
+
+
 def read_image_file(path: Path) -> object:
     return read_image(path, (3, 8, 8))
 
@@ -170,5 +197,6 @@ READERS = {
     "configuration": Reader(lambda path: load_config(path), configuration_seeds, YAML_WORDS),
     "archive": Reader(read_source, archive_seeds, TAR_WORDS, repaired_tar),
     "features": Reader(read_source, feature_seeds, ZIP_WORDS, repaired_zip),
+    "idx": Reader(read_idx_file, idx_seeds, [struct.pack(">I", 0x800 + axes) for axes in range(5)]),
     "image": Reader(read_image_file, image_seeds, IMAGE_WORDS, repaired_png, memory=1200 << 20),
 }

@@ -9,6 +9,7 @@ opened as any `.npz` of a stranger is, and may not unpack to more than its own s
 import hashlib
 import math
 import os
+import shutil
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -131,12 +132,13 @@ class ImageRows:
         """Read the files into the cache, and what that holds then. None, told in a note, where it cannot be written."""
         absent = [folder for folder in (self._place.parent, self._place.parent.parent) if not folder.exists()]
         try:
+            self._check_room()
             with atomic_writer(self._place) as file, zipfile.ZipFile(file, "w") as archive:
                 errors = self._write(archive)
                 if errors:
                     self._refuse(errors)
         except OutputError as error:
-            self.note(f"{error} (images are read again by the next run; data.cache=false says so)")
+            self.note(f"{error} (the next run reads the images again, as with data.cache=false)")
             return None
         finally:
             for folder in absent:
@@ -144,6 +146,15 @@ class ImageRows:
                     folder.rmdir()
         self.note(f"{len(self.files):,} images are kept as they were read in {printable(self._place)}")
         return self._kept()
+
+    def _check_room(self) -> None:
+        """Raise OutputError rather than fill the disk."""
+        home = next(folder for folder in (*self._place.parents, Path()) if folder.is_dir())
+        wanted = len(self.files) * math.prod(self.image_shape)
+        if (free := shutil.disk_usage(home).free) < wanted:
+            raise OutputError(
+                f"{printable(self._place)}: expected {wanted:,} bytes of free space, found {free:,}"
+            )
 
     def _write(self, archive: zipfile.ZipFile) -> Errors:
         shape, done = (len(self.files), math.prod(self.image_shape)), 0

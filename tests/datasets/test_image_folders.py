@@ -5,6 +5,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -363,6 +364,15 @@ def test_a_full_disk_is_a_note(photos: Path, read: Reader, monkeypatch: pytest.M
     monkeypatch.setattr(os, "fsync", full)
     assert len(read(photos).train.y) == 14
     assert "No space left on device" in read.notes[0]
+    assert not read.home.exists()
+
+
+def test_a_disk_with_too_little_room_is_not_filled(
+    photos: Path, read: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=1000))
+    assert len(read(photos).train.y) == 14 == len(read.decoded)
+    assert "expected 1,008 bytes of free space, found 1,000" in read.notes[0]
     assert not read.home.exists()
 
 
