@@ -5,7 +5,6 @@ import io
 import pickle
 import struct
 import tarfile
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from softmaxclf.datasets.cifar.layouts import LAYOUTS
 from softmaxclf.datasets.cifar.members import folder_members
 from softmaxclf.datasets.cifar.writer import write_cifar_folder
 from softmaxclf.datasets.dataset import Split
-from softmaxclf.datasets.idx import FILES
+from softmaxclf.datasets.idx import read_array
 from softmaxclf.datasets.images import read_image
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import DataError
@@ -158,20 +157,13 @@ def idx_seeds(folder: Path) -> list[bytes]:
 
 def read_idx_file(path: Path) -> object:
     """The file as images and as labels; the first refusal if neither takes it."""
-    found: list[object] = []
-    refusal: DataError | None = None
-    for place in (0, 1):
-        with tempfile.TemporaryDirectory() as folder:
-            home = Path(folder)
-            (home / FILES[place]).symlink_to(path.resolve())
-            (home / FILES[1 - place]).write_bytes(idx_seeds(home)[1 - place])
-            try:
-                found.append(read_source(home))
-            except DataError as error:
-                refusal = refusal or DataError(str(error).replace(folder, "idx"))
-    if refusal is not None and not found:
-        raise refusal
-    return found
+    refusals: list[DataError] = []
+    for axes in (3, 1):
+        try:
+            return read_array(path, axes).sum()
+        except DataError as error:
+            refusals.append(error)
+    raise refusals[0]
 
 
 def read_image_file(path: Path) -> object:

@@ -69,7 +69,7 @@ def read_idx(path: Path, class_names: tuple[str, ...] | None = None) -> Dataset:
     @cache
     def stored(part: str) -> StoredLabels:
         place = files[part, "labels"]
-        return StoredLabels.of(_read(place, 1), printable(place), "labels")
+        return StoredLabels.of(read_array(place, 1), printable(place), "labels")
 
     @cache
     def classes() -> Classes:
@@ -77,7 +77,7 @@ def read_idx(path: Path, class_names: tuple[str, ...] | None = None) -> Dataset:
 
     def read(part: str) -> Split:
         place = files[part, "images"]
-        X = _read(place, 3)
+        X = read_array(place, 3)
         if X.shape[1:] != shape:
             raise _wrong(place, f"images of {shape} pixels as in training", str(X.shape[1:]), _REMEDY)
         return Split(X.reshape(len(X), -1), classes().labels(stored(part), len(X)), printable(place))
@@ -116,10 +116,10 @@ def _found(folder: Path) -> dict[str, Files]:
 
 def _shape(path: Path) -> tuple[int, int, int]:
     """(N, H, W) as the header of an image file has it."""
-    return _read(path, 3, only_header=True).shape
+    return read_array(path, 3, only_header=True).shape
 
 
-def _read(path: Path, axes: int, *, only_header: bool = False) -> NDArray[Any]:
+def read_array(path: Path, axes: int, *, only_header: bool = False) -> NDArray[Any]:
     """The bytes of a file as an array of so many axes, mapped where they are not packed. Raises DataError.
 
     only_header: an array of that shape that takes no memory.
