@@ -79,7 +79,7 @@ def read_batch_file(path: Path) -> object:
             try:
                 found += [read(member, layout) for member in folder_members(path.parent, layout, [path.name])]
             except DataError as error:
-                refusal = refusal or DataError(str(error).replace(folder, "idx"))
+                refusal = refusal or error
     if refusal is not None and not found:
         raise refusal
     return found
