@@ -127,6 +127,12 @@ class ArrayFile:
             _check_values(native)
             return native
 
+    def check(self, name: str) -> None:
+        """Read the array once without keeping it, so that its checksum is compared, where there is one."""
+        with self._opened(name) as (stream, _):
+            while stream.read(1 << 20):
+                pass
+
     def map(self, name: str) -> NDArray[Any]:
         """The array as a read-only view of the file where it lies there ready for use, else read."""
         (shape, dtype, order, place), info = self._header(name), self._members[name]

@@ -13,6 +13,8 @@ CORPORA = {
     "`.npz` and `.npy` data": "tests/datasets/test_hostile_arrays.py",
     "model files": "tests/test_hostile_models.py",
     "configurations": "tests/config/test_config_errors.py",
+    "IDX files": "tests/datasets/test_idx.py",
+    "image folders": "tests/datasets/test_hostile_image_folders.py",
     "images": "tests/datasets/test_images.py",
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "scripts" / "fuzz"
-READERS = ("batch", "model", "configuration", "archive", "features", "image")
+READERS = ("batch", "model", "configuration", "archive", "features", "idx", "image")
 # Runs the script with a reader that raises, waits or takes memory where it should refuse.
 BROKEN = """
 import runpy, signal, sys

@@ -3,6 +3,7 @@
 import gzip
 import io
 import pickle
+import struct
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from softmaxclf.datasets.cifar.layouts import LAYOUTS
 from softmaxclf.datasets.cifar.members import folder_members
 from softmaxclf.datasets.cifar.writer import write_cifar_folder
 from softmaxclf.datasets.dataset import Split
+from softmaxclf.datasets.idx import read_array
 from softmaxclf.datasets.images import read_image
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import DataError
@@ -147,6 +149,23 @@ def image_seeds(folder: Path) -> list[bytes]:
     return made
 
 
+def idx_seeds(folder: Path) -> list[bytes]:
+    images = struct.pack(">4I", 0x803, 6, 3, 2) + bytes(range(36))
+    labels = struct.pack(">2I", 0x801, 6) + bytes([0, 1, 2, 0, 1, 2])
+    return [images, labels, gzip.compress(images, mtime=0), gzip.compress(labels, mtime=0)]
+
+
+def read_idx_file(path: Path) -> object:
+    """The file as images and as labels; the first refusal if neither takes it."""
+    refusals: list[DataError] = []
+    for axes in (3, 1):
+        try:
+            return read_array(path, axes).sum()
+        except DataError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
 def read_image_file(path: Path) -> object:
     return read_image(path, (3, 8, 8))
 
@@ -170,5 +189,6 @@ READERS = {
     "configuration": Reader(lambda path: load_config(path), configuration_seeds, YAML_WORDS),
     "archive": Reader(read_source, archive_seeds, TAR_WORDS, repaired_tar),
     "features": Reader(read_source, feature_seeds, ZIP_WORDS, repaired_zip),
+    "idx": Reader(read_idx_file, idx_seeds, [struct.pack(">I", 0x800 + axes) for axes in range(5)]),
     "image": Reader(read_image_file, image_seeds, IMAGE_WORDS, repaired_png, memory=1200 << 20),
 }

@@ -51,10 +51,13 @@ class DataConfig:
     """Where the rows come from and which of them are held out for validation."""
 
     source: str = _setting(
-        "cifar10", Text(), "cifar10, cifar100, sample, or the path of a folder, .tar.gz or .npz", "--data"
+        "cifar10",
+        Text(),
+        "cifar10, cifar100, mnist, fashion-mnist, sample, or the path of a folder or file",
+        "--data",
     )
-    directory: str = _setting("data", Text(), "folder that holds what is downloaded")
-    download: bool = _setting(True, Flag(), "fetch CIFAR when it is not in the folder")
+    directory: str = _setting("data", Text(), "folder that holds what is downloaded or cached")
+    download: bool = _setting(True, Flag(), "fetch what is named when it is not in the folder")
     validation: float | None = _setting(
         None,
         Unset(Rows(0, 10**9, whole=True)),

@@ -14,7 +14,12 @@ from softmaxclf.errors import DataError
 
 Rows = NDArray[Any]  # (N, D) uint8 pixels, or float32/float64 features; may be memory-mapped
 Labels = NDArray[np.int64]  # (N,) in [0, K)
-Progress = Callable[[int, int], None]  # (done, total), in bytes or rows
+Progress = Callable[[int, int], None]  # (done, total), in bytes or images
+Log = Callable[[str], None]  # takes a line for people
+
+
+def ignored(*_: object) -> None:
+    """The Progress or Log of one who does not listen."""
 
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -67,7 +72,8 @@ class Dataset:
     image_shape: (channels, height, width) in CIFAR's plane order when a row is an image, else None.
     read_class_names, read_train, read_test: what gives the class names and the splits, and raises DataError where
     the source is broken; a source that is open anyway gives what it has. is_official: whether the files are those
-    that are published under that name, byte for byte, as far as that is known.
+    that are published under that name, byte for byte, as far as that is known. feature_names: (D,) of rows that have
+    them. notes: what was done to the source that its owner may not expect, a line each.
     """
 
     name: str
@@ -78,6 +84,8 @@ class Dataset:
     validation: Split | None = None
     read_test: Callable[[], Split] | None = field(default=None, repr=False)
     is_official: Callable[[], bool] = field(default=lambda: True, repr=False)
+    feature_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -111,6 +119,6 @@ class Dataset:
         """The test split, read now. Raises DataError when the source has none."""
         if self.read_test is None:
             raise DataError(
-                f"{self.path}: no test split found; add X_test and y_test, or use --split validation"
+                f"{self.path}: no test split found; add one, as data/README.md says, or use --split validation"
             )
         return self.read_test()

@@ -1,6 +1,6 @@
-"""Fetching the official CIFAR archives: resumed where it was cut, checked by hash, then moved into place.
+"""Fetching published files: resumed where it was cut, checked by hash, then moved into place.
 
-The archive grows as `<name>.part` beside its final place and gets its name only when its SHA-256 is the
+A file grows as `<name>.part` beside its final place and gets its name only when its hash is the
 official one, so the final name never holds anything else. No server is trusted: its answer is cut at the
 official size, and what it sent counts only by its hash. A redirect never leads from https to http.
 """
@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from http.client import HTTPException, HTTPResponse, InvalidURL
 from io import FileIO
@@ -19,13 +19,14 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from softmaxclf.datasets.cifar.layouts import CITATION, LAYOUTS, MIRRORS, Layout, part_path
-from softmaxclf.datasets.dataset import Progress
+from softmaxclf.datasets.cifar.layouts import CITATION, LAYOUTS, MIRRORS
+from softmaxclf.datasets.dataset import Log, Progress, ignored
+from softmaxclf.datasets.mnist import MNISTS
+from softmaxclf.datasets.published import Published, part_path
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import cannot_write, digest_of_file, own_file
 from softmaxclf.locks import held
 
-Log = Callable[[str], None]
 _PIECE = 1 << 18  # bytes that are read at a time
 _BUSY = (408, 429, 500, 502, 503, 504)  # the same request may succeed later
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
@@ -33,35 +34,49 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 _MIRROR = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[!\"$->@-~]*)?")
 
 
-def download_source(source: str, directory: Path, *, form: str = "python", **options: Any) -> Path:
-    """Where the official archive of `source` (cifar10, cifar100) lies in `directory`, fetched if need be.
+def download_source(
+    source: str,
+    directory: Path,
+    *,
+    form: str = "python",
+    log: Log = ignored,
+    mirrors: Sequence[str] = (),
+    **options: Any,
+) -> Path:
+    """Where the official files of `source` (cifar10, cifar100, mnist, fashion-mnist) lie, fetched if need be.
 
-    form: python or binary. options: those of `download`, which says the rest. Raises DataError for other sources.
+    The archive of CIFAR lies in `directory`, the four files of MNIST in a folder there. form: of CIFAR, python or
+    binary. mirrors: asked in place of the official addresses. options: those of `download`, which says the rest.
+    Raises DataError for other sources.
     """
-    for layout in LAYOUTS:
-        if (layout.source, layout.form) == (source, form):
-            path = download(layout, directory, **options)
-            options.get("log", _ignored)(CITATION)
-            return path
-    known = ", ".join(f"{layout.source} ({layout.form})" for layout in LAYOUTS)
+    layout = next((each for each in LAYOUTS if (each.source, each.form) == (source, form)), None)
+    mnist = next((each for each in MNISTS if (each.source, "python") == (source, form)), None)
+    if layout is not None:
+        path = download(layout.published, directory, log=log, mirrors=mirrors or MIRRORS, **options)
+        log(CITATION)
+        return path
+    if mnist is not None:
+        for file in mnist.files:
+            download(file, directory / source, log=log, mirrors=mirrors or mnist.mirrors, **options)
+        log(mnist.citation)
+        return directory / source
+    known = ", ".join(
+        [*(f"{each.source} ({each.form})" for each in LAYOUTS), *(each.source for each in MNISTS)]
+    )
     raise DataError(f"{source} ({form}): expected data that can be downloaded: {known}; choose one of these")
 
 
-def _ignored(*_: object) -> None:
-    pass
-
-
 def download(
-    layout: Layout,
+    file: Published,
     directory: Path,
     *,
-    progress: Progress = _ignored,
-    log: Log = _ignored,
-    mirrors: Sequence[str] = MIRRORS,
+    progress: Progress = ignored,
+    log: Log = ignored,
+    mirrors: Sequence[str],
     timeout: float = 30.0,
     attempts: int = 5,
 ) -> Path:
-    """Where the archive of `layout` lies in `directory`, fetched if need be.
+    """Where `file` lies in `directory`, fetched if need be.
 
     progress: called with (bytes done, bytes in total), and with both equal once, when the file is in place.
     log: takes lines for people. mirrors: addresses of folders that offer the file, asked in turn; any will do,
@@ -70,28 +85,28 @@ def download(
     folder cannot be written) and ConfigError (a mirror that is no web address). After a failure or an
     interruption the same call continues where this one ended.
     """
-    addresses = [_address(mirror, layout.archive) for mirror in mirrors]
-    final = directory / layout.archive
+    addresses = [_address(mirror, file.name) for mirror in mirrors]
+    final = directory / file.name
     busy = DataError(
         f"{final}: expected to download it alone, found another process at it; "
         "wait until that one has ended, then give the same command again"
     )
-    if _is_present(final, layout, log):
+    if _is_present(final, file, log):
         return final
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with held(final.with_name(f"{final.name}.lock"), busy):
-            if not _is_present(final, layout, log):  # another process may have ended while we came here
+            if not _is_present(final, file, log):  # another process may have ended while we came here
                 part = part_path(final)
-                with os.fdopen(own_file(part), "r+b", buffering=0) as file:
+                with os.fdopen(own_file(part), "r+b", buffering=0) as output:
                     try:
-                        _Download(layout, file, progress, log, timeout).run(addresses, attempts)
+                        _Download(file, output, progress, log, timeout).run(addresses, attempts)
                     finally:
-                        if not os.fstat(file.fileno()).st_size:
+                        if not os.fstat(output.fileno()).st_size:
                             part.unlink(missing_ok=True)
                 part.replace(final)
-                log(f"{final}: complete, sha256 verified")
-                progress(layout.size, layout.size)
+                log(f"{final}: complete, {file.algorithm} verified")
+                progress(file.size, file.size)
     except _FailedError as error:
         raise DataError(f"{final}: {error}") from error
     except OSError as error:  # those of the network have become failures
@@ -108,20 +123,20 @@ def _address(mirror: str, name: str) -> str:
     return f"{mirror.rstrip('/')}/{name}"
 
 
-def _is_present(final: Path, layout: Layout, log: Log) -> bool:
+def _is_present(final: Path, file: Published, log: Log) -> bool:
     """Whether the official file is in place already. Raises DataError where something else is."""
     if not os.path.lexists(final):
         return False
     try:
-        found = digest_of_file(final)
+        found = digest_of_file(final, file.algorithm)
     except OSError as error:
         found = f"none: {error.strerror or error}"
-    if found != layout.sha256:
+    if found != file.digest:
         raise DataError(
-            f"{final}: expected the official file with sha256 {layout.sha256}, found {found}; "
+            f"{final}: expected the official file with {file.algorithm} {file.digest}, found {found}; "
             "move it away to fetch the official one"
         )
-    log(f"{final} is there already and is the official file (sha256 verified)")
+    log(f"{final} is there already and is the official file ({file.algorithm} verified)")
     return True
 
 
@@ -134,52 +149,57 @@ class _AgainError(_FailedError):
 
 
 class _Download:
-    """One archive that grows in `file`, which is written without a buffer and holds its first `done` bytes.
+    """One published file that grows in `file`, which is written without a buffer and holds its first `done` bytes.
 
     Raises _FailedError, and OSError where the file cannot be written; it stays as it is however the program ends.
     """
 
-    def __init__(self, layout: Layout, file: FileIO, progress: Progress, log: Log, timeout: float) -> None:
-        self.layout, self.file, self.timeout = layout, file, timeout
+    def __init__(
+        self, published: Published, file: FileIO, progress: Progress, log: Log, timeout: float
+    ) -> None:
+        self.published, self.file, self.timeout = published, file, timeout
         self.progress, self.log = progress, log
-        self.hasher, self.done = hashlib.sha256(), 0
+        self.hasher, self.done = self._new_hasher(), 0
 
     def run(self, addresses: Sequence[str], attempts: int) -> None:
         """Continue the file with what the first address gives that completes it, and check it."""
-        if os.fstat(self.file.fileno()).st_size > self.layout.size:
+        if os.fstat(self.file.fileno()).st_size > self.published.size:
             self._restart()
         while piece := self.file.read(_PIECE):
             self._count(piece)
         failures: list[str] = []
         for address in addresses:
-            if self.done < self.layout.size and (failure := self._fetch(address, attempts)):
+            if self.done < self.published.size and (failure := self._fetch(address, attempts)):
                 failures.append(f"{address} {failure}")
                 self.log(failures[-1])
-        if self.done < self.layout.size:
+        if self.done < self.published.size:
             raise _FailedError(
-                f"expected {self.layout.size:,} bytes from the network, found {self.done:,}: "
+                f"expected {self.published.size:,} bytes from the network, found {self.done:,}: "
                 f"{'; '.join(failures) or 'no address to ask'}; "
                 "check the connection and give the same command again, which continues from there"
             )
         found = self.hasher.hexdigest()
-        if found != self.layout.sha256:
+        if found != self.published.digest:
             self._restart()
             raise _FailedError(
-                f"expected sha256 {self.layout.sha256}, found {found} in what was fetched, which is deleted; "
-                "give the same command again, or name another mirror"
+                f"expected {self.published.algorithm} {self.published.digest}, found {found} in what was fetched, "
+                "which is deleted; give the same command again, or name another mirror"
             )
         os.fsync(self.file.fileno())
+
+    def _new_hasher(self) -> Any:
+        return hashlib.new(self.published.algorithm, usedforsecurity=False)
 
     def _count(self, piece: bytes) -> None:
         self.hasher.update(piece)
         self.done += len(piece)
-        if self.done < self.layout.size:
-            self.progress(self.done, self.layout.size)
+        if self.done < self.published.size:
+            self.progress(self.done, self.published.size)
 
     def _restart(self) -> None:
         self.file.seek(0)
         self.file.truncate()
-        self.hasher, self.done = hashlib.sha256(), 0
+        self.hasher, self.done = self._new_hasher(), 0
 
     def _fetch(self, address: str, attempts: int) -> _FailedError | None:
         """None when the file is complete, else why `address` did not complete it."""
@@ -190,14 +210,14 @@ class _Download:
                 self._attempt(address)
             except _FailedError as error:
                 failure = error
-            if self.done == self.layout.size:  # perhaps only the end of the answer was missing
+            if self.done == self.published.size:  # perhaps only the end of the answer was missing
                 return None
             if not isinstance(failure, _AgainError):
                 break
         return failure
 
     def _attempt(self, address: str) -> None:
-        size = self.layout.size
+        size = self.published.size
         with closing(self._asked(address)) as response:
             self._check_start(response)
             kept = f", resuming at {self.done:,} bytes" if self.done else ""
@@ -234,7 +254,7 @@ class _Download:
 
     def _check_start(self, response: HTTPResponse | HTTPError) -> None:
         """See that what is missing comes; all is missing where the server does not give the rest alone."""
-        status, size = response.status, self.layout.size
+        status, size = response.status, self.published.size
         if self.done and status in (206, 416):
             found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if not found or int(found[1]) != self.done or found[2] not in (str(size), "*"):

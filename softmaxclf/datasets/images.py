@@ -22,12 +22,16 @@ strips, has a bound of its own.
 """
 
 import logging
+import math
 import os
 import struct
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 import numpy as np
@@ -54,6 +58,14 @@ TILE_WIDTH, TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
 UNREADABLE_EXIF = (LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error)
 SMALLER = "make a smaller copy"
 REMEDY = "name another file, or save this image again as PNG"
+MOST_THREADS = 8  # each may hold an image of the size of a photograph
+BLOCK_FILES, BLOCK_BYTES = 64, 4 << 20  # read by a thread at a time; rows that they make
+_alone = (
+    Lock()
+)  # held by the one thread that decodes what takes much memory, or whose decoder has to be silenced
+LARGE_PIXELS = 16_000_000
+
+_Block = tuple[NDArray[np.uint8], dict[int, DataError]]  # rows, and the errors of those that are zero
 
 # What Pillow logs about a file stands in the error too; without a handler Python would print it a second time.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -65,6 +77,54 @@ def read_image(path: Path, image_shape: ImageShape) -> NDArray[np.uint8]:
     image_shape: (C, H, W) of the model, C = 1 or 3, else ValueError. Raises DataError, one line, for a file
     that is missing, broken, too large or no image.
     """
+    with _quiet():
+        return _row(path, image_shape)
+
+
+def read_images(
+    paths: Sequence[Path], image_shape: ImageShape, take: Callable[[NDArray[np.uint8]], object]
+) -> dict[int, DataError]:
+    """Read many image files, several at a time, each as `read_image` does.
+
+    take: gets their rows (n, C * H * W) in order, block by block; the row of a file that cannot be read is zero.
+    Returns the errors of those files by their place in `paths`.
+    """
+    size = max(1, min(BLOCK_FILES, BLOCK_BYTES // math.prod(image_shape)))
+    threads = min(MOST_THREADS, os.cpu_count() or 1)
+    pool, pending = ThreadPoolExecutor(threads), deque[Future[_Block]]()
+    errors: dict[int, DataError] = {}
+
+    def finish() -> None:
+        rows, failed = pending.popleft().result()
+        errors.update(failed)
+        take(rows)
+
+    try:
+        with _quiet():
+            for start in range(0, len(paths), size):
+                pending.append(
+                    pool.submit(_block, paths, range(start, min(start + size, len(paths))), image_shape)
+                )
+                if len(pending) > 2 * threads:
+                    finish()
+            while pending:
+                finish()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return errors
+
+
+def _block(paths: Sequence[Path], places: range, image_shape: ImageShape) -> _Block:
+    rows, errors = np.zeros((len(places), math.prod(image_shape)), np.uint8), {}
+    for row, place in zip(rows, places, strict=True):
+        try:
+            row[:] = _row(paths[place], image_shape)
+        except DataError as error:
+            errors[place] = error
+    return rows, errors
+
+
+def _row(path: Path, image_shape: ImageShape) -> NDArray[np.uint8]:
     channels, height, width = image_shape
     if channels not in MODES:
         raise ValueError(f"expected images of 1 or 3 channels, got {channels}")
@@ -107,13 +167,42 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
 
 def _images_in(folder: Path) -> Iterator[Path]:
     unreadable: list[Path] = []
-    walk = os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename)))
-    for place, folders, files in walk:
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(place, name)
+    for entry in files_in(folder, lambda error: unreadable.append(Path(error.filename))):
+        if is_image(entry.name):
+            yield Path(entry.path)
     yield from unreadable
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is called as an image is."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - for the names of many thousand files
+
+
+def files_in(folder: Path, failed: Callable[[OSError], object]) -> Iterator[os.DirEntry[str]]:
+    """The files of a folder, sorted by name, then those of its folders, sorted, as `find_images` says.
+
+    failed: is told of a folder that cannot be read, its name in the error's filename.
+    """
+    pending = [str(folder)]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                visible = sorted(
+                    (each for each in entries if each.name[0] != "."), key=lambda each: each.name
+                )
+        except OSError as error:
+            failed(error)
+            continue
+        yield from (each for each in visible if not _is_folder(each))
+        pending += [each.path for each in reversed(visible) if each.is_dir(follow_symlinks=False)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, for example
+        return False
 
 
 def _picture(path: Path, file: BinaryIO, size: tuple[int, int], mode: str) -> Image.Image:
@@ -121,11 +210,14 @@ def _picture(path: Path, file: BinaryIO, size: tuple[int, int], mode: str) -> Im
     with Image.open(file, formats=FORMATS) as image:
         _check(path, image)
         image.draft(None, (2 * max(size), 2 * max(size)))
-        with _libtiff_silenced(image):
-            image.load()
-        with suppress(*UNREADABLE_EXIF):
-            ImageOps.exif_transpose(image, in_place=True)
-        return _fitted(image, size, mode)
+        is_tiff = image.format == "TIFF"
+        is_large = math.prod(image.size) > LARGE_PIXELS
+        with _alone if is_tiff or is_large else nullcontext():
+            with _libtiff_silenced() if is_tiff else nullcontext():
+                image.load()
+            with suppress(*UNREADABLE_EXIF):
+                ImageOps.exif_transpose(image, in_place=True)
+            return _fitted(image, size, mode)
 
 
 def _check(path: Path, image: Image.Image) -> None:
@@ -159,12 +251,18 @@ def _fitted(image: Image.Image, size: tuple[int, int], mode: str) -> Image.Image
 
 
 @contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Pillow's warnings quiet; not to be entered by several threads, since the filters are the process's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
 def _pillow(path: Path, file: BinaryIO) -> Iterator[None]:
-    """Keep Pillow's warnings quiet, and turn all that broken bytes make it raise into a DataError."""
+    """Turn all that broken bytes make Pillow raise into a DataError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except DataError:
         raise
     except Image.DecompressionBombError as error:
@@ -174,13 +272,11 @@ def _pillow(path: Path, file: BinaryIO) -> Iterator[None]:
 
 
 @contextmanager
-def _libtiff_silenced(image: Image.Image) -> Iterator[None]:
+def _libtiff_silenced() -> Iterator[None]:
     """Keep libtiff, which writes its complaints past Python, from the standard error while it decodes."""
     try:
-        kept = os.dup(2) if image.format == "TIFF" else None
+        kept = os.dup(2)
     except OSError:  # there is no standard error to keep clean
-        kept = None
-    if kept is None:
         yield
         return
     try:

@@ -13,19 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from softmaxclf.arrays import NPY_MAGIC, ZIP_MAGICS
-from softmaxclf.datasets.cifar.archives import GZIP_MAGIC
 from softmaxclf.datasets.cifar.layouts import LAYOUTS, OFFICIAL_SOURCES, batch_folders, layout_of_folder
 from softmaxclf.datasets.cifar.reader import read_cifar
-from softmaxclf.datasets.dataset import Dataset
+from softmaxclf.datasets.dataset import Dataset, Log, Progress, ignored
 from softmaxclf.datasets.features import read_features
+from softmaxclf.datasets.gzipped import GZIP_MAGIC
+from softmaxclf.datasets.idx import is_idx, read_idx
+from softmaxclf.datasets.image_folders import is_image_folder, read_image_folder
 from softmaxclf.datasets.inputs import opened, unreadable
+from softmaxclf.datasets.mnist import MNISTS, Mnist, find_mnist, read_mnist
 from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.errors import DataError
 
 
 @dataclass(frozen=True)
 class DataSettings:
-    """The data settings that reading follows, by the names that they have in a configuration."""
+    """The data settings that reading follows, by the names that they have in a configuration, and who listens."""
 
     directory: Path
     seed: int = 0
@@ -36,6 +39,9 @@ class DataSettings:
     cache: bool = True
     label: str | None = None
     ignore: tuple[str, ...] = ()
+    progress: Progress = ignored
+    note: Log = ignored
+    warn: Log = ignored
 
 
 class MissingDataError(DataError):
@@ -43,7 +49,13 @@ class MissingDataError(DataError):
 
 
 def find_official(source: str, directory: Path) -> Path | None:
-    """Where in `directory` cifar10 or cifar100 lies: a folder of batches first, then an archive; else None."""
+    """Where in `directory` the data of a name lie, None where they do not.
+
+    cifar10 or cifar100: a folder of batches first, then an archive; mnist or fashion-mnist: the folder of its files.
+    """
+    for mnist in MNISTS:
+        if mnist.source == source:
+            return find_mnist(mnist, directory)
     layouts = [layout for layout in LAYOUTS if layout.source == source]
     folders = [directory / layout.folder for layout in layouts]
     archives = [directory / layout.archive for layout in layouts]
@@ -62,9 +74,20 @@ def _read_official(source: str, settings: DataSettings) -> Dataset:
     return read_cifar(path)
 
 
+def _read_mnist(mnist: Mnist, settings: DataSettings) -> Dataset:
+    path = find_mnist(mnist, settings.directory)
+    if path is None:
+        raise MissingDataError(
+            f"{settings.directory / mnist.source}: expected the {len(mnist.files)} files of {mnist.name}, found fewer; "
+            f"fetch them with: softmaxclf data download {mnist.source}"
+        )
+    return read_mnist(mnist, path)
+
+
 # Asked for by name.
 NAMED: dict[str, Callable[[DataSettings], Dataset]] = {
     **{source: partial(_read_official, source) for source in OFFICIAL_SOURCES},
+    **{mnist.source: partial(_read_mnist, mnist) for mnist in MNISTS},
     "sample": lambda settings: draw_sample(settings.seed),
 }
 
@@ -89,6 +112,11 @@ def _read_arrays(path: Path, settings: DataSettings) -> Dataset:
 # In the order in which they are asked.
 SOURCES = (
     Source("a folder of CIFAR batches", lambda path, magic: any(batch_folders(path)), _read_cifar),
+    Source(
+        "a folder of IDX files such as MNIST's",
+        lambda path, magic: is_idx(path),
+        lambda path, settings: read_idx(path),
+    ),
     Source("a CIFAR .tar.gz", lambda path, magic: magic.startswith(GZIP_MAGIC), _read_cifar),
     Source(
         "an .npz with X_train and y_train", lambda path, magic: magic.startswith(ZIP_MAGICS), _read_arrays
@@ -97,6 +125,11 @@ SOURCES = (
         "a folder with X_train.npy and y_train.npy",
         lambda path, magic: (path / "X_train.npy").exists() or (path / "y_train.npy").exists(),
         _read_arrays,
+    ),
+    Source(
+        "a folder with a folder of images (.png, .jpg, ...) for each class",
+        lambda path, magic: is_image_folder(path),
+        read_image_folder,
     ),
 )
 

@@ -3,32 +3,36 @@
 from pathlib import Path
 from typing import Any
 
-from softmaxclf.datasets.cifar.layouts import OFFICIAL_SOURCES
-from softmaxclf.datasets.cifar.verify import verify as verify_files
+from softmaxclf.datasets.cifar.layouts import LAYOUTS, OFFICIAL_SOURCES
+from softmaxclf.datasets.cifar.verify import verify as verify_cifar
 from softmaxclf.datasets.cifar.writer import write_cifar_folder
 from softmaxclf.datasets.download import download_source
+from softmaxclf.datasets.mnist import MNISTS, verify_mnist
 from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.datasets.sources import find_official, open_source
 from softmaxclf.errors import DataError, RunConflictError, SoftmaxclfError
-from softmaxclf.workflows.observer import ByteProgress, Observer
+from softmaxclf.workflows.observer import Observer, WorkProgress
 
 
 def download(source: str, directory: Path, form: str, mirror: str | None, observer: Observer) -> Path:
-    """Fetch the official archive of `source` into `directory`; returns its path."""
-    mirrors = {} if mirror is None else {"mirrors": (mirror,)}
-    progress = ByteProgress(observer, source)
-    return download_source(source, directory, form=form, progress=progress, log=observer.note, **mirrors)
+    """Fetch the official files of `source` into `directory`; returns the archive, or the folder of several files."""
+    mirrors = () if mirror is None else (mirror,)
+    progress = WorkProgress(observer, source)
+    return download_source(
+        source, directory, form=form, progress=progress, log=observer.note, mirrors=mirrors
+    )
 
 
 def verify(directory: Path) -> list[dict[str, Any]]:
     """What lies in `directory`, whether it is the official file, and whether it can be read.
 
-    Raises DataError when nothing of CIFAR lies there.
+    Raises DataError when nothing that is published lies there.
     """
-    findings = verify_files(directory)
+    findings = verify_cifar(directory) + verify_mnist(directory)
     if not findings:
+        names = dict.fromkeys([*(each.name for each in LAYOUTS), *(each.name for each in MNISTS)])
         raise DataError(
-            f"{directory}: expected files of CIFAR-10 or CIFAR-100, found none; "
+            f"{directory}: expected files of {', '.join(names)}, found none; "
             "fetch them with `softmaxclf data download`, or give another --directory"
         )
     return [each._asdict() for each in findings] + _readable(directory)
@@ -36,7 +40,7 @@ def verify(directory: Path) -> list[dict[str, Any]]:
 
 def _readable(directory: Path) -> list[dict[str, Any]]:
     found = []
-    for name in OFFICIAL_SOURCES:
+    for name in (*OFFICIAL_SOURCES, *(each.source for each in MNISTS)):
         if find_official(name, directory) is None:
             continue
         try:

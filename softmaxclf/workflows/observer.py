@@ -23,16 +23,17 @@ class Observer:
         """That piece of work ended, well or not."""
 
 
-class ByteProgress:
-    """A callback (done, total) that begins, advances and ends one piece of work counted in bytes."""
+class WorkProgress:
+    """A callback (done, total) that begins, advances and ends one piece of work after another, counted in `unit`."""
 
-    def __init__(self, observer: Observer, what: str) -> None:
-        self._observer, self._what, self._begun = observer, what, False
+    def __init__(self, observer: Observer, what: str, unit: str = "B") -> None:
+        self._observer, self._what, self._unit, self._begun = observer, what, unit, False
 
     def __call__(self, done: int, total: int) -> None:
         if not self._begun:
-            self._observer.begin(self._what, total, done, unit="B")
+            self._observer.begin(self._what, total, done, unit=self._unit)
             self._begun = True
         self._observer.advance(done)
         if done >= total:
             self._observer.end()
+            self._begun = False

@@ -68,7 +68,12 @@ CASES: list[tuple[list[str], int, str, set[str]]] = [
     ),
     ([*TRAIN[:-1], "data.npz/run"], 2, "Error: data.npz/run: cannot be written: ", set()),
     (["train", "--data", "none.npz"], 3, "Error: none.npz: expected a source, found no such file", set()),
-    (["data", "verify"], 3, "Error: data: expected files of CIFAR-10 or CIFAR-100, found none", set()),
+    (
+        ["data", "verify"],
+        3,
+        "Error: data: expected files of CIFAR-10, CIFAR-100, MNIST, Fashion-MNIST, found none",
+        set(),
+    ),
     (["data", "verify", "--json"], 3, "found none; fetch them with `softmaxclf data download`", set()),
     (["evaluate", "data.npz"], 3, "Error: data.npz: expected a model with format_version", set()),
     (

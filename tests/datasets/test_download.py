@@ -19,6 +19,8 @@ import pytest
 
 from softmaxclf.datasets.cifar.layouts import CITATION, LAYOUTS
 from softmaxclf.datasets.download import _FailedError, _WebRedirects, download, download_source
+from softmaxclf.datasets.mnist import MNISTS, verify_mnist
+from softmaxclf.datasets.published import DIFFERS, Published
 from softmaxclf.errors import ConfigError, DataError, InterruptedRunError, OutputError
 from softmaxclf.locks import held
 
@@ -26,9 +28,7 @@ fcntl = pytest.importorskip("fcntl")
 
 CONTENT = random.Random(0).randbytes(600_000)
 THIRD = CONTENT[: len(CONTENT) * 3 // 10]
-ENTRY = replace(
-    LAYOUTS[0], archive="data.tar.gz", size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest()
-)
+ENTRY = Published("data.tar.gz", len(CONTENT), "sha256", hashlib.sha256(CONTENT).hexdigest())
 
 Reply = Callable[[BaseHTTPRequestHandler], None]
 
@@ -117,8 +117,8 @@ class Client:
     """Downloads ENTRY into `folder`; at every step the final name holds all or nothing."""
 
     def __init__(self, folder: Path) -> None:
-        self.final = folder / ENTRY.archive
-        self.part = folder / f"{ENTRY.archive}.part"
+        self.final = folder / ENTRY.name
+        self.part = folder / f"{ENTRY.name}.part"
         self.lines: list[str] = []
         self.steps: list[int] = []
         self.pauses: list[float] = []
@@ -146,11 +146,11 @@ class Client:
             )
         finally:
             assert not self.final.exists() or self.final.read_bytes() == CONTENT
-            assert not self.final.with_name(f"{ENTRY.archive}.lock").exists()
+            assert not self.final.with_name(f"{ENTRY.name}.lock").exists()
 
     def check(self) -> None:
         assert self.final.read_bytes() == CONTENT
-        assert [path.name for path in self.final.parent.iterdir()] == [ENTRY.archive]
+        assert [path.name for path in self.final.parent.iterdir()] == [ENTRY.name]
         assert self.steps[-1] == len(CONTENT)
 
 
@@ -300,7 +300,7 @@ def test_a_part_keeps_to_the_permissions_that_the_user_set(
 def test_a_wrong_hash_deletes_what_came_and_names_both(serve: Callable[..., Server], fetch: Client) -> None:
     wrong = bytes([CONTENT[0] ^ 1]) + CONTENT[1:]
     found = hashlib.sha256(wrong).hexdigest()
-    with pytest.raises(DataError, match=f"expected sha256 {ENTRY.sha256}, found {found}.*deleted"):
+    with pytest.raises(DataError, match=f"expected sha256 {ENTRY.digest}, found {found}.*deleted"):
         fetch(serve(reply(200, wrong)))
     assert list(fetch.final.parent.iterdir()) == []
 
@@ -600,18 +600,18 @@ def test_the_right_file_is_not_fetched_again(serve: Callable[..., Server], fetch
 def test_another_file_in_its_place_is_never_overwritten(
     serve: Callable[..., Server], tmp_path: Path, content: bytes
 ) -> None:
-    (tmp_path / ENTRY.archive).write_bytes(content)
+    (tmp_path / ENTRY.name).write_bytes(content)
     server = serve()
-    with pytest.raises(DataError, match=f"sha256 {ENTRY.sha256}, found [0-9a-f]{{64}}; move it away"):
+    with pytest.raises(DataError, match=f"sha256 {ENTRY.digest}, found [0-9a-f]{{64}}; move it away"):
         download(ENTRY, tmp_path, mirrors=[server.address])
-    assert (tmp_path / ENTRY.archive).read_bytes() == content
+    assert (tmp_path / ENTRY.name).read_bytes() == content
     assert server.asked == []
 
 
 def test_a_folder_or_a_dead_link_in_its_place_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "one" / ENTRY.archive).mkdir(parents=True)
+    (tmp_path / "one" / ENTRY.name).mkdir(parents=True)
     (tmp_path / "two").mkdir()
-    (tmp_path / "two" / ENTRY.archive).symlink_to("nowhere")
+    (tmp_path / "two" / ENTRY.name).symlink_to("nowhere")
     for folder in ("one", "two"):
         with pytest.raises(DataError, match=r"found none: .*; move it away"):
             download(ENTRY, tmp_path / folder, mirrors=[])
@@ -634,7 +634,7 @@ def test_a_mirror_that_is_no_folder_on_the_web_is_refused_before_any_work(
 def test_a_source_is_fetched_by_its_name_and_asks_for_citation(
     serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = replace(LAYOUTS[3], size=ENTRY.size, sha256=ENTRY.sha256)
+    small = replace(LAYOUTS[3], size=ENTRY.size, sha256=ENTRY.digest)
     monkeypatch.setattr("softmaxclf.datasets.download.LAYOUTS", (small,))
     server, lines = serve(), list[str]()
     path = download_source("cifar100", tmp_path, form="binary", log=lines.append, mirrors=[server.address])
@@ -647,3 +647,35 @@ def test_a_source_is_fetched_by_its_name_and_asks_for_citation(
 def test_a_source_without_an_archive_is_refused_with_those_that_have_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"sample \(python\): .*cifar10 \(python\), cifar10 \(binary\)"):
         download_source("sample", tmp_path)
+
+
+def test_mnist_is_four_files_in_a_folder_of_its_name_resumed_and_verified(
+    serve: Callable[..., Server], fetch: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [CONTENT[:1000], CONTENT[1000:1500], CONTENT[2000:2900], CONTENT[3000:3100]]
+    files = tuple(
+        replace(file, size=len(content), digest=hashlib.md5(content, usedforsecurity=False).hexdigest())
+        for file, content in zip(MNISTS[0].files, contents, strict=True)
+    )
+    for module in ("download", "mnist"):
+        monkeypatch.setattr(f"softmaxclf.datasets.{module}.MNISTS", (replace(MNISTS[0], files=files),))
+    folder, directory = fetch.final.parent / "mnist", fetch.final.parent
+    rest = reply(206, contents[1][100:], headers={"Content-Range": "bytes 100-499/500"})
+    server = serve(reply(200, contents[0]), reply(200, contents[1][:100], length=500), rest, reply(404))
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz: expected 900 bytes .* status 404"):
+        download_source("mnist", directory, mirrors=[server.address], log=fetch.lines.append)
+    found = {Path(each.file).name: each.status for each in verify_mnist(directory)}
+    assert found == {file.name: "official" for file in files[:2]}
+    server = serve(reply(200, contents[2]), reply(200, contents[3]))
+    assert download_source("mnist", directory, mirrors=[server.address], log=fetch.lines.append) == folder
+    assert [(folder / file.name).read_bytes() for file in files] == contents
+    assert server.paths == [f"/files/{file.name}" for file in files[2:]]
+    assert fetch.lines[-1] == MNISTS[0].citation and "md5 verified" in fetch.lines[-2]
+    (folder / files[3].name).write_bytes(contents[3][::-1])
+    (folder / f"{files[2].name}.part").write_bytes(contents[2][:450])
+    assert {each.status for each in verify_mnist(directory)} == {"official", "incomplete", DIFFERS}
+
+
+def test_mnist_has_no_binary_form(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"mnist \(binary\): .*, mnist, fashion-mnist; choose"):
+        download_source("mnist", tmp_path, form="binary")

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from softmaxclf.datasets.published import Published
+
 # The first is reported to redirect to the second.
 MIRRORS = ("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/")
 CITATION = (
@@ -52,6 +54,11 @@ class Layout:
     def files(self) -> tuple[str, ...]:
         """The names of all files of the folder."""
         return (*self.train, self.test, self.names)
+
+    @property
+    def published(self) -> Published:
+        """The archive, as `download` and `verify` take it."""
+        return Published(self.archive, self.size, "sha256", self.sha256)
 
     @property
     def name(self) -> str:
@@ -123,11 +130,6 @@ LAYOUTS = (
     ),
 )  # fmt: skip
 OFFICIAL_SOURCES = ("cifar10", "cifar100")
-
-
-def part_path(final: Path) -> Path:
-    """Where the download of `final` grows: beside it, so that a rename puts it into place."""
-    return final.with_name(f"{final.name}.part")
 
 
 def batch_folders(directory: Path) -> Iterator[tuple[Path, Layout]]:

@@ -17,7 +17,7 @@ from softmaxclf.core.stages.fitting import FittingRows, gather
 from softmaxclf.datasets.dataset import Dataset, Split
 from softmaxclf.datasets.sources import DataSettings, MissingDataError, open_source
 from softmaxclf.errors import ConfigError
-from softmaxclf.workflows.observer import ByteProgress, Observer
+from softmaxclf.workflows.observer import Observer, WorkProgress
 
 Array = NDArray[Any]
 # Mapped training rows larger than this are visited block by block, since random rows of a file that does not
@@ -127,6 +127,11 @@ def split_up(
     if dataset.validation is not None and not folds:
         validation, unseen = dataset.validation, np.arange(len(dataset.validation.y))
     _check_classes(dataset, train_rows)
+    if len(unseen) and validation is dataset.train and len(held := np.unique(y[unseen])) < 2:
+        observer.warn(
+            f"{dataset.path}: all {len(unseen):,} validation rows are of class {dataset.class_names[held[0]]}; "
+            "use data.validation_rows: drawn"
+        )
     if empty := dataset.empty_classes:
         more = f" and {len(empty) - MOST_NAMED:,} more" if len(empty) > MOST_NAMED else ""
         observer.warn(
@@ -149,17 +154,26 @@ def load_dataset(config: Config, observer: Observer) -> Dataset:
     settings = {
         each.name: getattr(config.data, each.name)
         for each in fields(DataSettings)
-        if each.name != "directory"
+        if each.name != "directory" and hasattr(config.data, each.name)
+    }
+    settings |= {
+        "progress": WorkProgress(observer, "images", "image"),
+        "note": observer.note,
+        "warn": observer.warn,
     }
     try:
-        return open_source(source, directory, **settings)
+        dataset = open_source(source, directory, **settings)
     except MissingDataError:
         if not config.data.download:
             raise
+    else:
+        for note in dataset.notes:
+            observer.note(note)
+        return dataset
     from softmaxclf.datasets.download import download_source  # brings TLS along, which most runs do not need
 
     observer.note(f"{source} is not in {directory}: downloading it")
-    download_source(source, directory, progress=ByteProgress(observer, "download"), log=observer.note)
+    download_source(source, directory, progress=WorkProgress(observer, "download"), log=observer.note)
     return open_source(source, directory, **settings)
 
 

@@ -9,8 +9,8 @@ import pytest
 from softmaxclf.datasets.cifar import layouts, verify
 from softmaxclf.datasets.cifar.layouts import CIFAR10_CLASSES, LAYOUTS, Layout
 from softmaxclf.datasets.cifar.reader import read_cifar
-from softmaxclf.datasets.cifar.verify import DIFFERS, OFFICIAL, Finding
 from softmaxclf.datasets.cifar.writer import write_cifar_folder
+from softmaxclf.datasets.published import DIFFERS, OFFICIAL, Finding
 
 PYTHON, BINARY = LAYOUTS[:2]
 UNKNOWN, MISSING = "no official hash is known", "missing member"
