@@ -67,7 +67,8 @@ class Dataset:
     image_shape: (channels, height, width) in CIFAR's plane order when a row is an image, else None.
     read_class_names, read_train, read_test: what gives the class names and the splits, and raises DataError where
     the source is broken; a source that is open anyway gives what it has. is_official: whether the files are those
-    that are published under that name, byte for byte, as far as that is known.
+    that are published under that name, byte for byte, as far as that is known. feature_names: (D,) of rows that have
+    them. notes: what was done to the source that its owner may not expect, a line each.
     """
 
     name: str
@@ -78,6 +79,8 @@ class Dataset:
     validation: Split | None = None
     read_test: Callable[[], Split] | None = field(default=None, repr=False)
     is_official: Callable[[], bool] = field(default=lambda: True, repr=False)
+    feature_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:

@@ -5,12 +5,12 @@ The arrays `X_train, y_train` and optionally `X_validation, y_validation`, `X_te
 
 Rows. `X` (N, D): one row of features each; with `image_shape` = (channels, height, width), pixels in plane
 order; or images as core/images.py takes them.
-Types: uint8, float32 and float64 stay; float16 becomes float32; other types are refused, as a silent
-cast would hide whether they are pixels or quantities. Floats must be finite and fit into float32, in which
-training computes.
+Types: uint8, float32 and float64 stay; float16, truth values and other integers become float32, which is noted,
+and is refused where an integer is beyond 2**24, so that float32 might not hold it. Floats must be finite and fit into
+float32, in which training computes.
 
-Labels. Integers (N,) or (N, 1) in [0, K), where K is the number of `class_names` or the largest training
-label plus one. Gaps are allowed; fewer than two classes in the training labels are not.
+Labels (N,) or (N, 1): integers, truth values or text as datasets/labels.py takes them; in a folder also as lines of
+`y_train.txt`, UTF-8.
 
 Other arrays are ignored, unless one is called almost as an array that is missing: X_val would be training
 without validation, and nobody would notice.
@@ -27,15 +27,25 @@ from numpy.typing import NDArray
 
 from softmaxclf.arrays import open_arrays
 from softmaxclf.core.images import ImageShape, UnclearShapeError, as_rows
-from softmaxclf.datasets.checks import MAX_CLASSES, checked_class_names, checked_labels
+from softmaxclf.datasets.checks import MAX_CLASSES
 from softmaxclf.datasets.dataset import Dataset, Labels, Rows, Split
+from softmaxclf.datasets.inputs import read_lines
+from softmaxclf.datasets.labels import Classes, StoredLabels
 from softmaxclf.errors import DataError
 from softmaxclf.files import printable
 
 MAX_FEATURES = 10_000_000
+EXACT = 2**24  # up to which float32 holds every integer
+STAYING = (np.uint8, np.float32, np.float64)
+PARTS = ("train", "validation", "test")
 _NAMES = (
     "X_train", "y_train", "X_validation", "y_validation", "X_test", "y_test", "class_names", "image_shape",
 )  # fmt: skip
+# What other programs call them, by our names in small letters.
+_SYNONYMS = {
+    "x_train": ("x", "data", "features", "images", "inputs", "arr_0"),
+    "y_train": ("y", "label", "labels", "target", "targets", "arr_1"),
+}
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -47,12 +57,11 @@ def read_features(path: Path) -> Dataset:
     Raises DataError naming the array, and the row and column where one value is to blame.
     """
     arrays = _mapped(path)
-    names = _class_names(path, arrays)
+    stored = {part: _labels(path, f"y_{part}", arrays) for part in PARTS if f"y_{part}" in arrays}
+    classes = Classes.of(stored["train"], _class_names(path, arrays))
     X, image_shape = _rows(path, "X_train", arrays["X_train"], _declared_shape(path, arrays))
     # Whether the training values are finite is seen when they are read for training, once.
-    train = _split(path, "X_train", X, _labels(path, "train", arrays, len(names)))
-    if train.y.min() == train.y.max():
-        raise DataError(f"{path}: expected at least 2 classes in y_train, found 1; add rows of another class")
+    train = _split(path, "X_train", X, classes.labels(stored["train"], len(X)))
 
     def reader(part: str) -> Callable[[], Split] | None:
         """What reads a split, whose labels, width and shape match those of the training rows."""
@@ -61,7 +70,7 @@ def read_features(path: Path) -> Dataset:
             return None
         outline = np.broadcast_to(np.zeros((), arrays[name].dtype), arrays[name].shape)  # takes no memory
         _rows(path, name, outline, image_shape, X.shape[1])
-        y = _labels(path, part, arrays, len(names))
+        y = classes.labels(stored[part], len(outline))
 
         def read() -> Split:
             split = _split(path, name, _rows(path, name, arrays[name], image_shape, X.shape[1])[0], y)
@@ -74,16 +83,32 @@ def read_features(path: Path) -> Dataset:
     return Dataset(
         name=path.stem or str(path),
         path=str(path),
-        read_class_names=lambda: names,
+        read_class_names=lambda: classes.names,
         image_shape=image_shape,
         read_train=lambda: train,
         validation=read_validation() if read_validation else None,
         read_test=read_test,
+        notes=_notes(path, arrays),
     )
 
 
 def _split(path: Path, name: str, rows: Rows, y: Labels) -> Split:
-    return Split(rows.astype(np.float32) if rows.dtype == np.float16 else rows, y, f"{path}: {name}")
+    if rows.dtype.kind in "iu" and rows.dtype.itemsize > 2 and max(-int(rows.min()), int(rows.max())) > EXACT:
+        row, column = (int(axis[0]) for axis in np.nonzero((rows > EXACT) | (rows < -EXACT)))
+        found = f"{rows[row, column]} in row {row}, column {column}"
+        raise _wrong(
+            path, name, "integers that float32 holds exactly, up to 2**24", found, "store them as float64"
+        )
+    return Split(rows if rows.dtype in STAYING else rows.astype(np.float32), y, f"{path}: {name}")
+
+
+def _notes(path: Path, arrays: Arrays) -> tuple[str, ...]:
+    dtype = arrays["X_train"].dtype
+    return (
+        (f"{path}: X_train of {dtype} is read as float32",)
+        if dtype.kind in "biu" and dtype != np.uint8
+        else ()
+    )
 
 
 def _mapped(path: Path) -> Arrays:
@@ -92,12 +117,15 @@ def _mapped(path: Path) -> Arrays:
         with open_arrays(path, error=DataError) as file:
             _check_names(path, file.names)
             return {name: file.map(name) for name in file.names if name in _NAMES}
-    names = sorted(member.stem for member in path.glob("*.npy"))
-    _check_names(path, names)
+    texts = {member.stem: member for member in path.glob("y_*.txt") if member.stem in _NAMES}
+    members = texts | {member.stem: member for member in path.glob("*.npy")}
+    _check_names(path, sorted(members))
     arrays = {}
-    for name in names:
-        if name in _NAMES:
-            with open_arrays(path / f"{name}.npy", error=DataError) as file:
+    for name, member in members.items():
+        if member.suffix == ".txt":
+            arrays[name] = read_lines(member)
+        elif name in _NAMES:
+            with open_arrays(member, error=DataError) as file:
                 arrays[name] = file.map(name)
     return arrays
 
@@ -106,12 +134,12 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
     """Raise DataError for an array that is missing, and for one that is called almost as one that is."""
     missing = {name.casefold(): name for name in _NAMES if name not in names}
     for found in names:
-        if found not in _NAMES and (meant := _meant(found.casefold(), tuple(missing))):
+        if found not in _NAMES and (meant := almost(found.casefold(), tuple(missing))):
             raise DataError(
                 f"{path}: expected arrays with their exact names, found {printable(found)}; "
                 f"did you mean {missing[meant]}? rename it"
             )
-    for part in ("train", "validation", "test"):
+    for part in PARTS:
         pair = {f"X_{part}", f"y_{part}"}
         lacking = sorted(pair.difference(names))
         if lacking and (part == "train" or len(lacking) == 1):
@@ -119,52 +147,40 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
             raise DataError(f"{path}: expected an array {lacking[0]}, found {found}; add it to the file")
 
 
-def _meant(name: str, known: tuple[str, ...]) -> str | None:
-    """Which of the `known` names is meant: one that `name` begins or ends, as in x_val, or that is alike."""
+def almost(name: str, known: Sequence[str]) -> str | None:
+    """Which of the `known` names is meant: one that `name` begins or ends, as in x_val, that is alike, or a synonym."""
     part = (each for each in known if len(name) >= 4 and (each.startswith(name) or each.endswith(name)))
-    return next(part, None) or next(iter(difflib.get_close_matches(name, known, 1, 0.77)), None)
+    synonym = next((meant for meant, names in _SYNONYMS.items() if meant in known and name in names), None)
+    return next(part, None) or next(iter(difflib.get_close_matches(name, known, 1, 0.77)), synonym)
 
 
 # Labels and names
 
 
-def _labels(path: Path, part: str, arrays: Arrays, classes: int) -> Labels:
-    """The labels of a split, one per row in [0, classes). Raises DataError."""
-    name = f"y_{part}"
-    labels = _label_array(path, name, arrays[name])
-    return checked_labels(labels, len(arrays[f"X_{part}"]), classes, str(path), name)
-
-
-def _label_array(path: Path, name: str, labels: NDArray[Any]) -> NDArray[Any]:
-    """Labels (N,) of an integer type. Raises DataError with the cast that helps where they are whole floats."""
+def _labels(path: Path, name: str, arrays: Arrays) -> StoredLabels:
+    """The labels of a split. Raises DataError with the cast that helps where they are whole floats."""
+    labels = arrays[name]
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or not len(labels):
-        remedy = f"store one integer per row in {name}"
-        raise _wrong(path, name, "labels (N,)", f"shape {labels.shape}", remedy)
-    if labels.dtype.kind not in "iu":
-        remedy = f"store {name}.astype(np.int64), numbering the classes from 0"
-        raise _wrong(path, name, "integer labels", f"type {labels.dtype}", remedy)
-    return labels
+        raise _wrong(path, name, "labels (N,)", f"shape {labels.shape}", f"store one label per row in {name}")
+    if labels.dtype.kind not in "biuU":
+        remedy = f"store {name}.astype(np.int64), or text"
+        raise _wrong(path, name, "labels of integers or text", f"type {labels.dtype}", remedy)
+    return StoredLabels.of(labels, str(path), name)
 
 
-def _class_names(path: Path, arrays: Arrays) -> tuple[str, ...]:
-    """The names in the file, or the numbers 0 to the largest training label."""
-    if "class_names" in arrays:
-        names = arrays["class_names"]
-        if names.ndim != 1 or names.dtype.kind != "U":
-            found = f"shape {names.shape} of {names.dtype}"
-            raise _wrong(path, "class_names", "a list of texts", found, "store np.array(['cat', 'dog'])")
-        if not 2 <= len(names) <= MAX_CLASSES:
-            raise _wrong(
-                path, "class_names", f"2 to {MAX_CLASSES:,} names", str(len(names)), "name each class"
-            )
-        return checked_class_names(names.tolist(), f"{path}: class_names")
-    largest = int(_label_array(path, "y_train", arrays["y_train"]).max())
-    if not 1 <= largest < MAX_CLASSES:
-        expected = f"labels whose largest is 1 to {MAX_CLASSES - 1:,}"
-        raise _wrong(path, "y_train", expected, str(largest), "number two or more classes from 0")
-    return tuple(str(label) for label in range(largest + 1))
+def _class_names(path: Path, arrays: Arrays) -> list[str] | None:
+    """The names in the file, if there are any."""
+    if "class_names" not in arrays:
+        return None
+    names = arrays["class_names"]
+    if names.ndim != 1 or names.dtype.kind != "U":
+        found = f"shape {names.shape} of {names.dtype}"
+        raise _wrong(path, "class_names", "a list of texts", found, "store np.array(['cat', 'dog'])")
+    if not 2 <= len(names) <= MAX_CLASSES:
+        raise _wrong(path, "class_names", f"2 to {MAX_CLASSES:,} names", str(len(names)), "name each class")
+    return [*map(str, names.tolist())]
 
 
 # Rows
@@ -177,9 +193,9 @@ def _rows(
 
     Raises DataError. No value is looked at.
     """
-    if X.dtype not in (np.uint8, np.float16, np.float32, np.float64):
+    if X.dtype.kind not in "biuf":
         remedy = f"store {name}.astype(np.uint8) for pixels, or .astype(np.float32) for other features"
-        raise _wrong(path, name, "uint8, float32 or float64", str(X.dtype), remedy)
+        raise _wrong(path, name, "integers or floats", str(X.dtype), remedy)
     if not 2 <= X.ndim <= 4 or not X.size:
         remedy = "store rows of features (N, D) or images (N, height, width, 3)"
         raise _wrong(path, name, "2 to 4 axes, none empty", f"shape {X.shape}", remedy)

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike
 from softmaxclf.config import load_config
 from softmaxclf.config.schema import SCHEMA
 from softmaxclf.core.images import ImageShape, as_rows
-from softmaxclf.core.losses.softmax import as_labels
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.search import grid_cells
 from softmaxclf.datasets.dataset import Dataset, Split
-from softmaxclf.errors import ConfigError
+from softmaxclf.datasets.labels import Classes, StoredLabels
+from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import decided
 from softmaxclf.workflows.runs.training import Recipe, build_problem, only_model
@@ -34,7 +34,7 @@ def fit(
 
     X: (N, D) rows, or images (N, H, W), (N, H, W, C), (N, C, H, W) with C = 1 or 3; uint8, float32 or float64. Where
     the shape cannot tell which axis is the colour, say image_shape = (channels, height, width), which also makes
-    rows (N, D) images. y: (N,) integers in [0, K); K is the number of class_names, or the largest label plus one.
+    rows (N, D) images. y: (N,) integers, truth values or text, as datasets/labels.py takes them.
     settings: keys of the sections training and preprocessing by their own names, as learning_rate=1e-3,
     scale="standardize". Nothing is written, and the same arguments give the same bits.
 
@@ -62,10 +62,17 @@ def dataset_of(
             f"X: expected rows of uint8, float32 or float64, got {rows.dtype} of shape {rows.shape}; convert them"
         )
     labels = np.asarray(y)
-    largest = int(labels.max()) if labels.size and labels.dtype.kind in "iu" else 0
-    names = tuple(str(k) for k in range(largest + 1)) if class_names is None else tuple(class_names)
-    train = Split(np.ascontiguousarray(rows), as_labels(labels, len(rows), len(names)))
-    return Dataset("arrays", "X", lambda: names, shape, lambda: train)
+    if labels.shape != (len(rows),) or labels.dtype.kind not in "biuU":
+        raise ValueError(
+            f"y: expected {len(rows):,} labels of integers or text, got {labels.dtype} of shape {labels.shape}"
+        )
+    try:
+        stored = StoredLabels.of(labels, "fit", "y")
+        classes = Classes.of(stored, class_names)
+        train = Split(np.ascontiguousarray(rows), classes.labels(stored, len(rows)))
+    except DataError as error:
+        raise ValueError(str(error)) from error
+    return Dataset("arrays", "X", lambda: classes.names, shape, lambda: train)
 
 
 def _keys(settings: Mapping[str, object]) -> dict[str, Any]:

@@ -83,10 +83,10 @@ def test_the_test_rows_are_read_only_when_they_are_asked_for(tmp_path: Path) -> 
     ("wrong", "said"),
     [
         ({"X_test": X[:, :2]}, "X_test: expected 3 features as in X_train, found 2; "),
-        ({"X_test": X.astype(int)}, "X_test: expected uint8, float32 or float64, found int64; "),
+        ({"X_test": X.astype(str)}, "X_test: expected integers or floats, found <U32; "),
         ({"X_test": X[0]}, r"X_test: expected 2 to 4 axes, none empty, found shape \(3,\); "),
         ({"X_test": X[:4]}, "expected 4 y_test, one per row, found 5; "),
-        ({"y_test": Y.astype(float)}, "y_test: expected integer labels, found type float64; "),
+        ({"y_test": Y.astype(float)}, "y_test: expected labels of integers or text, found type float64; "),
         ({"y_test": None}, "expected an array y_test, found X_test, X_train, y_train; "),
     ],
 )
@@ -126,6 +126,17 @@ def test_a_name_that_is_almost_ours_is_refused_with_the_one_that_is_meant(
         read(tmp_path, X_train=X, y_train=Y, **{found: X})
 
 
+@pytest.mark.parametrize(
+    ("rows", "labels", "meant"),
+    [("data", "y_train", "X_train"), ("X", "y_train", "X_train"), ("X_train", "labels", "y_train"),
+     ("X_train", "target", "y_train"), ("X_train", "y", "y_train")],
+)  # fmt: skip
+@READERS
+def test_the_names_of_others_are_known(read: Any, rows: str, labels: str, meant: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"did you mean {meant}[?]"):
+        read(tmp_path, **{rows: X, labels: Y})
+
+
 @READERS
 def test_a_misspelt_training_array_is_named(read: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="found x_train; did you mean X_train"):
@@ -162,12 +173,63 @@ def test_other_arrays_are_ignored(tmp_path: Path) -> None:
         ("float64", "float64"),
         (">f4", "float32"),
         (">f8", "float64"),
+        ("bool", "float32"),
+        ("int8", "float32"),
+        ("uint16", "float32"),
+        (">i4", "float32"),
+        ("int64", "float32"),
+        ("uint64", "float32"),
     ],
 )
 def test_the_type_of_rows_is_kept_or_widened(stored: str, kept: str, tmp_path: Path) -> None:
-    rows = read_file(tmp_path, X_train=X.astype(stored), y_train=Y).train.X
+    dataset = read_file(tmp_path, X_train=X.astype(stored), y_train=Y)
+    rows = dataset.train.X
     assert rows.dtype == np.dtype(kept) and rows.dtype.isnative
-    np.testing.assert_array_equal(rows, X)
+    np.testing.assert_array_equal(rows, X.astype(stored))
+    noted = f"X_train of {np.dtype(stored).newbyteorder('=')} is read as float32" if "f" not in stored else ""
+    assert [note for note in dataset.notes if note.endswith(noted)] == ([*dataset.notes] if noted else [])
+
+
+def test_an_integer_that_float32_might_not_hold_is_refused_with_its_place(tmp_path: Path) -> None:
+    rows = X.astype(np.int64)
+    rows[2, 1] = -(2**24)
+    np.testing.assert_array_equal(read_file(tmp_path, X_train=rows, y_train=Y).train.X, rows)
+    rows[2, 1] -= 1
+    with pytest.raises(DataError, match="found -16777217 in row 2, column 1; store them as float64"):
+        read_file(tmp_path, X_train=rows, y_train=Y)
+
+
+TEXT = np.array(["pine", "oak", "elm", "oak", "pine"])
+
+
+@READERS
+def test_text_labels_become_class_names_in_order(read: Any, tmp_path: Path) -> None:
+    dataset = read(tmp_path, X_train=X, y_train=TEXT, X_test=X[:2], y_test=TEXT[1:3])
+    assert dataset.class_names == ("elm", "oak", "pine")
+    assert dataset.train.y.tolist() == [2, 1, 0, 1, 2] and dataset.test().y.tolist() == [1, 0]
+
+
+def test_labels_may_be_lines_of_a_text_file(tmp_path: Path) -> None:
+    np.save(tmp_path / "X_train.npy", X)
+    (tmp_path / "y_train.txt").write_bytes(b"\xef\xbb\xbf10\r\n 9 \r\n10\r\n9\r\n10")
+    dataset = read_features(tmp_path)
+    assert dataset.class_names == ("9", "10") and dataset.train.y.tolist() == [1, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a\n\nb\na\nb", "found 0 in line 2"),
+        (b"a\n" + b"b" * 101, "found 101 in line 2"),
+        (b"a\xe9", "expected UTF-8 text, found byte 0xe9 at 1"),
+        (b"a\nb", "expected 5 y_train, one per row, found 2"),
+    ],
+)
+def test_a_broken_text_of_labels_is_refused(content: bytes, said: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "X_train.npy", X)
+    (tmp_path / "y_train.txt").write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        read_features(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int8", "int16", ">i4", "int64", "uint64"])

@@ -113,6 +113,8 @@ def far_directory() -> bytes:
 NAN, INFINITE, HUGE = (np.where(X == 7, value, X.astype(float)) for value in (np.nan, np.inf, 1e300))
 PLAIN = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 3), }"
 
+TEXT = np.array(["oak", "elm", "ash", "elm"])
+
 CASES: list[tuple[str, str, Callable[[], bytes]]] = [
     ("pickled object", "objects as X_train", lambda: npz(X_train=np.array([[Touches()]], object))),
     ("pickled object", "objects as class_names", lambda: npz(class_names=np.array(["a", Touches()], object))),
@@ -185,7 +187,8 @@ CASES: list[tuple[str, str, Callable[[], bytes]]] = [
     ("type", "complex features", lambda: npz(X_train=X.astype(complex))),
     ("type", "dates", lambda: npz(X_train=X.astype("M8[s]"))),
     ("type", "byte strings", lambda: npz(class_names=np.array([b"a", b"b", b"c"]))),
-    ("type", "integer features", lambda: npz(X_train=X.astype(int))),
+    ("type", "integer features that float32 cannot hold", lambda: npz(X_train=X.astype(int) + 2**24)),
+    ("type", "text features", lambda: npz(X_train=X.astype(str))),
     ("type", "truth values of 2", lambda: npz(y_train=np.array([2, 1, 2, 1], np.uint8).view(bool))),
     (
         "type",
@@ -196,8 +199,19 @@ CASES: list[tuple[str, str, Callable[[], bytes]]] = [
     ("value", "NaN", lambda: npz(X_train=NAN)),
     ("value", "infinity", lambda: npz(X_train=INFINITE)),
     ("value", "a number too large for float32", lambda: npz(X_train=HUGE)),
-    ("value", "a negative label", lambda: npz(y_train=Y - 1)),
-    ("value", "a label of 10**15", lambda: npz(y_train=Y * 10**15)),
+    ("value", "text labels that are quantities", lambda: npz(y_train=np.array(["0.5", "1", "2", "1"]))),
+    ("value", "an empty label", lambda: npz(y_train=np.array(["a", "", "b", "a"]))),
+    ("value", "a label that moves the cursor", lambda: npz(y_train=np.array(["a", "\x1b[2J", "b", "a"]))),
+    (
+        "value",
+        "text labels that are no class names",
+        lambda: npz(y_train=Y.astype("U") + "x", class_names=["0", "1"]),
+    ),
+    (
+        "value",
+        "a test label of text that training lacks",
+        lambda: npz(y_train=Y.astype("U") + "x", X_test=X, y_test=Y.astype("U")),
+    ),
     ("value", "a label beyond the class names", lambda: npz(class_names=np.array(["a", "b"]))),
     ("value", "one class", lambda: npz(y_train=Y * 0)),
     ("value", "one class with two names", lambda: npz(y_train=Y * 0, class_names=np.array(["a", "b"]))),

@@ -152,10 +152,14 @@ def load_dataset(config: Config, observer: Observer) -> Dataset:
         if each.name != "directory"
     }
     try:
-        return open_source(source, directory, **settings)
+        dataset = open_source(source, directory, **settings)
     except MissingDataError:
         if not config.data.download:
             raise
+    else:
+        for note in dataset.notes:
+            observer.note(note)
+        return dataset
     from softmaxclf.datasets.download import download_source  # brings TLS along, which most runs do not need
 
     observer.note(f"{source} is not in {directory}: downloading it")

@@ -182,7 +182,7 @@ def test_features_of_each_type_train(dtype: type, run: Callable[..., Result], tm
 
 @pytest.mark.parametrize("command", [[], ["tune", *GRID]], ids=["train", "tune"])
 def test_one_class_is_refused(command: list[str], run: Callable[..., Result], tmp_path: Path) -> None:
-    refused(run(X, Y * 0, *command), tmp_path, 3, "number two or more classes from 0")
+    refused(run(X, Y * 0, *command), tmp_path, 3, "expected at least 2 classes in y_train, found 1")
 
 
 @pytest.mark.parametrize("command", [[], ["tune", *GRID]], ids=["train", "tune"])
