@@ -85,11 +85,9 @@ class Classes:
     def of(cls, train: StoredLabels, given: Sequence[str] | None = None) -> "Classes":
         """The classes of the training labels, by the rule above. Raises DataError."""
         place = f"{train.place}: {train.name}"
-        values: list[Any] = sorted({_integer(value) for value in train.values}, key=str)
-        if integers := all(isinstance(value, int) for value in values):
-            values.sort()
-        else:
-            values = sorted(map(str, train.values))
+        read = [_integer(value) for value in train.values]
+        integers = all(isinstance(value, int) for value in read)
+        values: list[Any] = sorted(set(read if integers else map(str, train.values)))
         if len(values) < 2:
             raise DataError(
                 f"{train.place}: expected at least 2 classes in {train.name}, found {len(values)}; "
@@ -142,9 +140,10 @@ def _refuse_quantities(place: str, values: Sequence[Any]) -> None:
     """Raise DataError for too many labels, and where all are numbers, but not all of them integers."""
     if len(values) > MAX_CLASSES:
         raise DataError(f"{place}: expected at most {MAX_CLASSES:,} classes, found more; name the labels")
-    if isinstance(values[-1], str) and all(map(_is_number, values)):
+    broken = next((value for value in values if isinstance(_integer(str(value)), str)), None)
+    if broken is not None and all(map(_is_number, values)):
         raise DataError(
-            f"{place}: expected classes, found numbers such as {ascii(values[-1])[:40]}; name other labels, or write "
+            f"{place}: expected classes, found numbers such as {ascii(broken)[:40]}; name other labels, or write "
             "classes as integers or text"
         )
 

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from softmaxclf.arrays import NPY_MAGIC, ZIP_MAGICS
-from softmaxclf.datasets.cifar.archives import GZIP_MAGIC
 from softmaxclf.datasets.cifar.layouts import LAYOUTS, OFFICIAL_SOURCES, batch_folders, layout_of_folder
 from softmaxclf.datasets.cifar.reader import read_cifar
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.datasets.features import read_features
+from softmaxclf.datasets.gzipped import GZIP_MAGIC
 from softmaxclf.datasets.inputs import opened, unreadable
 from softmaxclf.datasets.sample import draw_sample
+from softmaxclf.datasets.table_files import is_table
+from softmaxclf.datasets.tables import part_of, read_table, read_table_folder
 from softmaxclf.errors import DataError
 
 
@@ -88,6 +90,12 @@ def _read_arrays(path: Path, settings: DataSettings) -> Dataset:
 
 # In the order in which they are asked.
 SOURCES = (
+    Source(
+        "a .csv, .tsv or .parquet table", lambda path, magic: is_table(path) and not path.is_dir(), read_table
+    ),
+    Source(
+        "a folder with train.csv", lambda path, magic: part_of(path, "train") is not None, read_table_folder
+    ),
     Source("a folder of CIFAR batches", lambda path, magic: any(batch_folders(path)), _read_cifar),
     Source("a CIFAR .tar.gz", lambda path, magic: magic.startswith(GZIP_MAGIC), _read_cifar),
     Source(

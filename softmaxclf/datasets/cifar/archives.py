@@ -8,9 +8,7 @@ end in a DataError. An archive that unpacks to more than 20 times its size is re
 nothing is collected but the batches asked for, so neither memory nor time grows with what a header declares.
 """
 
-import gzip
 import tarfile
-import zlib
 from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
 from tarfile import BLOCKSIZE, TarInfo
@@ -18,53 +16,26 @@ from typing import BinaryIO
 
 from softmaxclf.datasets.cifar.layouts import LAYOUTS, Layout
 from softmaxclf.datasets.cifar.members import Member
-from softmaxclf.datasets.inputs import opened, unreadable
-from softmaxclf.errors import DataError
+from softmaxclf.datasets.gzipped import Unpacked
+from softmaxclf.datasets.inputs import opened
 
-GZIP_MAGIC = b"\x1f\x8b"
 _PIECE = 1 << 20  # bytes unpacked at a time
-_FREE = 64 << 20  # bytes that any archive may unpack to
-_RATIO = 20  # photographs hardly shrink; beyond _FREE an archive may unpack to this multiple of its size
+_RATIO = (
+    20  # photographs hardly shrink; beyond gzipped.FREE an archive may unpack to this multiple of its size
+)
 _NOTES = (tarfile.XHDTYPE, tarfile.XGLTYPE)
 
 
-class _Unpacked:
-    """The bytes of a gzip file, unpacked as they are asked for; `done` have been."""
-
-    def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
-        self.path = path
-        self.done = 0
-        self._most = max(_FREE, _RATIO * size)
-        self._gzip = gzip.GzipFile(fileobj=file, mode="rb")
-
-    def read(self, count: int) -> bytes:
-        """The next `count` bytes, fewer only at the end, where the checksum is checked. Raises DataError."""
-        try:
-            piece = self._gzip.read(count)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise self.broken(
-                f"a whole gzip file, found damage after {self.done:,} unpacked bytes"
-            ) from error
-        except OSError as error:
-            raise unreadable(self.path, error) from error
-        self.done += len(piece)
-        if self.done > self._most:
-            raise self.broken(f"at most {_RATIO} times its size unpacked, found more")
-        return piece
-
-    def broken(self, expected_and_found: str) -> DataError:
-        """The DataError for what stands here."""
-        return DataError(
-            f"{self.path}: expected {expected_and_found}; "
-            "this is no whole CIFAR archive: fetch it again (softmaxclf data download)"
-        )
+def _unpacked(path: Path, file: BinaryIO, size: int) -> Unpacked:
+    remedy = "this is no whole CIFAR archive: fetch it again (softmaxclf data download)"
+    return Unpacked(path, file, size, _RATIO, remedy)
 
 
 def layout_of_archive(path: Path) -> Layout:
     """Which of the four official archives this is, by its first known folder. Raises DataError."""
     folders = {layout.folder: layout for layout in LAYOUTS}
     with opened(path) as (file, size):
-        unpacked = _Unpacked(path, file, size)
+        unpacked = _unpacked(path, file, size)
         for info in _headers(unpacked):
             layout = folders.get(info.name.split("/")[0])
             if layout is not None:
@@ -81,7 +52,7 @@ def archive_members(path: Path, layout: Layout, names: Collection[str]) -> Gener
     wanted = {f"{layout.folder}/{name}": name for name in names}
     seen: set[str] = set()
     with opened(path) as (file, size):
-        unpacked = _Unpacked(path, file, size)
+        unpacked = _unpacked(path, file, size)
         for info in _headers(unpacked):
             if info.name not in wanted or info.isdir():
                 continue
@@ -91,7 +62,7 @@ def archive_members(path: Path, layout: Layout, names: Collection[str]) -> Gener
             yield Member(wanted[info.name], f"{path}: {info.name}", info.size, unpacked.read)
 
 
-def _headers(unpacked: _Unpacked) -> Iterator[TarInfo]:
+def _headers(unpacked: Unpacked) -> Iterator[TarInfo]:
     """The header of each regular file or folder; ends after the archive's end was checked. Raises DataError.
 
     What its reader leaves of a member is passed over.
@@ -116,7 +87,7 @@ def _headers(unpacked: _Unpacked) -> Iterator[TarInfo]:
             raise unpacked.broken("nothing after the last member, found more")
 
 
-def _check_harmless(info: TarInfo, unpacked: _Unpacked) -> None:
+def _check_harmless(info: TarInfo, unpacked: Unpacked) -> None:
     """Refuse what is neither a file nor a folder, and names that lead elsewhere."""
     shown = ascii(info.name)[:60]
     if info.size < 0 or not (
