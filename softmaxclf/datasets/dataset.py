@@ -40,14 +40,15 @@ class Split:
         step = max(1, BLOCK_BYTES // max(1, self.X[:1].nbytes))
         for start in range(0, len(self.X), step):
             block = np.ascontiguousarray(self.X[start : start + step])
-            self._check(block, start)
+            self.check(block, start)
             digest.update(block.data)
             for visit in visitors:
                 visit(start, start + len(block))
         digest.update(np.ascontiguousarray(self.y, dtype="<i8").data)
         return digest.hexdigest()
 
-    def _check(self, block: Rows, start: int) -> None:
+    def check(self, block: Rows, start: int) -> None:
+        """Raise DataError, as `examine` does, for a value in `block`, the rows from `start` on."""
         if block.dtype.kind != "f":
             return
         with np.errstate(invalid="ignore"):

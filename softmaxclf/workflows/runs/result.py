@@ -142,7 +142,9 @@ def _draw(path: Path, finding: Finding, note: str, control: Control, observer: O
         best = {name: finding.best[name] for name in finding.cells[0].values}
         drawings["grid.png"] = lambda: draw_cells(finding.cells, best=best, **finding.judged)
         if paths := coefficients(finding.cells, best=best):
-            drawings["coefficients.png"] = lambda: draw_coefficients(paths, finding.model.class_names)
+            drawings["coefficients.png"] = lambda: draw_coefficients(
+                paths, finding.model.class_names, finding.model.feature_names
+            )
     for name, draw in drawings.items():
         if control.out_of_time(0):
             observer.warn(f"{name} and what follows it was not drawn: --max-time has passed")
