@@ -69,7 +69,8 @@ class Dataset:
     read_class_names, read_train, read_test: what gives the class names and the splits, and raises DataError where
     the source is broken; a source that is open anyway gives what it has. is_official: whether the files are those
     that are published under that name, byte for byte, as far as that is known. feature_names: (D,) of rows that have
-    them. notes: what was done to the source that its owner may not expect, a line each.
+    them. notes: what was done to the source that its owner may not expect, a line each. drawn: whether
+    the test rows were drawn here, from a source that has no splits of its own.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Dataset:
     is_official: Callable[[], bool] = field(default=lambda: True, repr=False)
     feature_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    drawn: bool = False
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:

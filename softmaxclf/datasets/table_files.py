@@ -30,7 +30,7 @@ from softmaxclf.files import printable
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 FAST_BYTES = 8 << 20  # from which pyarrow is worth its import
-BLOCK_CELLS, BLOCK_BYTES = 1 << 19, 4 << 20
+BLOCK_CELLS, BLOCK_BYTES = 1 << 19, 1 << 20
 MAX_LINE = 16 << 20  # characters
 RATIO = 100  # what a compressed table may unpack to, as a multiple of its size
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")

@@ -47,12 +47,13 @@ def read_table(path: Path, settings: Settings) -> Dataset:
         train_rows, test_rows = drawn_test_split(y, settings.test, settings.seed)
     except ValueError as error:
         raise DataError(f"{path}: data.test: {error}") from error
-    notes = _constant(table, X, features)
+    notes = _unknown(table, settings) + _constant(table, X, features)
     test = Split(X[test_rows], y[test_rows], str(path))
     train = Split(_moved_up(X, train_rows), y[train_rows], str(path))
     if len(test.y):
         notes += (f"{path}: {len(test.y):,} of its {len(y):,} rows are drawn as test rows (data.test)",)
-    return _dataset(path, train, classes, features, notes, read_test=(lambda: test) if len(test.y) else None)
+    read_test = (lambda: test) if len(test.y) else None
+    return _dataset(path, train, classes, features, notes, read_test=read_test, drawn=read_test is not None)
 
 
 def read_table_folder(path: Path, settings: Settings) -> Dataset:
@@ -66,7 +67,7 @@ def read_table_folder(path: Path, settings: Settings) -> Dataset:
         part: Split(X, classes.labels(stored, len(X), "data row {}".format), stored.place)
         for part, (X, stored) in read.items()
     }
-    notes = _constant(tables["train"], splits["train"].X, features)
+    notes = _unknown(tables["train"], settings) + _constant(tables["train"], splits["train"].X, features)
     test = splits.get("test")
     return _dataset(
         path,
@@ -87,6 +88,8 @@ def _dataset(
     notes: tuple[str, ...],
     validation: Split | None = None,
     read_test: Callable[[], Split] | None = None,
+    *,
+    drawn: bool = False,
 ) -> Dataset:
     return Dataset(
         name=path.name.split(".")[0] or str(path),
@@ -98,6 +101,7 @@ def _dataset(
         read_test=read_test,
         feature_names=tuple(features),
         notes=notes,
+        drawn=drawn,
     )
 
 
@@ -127,11 +131,6 @@ def _refuse_other_names(folder: Path, tables: dict[str, Table]) -> None:
 def chosen_columns(table: Table, settings: Settings) -> tuple[str, list[str]]:
     """The label column, and the features. Raises DataError where the settings name others than there are."""
     columns = [name for name in table.columns if name not in settings.ignore]
-    unknown = [name for name in settings.ignore if name not in table.columns]
-    if unknown:
-        raise _wrong_column(
-            table, f"data.ignore: expected columns to leave out, found none called {unknown[0]!r}"
-        )
     wanted = (settings.label,) if settings.label is not None else LABELS
     labels = [
         name for name in columns if name in wanted or (settings.label is None and name.casefold() in wanted)
@@ -190,8 +189,14 @@ def _moved_up(X: Rows, rows: Indices) -> Rows:
     return X
 
 
+def _unknown(table: Table, settings: Settings) -> tuple[str, ...]:
+    """A note of columns to leave out that are not there: an error would stop evaluate on a table without them."""
+    names = [name for name in settings.ignore if name not in table.columns]
+    return (f"{table.path}: data.ignore names columns that it lacks: {', '.join(names)}",) if names else ()
+
+
 def _constant(table: Table, X: Rows, features: Sequence[str]) -> tuple[str, ...]:
-    """A note of the columns that hold one value only."""
+    """Notes of columns that hold one value only."""
     names = [
         name for name, low, high in zip(features, X.min(axis=0), X.max(axis=0), strict=True) if low == high
     ]

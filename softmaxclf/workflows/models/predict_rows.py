@@ -72,7 +72,7 @@ class RowPredictions:
             more = f" and {len(extra) - SHOWN:,} more" if len(extra) > SHOWN else ""
             told = f"{', '.join(extra[:SHOWN])}{more}"
             self._observer.note(f"{self.source}: columns that the model does not know are ignored: {told}")
-        return (block.X for block in table.blocks(features, None))
+        return _regular(block.X for block in table.blocks(features, None))
 
     def _of_array(self) -> Iterator[Array]:
         with open_arrays(self.source, error=DataError) as file:
@@ -95,6 +95,20 @@ class RowPredictions:
         for start in range(0, len(X), BLOCK_ROWS):
             split.check(block := X[start : start + BLOCK_ROWS], start)
             yield block
+
+
+def _regular(blocks: Iterable[Array]) -> Iterator[Array]:
+    """The rows of `blocks` in blocks of BLOCK_ROWS: so the last bit of a score does not depend on who read the row."""
+    waiting: list[Array] = []
+    for block in blocks:
+        waiting.append(block)
+        if sum(map(len, waiting)) >= BLOCK_ROWS:
+            rows = np.concatenate(waiting)
+            end = len(rows) - len(rows) % BLOCK_ROWS
+            yield from np.split(rows[:end], end // BLOCK_ROWS)
+            waiting = [rows[end:]]
+    if any(map(len, waiting)):
+        yield np.concatenate(waiting)
 
 
 def model_columns(model: LinearModel, table: Table) -> Sequence[str]:

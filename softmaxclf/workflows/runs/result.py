@@ -76,7 +76,7 @@ def finish(
         "splits": {name: score.summary() for name, score in finding.splits.items()},
         **finding.figures,
         **({"best": dict(finding.best), "cells": documents} if finding.cells else {}),
-        "warnings": list(finding.warnings),
+        "warnings": [*finding.warnings, *(data.leaks() if "test" in finding.splits else [])],
         "seconds": seconds,
     }
     folder.write_json(METRICS, summary)
@@ -101,6 +101,7 @@ def add_test(session: Session, data: TrainingData) -> Summary:
     score = score_model(model, data.split("test"))
     summary = stored_summary(session)
     summary["splits"]["test"] = score.summary()
+    summary["warnings"] += data.leaks()
     _save(confusion_figure(score, "test", model.class_names), path / "confusion.png", note_of(session))
     session.folder.write_json(METRICS, summary)
     write_report(path, _reported(summary["splits"], data))
