@@ -58,7 +58,7 @@ def predict(
     \b
     Examples:
       softmaxclf predict runs/demo photo.jpg --out sheets
-      softmaxclf predict runs/iris flowers.csv --out predictions.csv
+      softmaxclf predict runs/flowers flowers.csv --out predictions.csv
     """  # fmt: skip
     from softmaxclf.workflows.models.predict_rows import FORMATS, chosen_format, lines, written
 
