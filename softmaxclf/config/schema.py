@@ -51,7 +51,10 @@ class DataConfig:
     """Where the rows come from and which of them are held out for validation."""
 
     source: str = _setting(
-        "cifar10", Text(), "cifar10, cifar100, sample, or the path of a folder, .tar.gz, .npz, .csv, .tsv or .parquet", "--data"
+        "cifar10",
+        Text(),
+        "cifar10, cifar100, sample, or the path of a folder, .tar.gz, .npz, .csv, .tsv or .parquet",
+        "--data",
     )
     directory: str = _setting("data", Text(), "folder that holds what is downloaded")
     download: bool = _setting(True, Flag(), "fetch CIFAR when it is not in the folder")

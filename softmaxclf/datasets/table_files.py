@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.datasets.checks import checked_names
+from softmaxclf.datasets.checks import MAX_NAME, checked_names
 from softmaxclf.datasets.dataset import LARGEST
 from softmaxclf.datasets.gzipped import FREE, Unpacked
 from softmaxclf.datasets.inputs import opened
@@ -182,7 +182,7 @@ class TextTable:
                 for batch in reader:
                     X = _matrix(batch.columns[: len(raw)])
                     labels = [text.strip() for text in batch.column(len(raw)).to_pylist()] if own else []
-                    if X is None or not all(labels):
+                    if X is None or not all(0 < len(text) <= MAX_NAME for text in labels):
                         return done
                     yield Block(X, labels)
                     done += len(X)
