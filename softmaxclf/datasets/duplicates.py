@@ -43,8 +43,11 @@ def row_hashes(X: Rows) -> NDArray[np.uint64]:
     hashes = np.empty(len(X), np.uint64)
     step = max(1, BLOCK_BYTES // width)
     for start in range(0, len(X), step):
-        block = np.ascontiguousarray(X[start : start + step])
-        hashes[start : start + step] = block.view(f"u{size}") @ factors
+        words = np.ascontiguousarray(X[start : start + step]).view(f"u{size}").astype(np.uint64, copy=False)
+        if X.dtype.kind == "f":  # the low bits of round numbers are zeros, which a product keeps
+            words = words ^ (words >> np.uint64(32))
+            words ^= words >> np.uint64(16)
+        hashes[start : start + step] = words @ factors
     return hashes
 
 
