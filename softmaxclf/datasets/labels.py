@@ -140,7 +140,7 @@ def _refuse_quantities(place: str, values: Sequence[Any]) -> None:
     """Raise DataError for too many labels, and where all are numbers, but not all of them integers."""
     if len(values) > MAX_CLASSES:
         raise DataError(f"{place}: expected at most {MAX_CLASSES:,} classes, found more; name the labels")
-    broken = next((value for value in values if isinstance(_integer(str(value)), str)), None)
+    broken = next((value for value in values if isinstance(_integer(value), str)), None)
     if broken is not None and all(map(_is_number, values)):
         raise DataError(
             f"{place}: expected classes, found numbers such as {ascii(broken)[:40]}; name other labels, or write "

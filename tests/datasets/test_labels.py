@@ -51,7 +51,7 @@ def test_names_that_are_given_stay(train: Any, numbers: list[int]) -> None:
     [
         ([1, 1], None, "expected at least 2 classes in y_train, found 1"),
         (["0.5", "1"], None, "y_train: expected classes, found numbers such as '0.5'"),
-        (["1.0", "2.0"], None, "expected classes, found numbers such as '2.0'"),
+        (["1.0", "2.0"], None, "expected classes, found numbers such as '1.0'"),
         ([3, 0], ["a", "b"], "expected y_train from 0 to 1, found 3 in row 0"),
         (["a", "x"], ["a", "b"], "expected y_train among the class names, found 'x' in row 1"),
         (["a", "b\n"], None, "printable"),

@@ -99,7 +99,7 @@ def test_a_mistyped_name_gets_the_nearest_known_one(source: str, near: str, tmp_
 )
 def test_what_is_no_file_is_refused_with_what_is_accepted(source: str, tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"cifar10, cifar100, sample, a folder of CIFAR batches, .* X_train\.npy"
+        DataError, match=r"cifar10, cifar100, sample, a .csv, .tsv or .parquet table, .* X_train\.npy"
     ) as caught:
         open_source(source, tmp_path)
     assert str(caught.value).isprintable()

@@ -46,12 +46,11 @@ class ModelRows:
                 f"validation rows: expected some that the model was not trained on, but {why}; use --split test"
             )
         if self.data is None:
-            train, test = self.dataset.train, self.dataset.test()
-            X, y = (
-                (np.concatenate([getattr(part, name) for part in (train, test)]) for name in "Xy")
-                if self.strange
-                else (test.X, test.y)
-            )
+            test = self.dataset.test()
+            X, y = test.X, test.y
+            if self.strange:
+                train = self.dataset.train
+                X, y = np.concatenate([train.X, X]), np.concatenate([train.y, y])
             found = SplitRows(split, self.dataset.path, X, y)
         else:
             found = self.data.split(split)
@@ -156,7 +155,10 @@ def _columns(model: LinearModel, dataset: Dataset) -> Array | None:
 
 
 def _labels(model: LinearModel, dataset: Dataset, observer: Observer) -> Array | None:
-    """The model's number of each class of the data: by name where the model knows all names, else by place."""
+    """The model's number of each class of the data: by name where the model knows all names, else by place.
+
+    Raises DataError where neither can be right.
+    """
     names, known = dataset.class_names, {name: k for k, name in enumerate(model.class_names)}
     unknown = [name for name in names if name not in known]
     if not unknown:
@@ -168,6 +170,11 @@ def _labels(model: LinearModel, dataset: Dataset, observer: Observer) -> Array |
         raise DataError(
             f"{dataset.path}: expected {model.classes} classes, as the model has, found {len(names)}, among them "
             f"{unknown[0]!r}, which it does not know; name the model's data with --data"
+        )
+    if moved := [name for place, name in enumerate(names) if known.get(name, place) != place]:
+        raise DataError(
+            f"{dataset.path}: expected the model's classes, found {moved[0]!r}, which it knows, in another place, and "
+            f"{unknown[0]!r}, which it does not know; name the classes as the model does"
         )
     place = names.index(unknown[0])
     observer.warn(

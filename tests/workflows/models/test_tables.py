@@ -86,7 +86,11 @@ def test_classes_are_matched_by_name(iris: Any, run_cli: Run, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("virginica", "venus", "class 1 is called 'venus' there and 'versicolor' in the model"),
+        (
+            "virginica",
+            "venus",
+            "found 'versicolor', which it knows, in another place, and 'venus', which it does not know",
+        ),
         (
             "petal length (cm)",
             "length",
