@@ -12,6 +12,7 @@
     loss            ()        text: softmax or hinge
     temperature     ()        float64, positive
     provenance      ()        text: a JSON object of at most 100 brackets, how the model was made
+    feature_names   (D,)      text: names of the columns of raw rows, where they have some
     stages          (n,)      text: names of the stages that change rows as they are read, where there are others
                               than the mirror; their arrays are called stage.<name>.<array>
     checksum        ()        text: SHA-256 over names, types, shapes and bytes of all the others, in this order,
@@ -49,7 +50,7 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.stages import STAGES
 from softmaxclf.core.stages.mirror import Mirror
 from softmaxclf.core.stages.stage import Preprocessing, Reading
-from softmaxclf.datasets.checks import checked_class_names
+from softmaxclf.datasets.checks import checked_class_names, checked_names
 from softmaxclf.errors import DataError, ModelError
 from softmaxclf.files import write_bytes
 
@@ -68,6 +69,9 @@ FORMS = {
     "checksum": ("U", ""),
 }  # fmt: skip
 KEYS = tuple(key for key in FORMS if key != "checksum")
+FEATURE_NAMES = (
+    "feature_names"  # left out where columns have none, so that such files are what they always were
+)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -145,6 +149,8 @@ def _arrays_of(model: LinearModel) -> Arrays:
         "temperature": np.float64(model.temperature),
         "provenance": np.array(json.dumps(dict(model.provenance), sort_keys=True)),
     }
+    if model.feature_names is not None:
+        values[FEATURE_NAMES] = np.array(model.feature_names)
     return {key: np.asarray(value) for key, value in values.items()} | _stage_arrays(preprocessing.reading)
 
 
@@ -160,7 +166,8 @@ def _stage_arrays(reading: Sequence[Reading]) -> Arrays:
 
 def _checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
     digest = hashlib.sha256()
-    for key in (*KEYS, *sorted(name for name in arrays if _is_of_stage(name))):
+    named = [FEATURE_NAMES] * (FEATURE_NAMES in arrays)
+    for key in (*KEYS, *named, *sorted(name for name in arrays if _is_of_stage(name))):
         array = arrays[key]
         digest.update(f"{key} {array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
@@ -184,15 +191,17 @@ def _model_of(arrays: Arrays) -> LinearModel:
     if loss not in LOSSES:
         raise _wrong(f"loss {' or '.join(LOSSES)}", repr(loss[:40]))
     image_shape = _image_shape(arrays)
+    preprocessing = _preprocessing(arrays, image_shape)
     return LinearModel(
         arrays["W"],
         arrays["b"],
         checked_class_names(arrays["class_names"].tolist(), "class_names"),
-        _preprocessing(arrays, image_shape),
+        preprocessing,
         image_shape,
         loss,
         float(arrays["temperature"]),
         _provenance(str(arrays["provenance"])),
+        _feature_names(arrays, preprocessing.width(columns)),
     )
 
 
@@ -205,7 +214,8 @@ def _check_contents(arrays: Arrays) -> None:
     if (version := int(arrays["format_version"])) != FORMAT_VERSION:
         remedy = "use the softmaxclf that wrote it, or train the model again"
         raise _wrong(f"format version {FORMAT_VERSION}", f"version {version}", remedy)
-    if more := sorted(name for name in arrays if name not in FORMS and not _is_of_stage(name)):
+    known = {*FORMS, FEATURE_NAMES}
+    if more := sorted(name for name in arrays if name not in known and not _is_of_stage(name)):
         raise _wrong("only the arrays of a model", f"{', '.join(more[:8])} too")
     if str(arrays["checksum"]) != _checksum(arrays):
         remedy = "the file is damaged: copy it again"
@@ -231,6 +241,15 @@ def _image_shape(arrays: Arrays) -> ImageShape | None:
     if not all(0 < value <= 2**20 for value in values):
         raise _wrong("a positive image_shape", f"{values}")
     return tuple(values) or None
+
+
+def _feature_names(arrays: Arrays, features: int) -> tuple[str, ...] | None:
+    names = arrays.get(FEATURE_NAMES)
+    if names is None:
+        return None
+    if names.dtype.kind != "U" or names.shape != (features,):
+        raise _wrong(f"{FEATURE_NAMES} ({features},) of text", f"{names.shape} of {names.dtype}")
+    return checked_names(names.tolist(), FEATURE_NAMES, "names of columns")
 
 
 def _preprocessing(arrays: Arrays, image_shape: ImageShape | None) -> Preprocessing:

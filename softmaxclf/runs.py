@@ -10,8 +10,9 @@ import io
 import json
 import os
 import platform
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +53,15 @@ class Maybe(NamedTuple):
 
 
 NUMBER = int | float | None
+FORMULAS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+)  # how they begin: https://owasp.org/www-community/attacks/CSV_Injection
+_NUMBER = re.compile(r"[+-][0-9.]+(e[+-]?[0-9]+)?")
 # What a manifest and a metrics.json hold at the least, see `has_form`.
 _MANIFEST_FORM = {
     "format_version": int, "command": str, "status": str, "sittings": int, "command_line": [str],
@@ -265,10 +275,17 @@ def _finite(content: Any) -> Any:
 
 
 def csv_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """CSV text with a header line; floats by repr, NaN as an empty field."""
+    """CSV text with a header line; floats by repr, NaN as an empty field.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    return csv_lines([columns, *rows])
+
+
+def csv_lines(rows: Iterable[Sequence[Any]]) -> str:
+    """The same of further rows."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
     writer.writerows([_field(value) for value in row] for row in rows)
     return text.getvalue()
 
@@ -276,6 +293,8 @@ def csv_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def _field(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return repr(float(value)) if np.isfinite(value) else ""
+    if isinstance(value, str) and value.startswith(FORMULAS) and not _NUMBER.fullmatch(value):
+        return "'" + value
     return value
 
 

@@ -11,6 +11,7 @@ CORPORA = {
     "CIFAR batches": "tests/datasets/cifar/test_reader.py",
     "archives": "tests/datasets/cifar/test_hostile_archives.py",
     "`.npz` and `.npy` data": "tests/datasets/test_hostile_arrays.py",
+    "tables": "tests/datasets/test_hostile_tables.py",
     "model files": "tests/test_hostile_models.py",
     "configurations": "tests/config/test_config_errors.py",
     "IDX files": "tests/datasets/test_idx.py",

@@ -66,6 +66,9 @@ def workplace(tmp_path_factory, sample_folder):
     Image.fromarray(pixels).save(folder / "photo.jpg")
     quick = ("train", "--data", sample_folder, "--iterations", 40, "--learning-rate", "3e-7")
     invoke(*quick, "--out", folder / "runs" / "demo", "--test")
+    flowers = [f"{x},{2 * x},{'rose' if x < 20 else 'lily'}" for x in range(40)]
+    (folder / "flowers.csv").write_text("\n".join(["width,length,label", *flowers]))
+    invoke("train", "--data", folder / "flowers.csv", "--out", folder / "runs" / "flowers")
     for loss in ("softmax", "hinge"):
         invoke(*quick, "--set", f"training.loss={loss}", "--out", folder / "runs" / loss)
     return folder

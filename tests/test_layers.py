@@ -33,7 +33,8 @@ THIRD_PARTY = {
     "config": {"yaml"},
     "runs": {"numpy"},
     "model_file": {"numpy"},
-    "datasets": {"numpy", "PIL"},  # Pillow comes with matplotlib; it decodes image files
+    # Pillow comes with matplotlib; it decodes image files. pyarrow is an extra.
+    "datasets": {"numpy", "PIL", "pyarrow"},
     "core": {"numpy"},
     "plots": {"numpy", "matplotlib", "PIL"},
     "report": {"numpy", "matplotlib", "PIL"},

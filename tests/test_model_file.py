@@ -55,6 +55,7 @@ def models(draw: st.DrawFn) -> LinearModel:
         draw(st.sampled_from(["softmax", "hinge"])),
         draw(st.floats(1e-3, 1e3)),
         draw(st.dictionaries(st.text(max_size=5), JSON, max_size=3)),
+        draw(st.none() | st.just(tuple(f"column {k}" for k in range(preprocessing.width(columns))))),
     )
 
 

@@ -85,7 +85,7 @@ def setting(key: str, *names: str, metavar: str = "VALUE") -> Decorator:
     )
 
 
-def configuration(function: Function) -> Function:
+def settings(function: Function) -> Function:
     """Options that make a configuration, which the function gets as `config`: default < file < --set < `setting`s."""
 
     @wraps(function)
@@ -102,8 +102,12 @@ def configuration(function: Function) -> Function:
             "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE",
             help="Set one configuration key; may be repeated.",
         ),
-        setting("data.source", "--data", metavar="SOURCE"),
     )(run)  # fmt: skip
+
+
+def configuration(function: Function) -> Function:
+    """`settings`, and --data."""
+    return settings(setting("data.source", "--data", metavar="SOURCE")(function))
 
 
 run = together(

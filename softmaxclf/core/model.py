@@ -25,7 +25,8 @@ class LinearModel:
 
     W: (D', K) float32 in units of the features; b: (K,) float32.
     image_shape: (channels, height, width) of a raw row, or None. temperature: divides the scores before
-    softmax in `predict_proba`; it never changes a label. provenance: how the model was made.
+    softmax in `predict_proba`; it never changes a label. provenance: how the model was made. feature_names: (D,) of
+    the columns of a raw row, or None.
     """
 
     W: Array
@@ -36,6 +37,7 @@ class LinearModel:
     loss: str = "softmax"
     temperature: float = 1.0
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    feature_names: tuple[str, ...] | None = None
 
     @property
     def classes(self) -> int:
@@ -46,6 +48,10 @@ class LinearModel:
     def features(self) -> int:
         """D, the number of columns of a raw row."""
         return self.preprocessing.width(len(self.W))
+
+    def column_name(self, column: int) -> str:
+        """What the column of a raw row is called: its number where it has no name."""
+        return str(column) if self.feature_names is None else self.feature_names[column]
 
     @property
     def loss_function(self) -> Loss:

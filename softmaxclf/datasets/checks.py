@@ -39,18 +39,25 @@ def checked_class_names(names: Sequence[object], place: str, classes: int | None
         raise DataError(
             f"{place}: expected {classes} class names, found {len(names)}; fetch or write it again"
         )
-    texts = tuple(_checked_name(name, place) for name in names)
+    return checked_names(names, place, "class names")
+
+
+def checked_names(
+    names: Sequence[object], place: str, what: str, remedy: str = "rename it"
+) -> tuple[str, ...]:
+    """`names` as different printable texts. Raises DataError, which calls them `what`."""
+    texts = tuple(_checked_name(name, place, what, remedy) for name in names)
     twice = next((text for text, count in Counter(texts).items() if count > 1), None)
     if twice is not None:
-        raise DataError(f"{place}: expected different class names, found {twice!r} twice; rename one")
+        raise DataError(f"{place}: expected different {what}, found {twice!r} twice; {remedy}")
     return texts
 
 
-def _checked_name(name: object, place: str) -> str:
+def _checked_name(name: object, place: str, what: str, remedy: str) -> str:
     text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
     if not isinstance(text, str) or not 0 < len(text) <= MAX_NAME or not text.isprintable():
         shown = ascii(text)[:60] if isinstance(text, str | int) else f"a {type(text).__name__}"
         raise DataError(
-            f"{place}: expected class names of 1 to {MAX_NAME} printable characters, found {shown}; rename it"
+            f"{place}: expected {what} of 1 to {MAX_NAME} printable characters, found {shown}; {remedy}"
         )
     return str(text)

@@ -45,14 +45,15 @@ class Split:
         step = max(1, BLOCK_BYTES // max(1, self.X[:1].nbytes))
         for start in range(0, len(self.X), step):
             block = np.ascontiguousarray(self.X[start : start + step])
-            self._check(block, start)
+            self.check(block, start)
             digest.update(block.data)
             for visit in visitors:
                 visit(start, start + len(block))
         digest.update(np.ascontiguousarray(self.y, dtype="<i8").data)
         return digest.hexdigest()
 
-    def _check(self, block: Rows, start: int) -> None:
+    def check(self, block: Rows, start: int) -> None:
+        """Raise DataError, as `examine` does, for a value in `block`, the rows from `start` on."""
         if block.dtype.kind != "f":
             return
         with np.errstate(invalid="ignore"):
@@ -73,7 +74,8 @@ class Dataset:
     read_class_names, read_train, read_test: what gives the class names and the splits, and raises DataError where
     the source is broken; a source that is open anyway gives what it has. is_official: whether the files are those
     that are published under that name, byte for byte, as far as that is known. feature_names: (D,) of rows that have
-    them. notes: what was done to the source that its owner may not expect, a line each.
+    them. notes: what was done to the source that its owner may not expect, a line each. drawn: whether
+    the test rows were drawn here, from a source that has no splits of its own.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Dataset:
     is_official: Callable[[], bool] = field(default=lambda: True, repr=False)
     feature_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    drawn: bool = False
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:

@@ -149,7 +149,7 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
 
 def almost(name: str, known: Sequence[str]) -> str | None:
     """Which of the `known` names is meant: one that `name` begins or ends, as in x_val, that is alike, or a synonym."""
-    part = (each for each in known if len(name) >= 4 and (each.startswith(name) or each.endswith(name)))
+    part = (each for each in known if len(name) >= 3 and (each.startswith(name) or each.endswith(name)))
     synonym = next((meant for meant, names in _SYNONYMS.items() if meant in known and name in names), None)
     return next(part, None) or next(iter(difflib.get_close_matches(name, known, 1, 0.77)), synonym)
 

@@ -23,6 +23,8 @@ from softmaxclf.datasets.image_folders import is_image_folder, read_image_folder
 from softmaxclf.datasets.inputs import opened, unreadable
 from softmaxclf.datasets.mnist import MNISTS, Mnist, find_mnist, read_mnist
 from softmaxclf.datasets.sample import draw_sample
+from softmaxclf.datasets.table_files import is_table
+from softmaxclf.datasets.tables import part_of, read_table, read_table_folder
 from softmaxclf.errors import DataError
 
 
@@ -111,6 +113,12 @@ def _read_arrays(path: Path, settings: DataSettings) -> Dataset:
 
 # In the order in which they are asked.
 SOURCES = (
+    Source(
+        "a .csv, .tsv or .parquet table", lambda path, magic: is_table(path) and not path.is_dir(), read_table
+    ),
+    Source(
+        "a folder with train.csv", lambda path, magic: part_of(path, "train") is not None, read_table_folder
+    ),
     Source("a folder of CIFAR batches", lambda path, magic: any(batch_folders(path)), _read_cifar),
     Source(
         "a folder of IDX files such as MNIST's",

@@ -34,6 +34,7 @@ NAMED = 4  # features of a class with a label
 LINE = 1.25 * SMALL / 72  # inches: the least distance between labels
 PANEL = 1.9  # inches: a panel's height
 LEADER = 20  # pixels from a line to its name
+MOST_NAME = 170  # pixels of a feature's name
 PALETTE = COLOURS[:6]  # without black, which a dark page swallows
 DASHED = PALETTE[4:]  # which a dark page brings close to the first two
 GREY: dict[str, Any] = {"linewidth": 0.8, "alpha": 0.6, "zorder": 2}
@@ -73,11 +74,14 @@ def coefficients(cells: Sequence[Outcome], *, best: Mapping[str, float] | None =
 
 
 @styled
-def draw_coefficients(paths: Coefficients, class_names: Sequence[str]) -> Figure:
+def draw_coefficients(
+    paths: Coefficients, class_names: Sequence[str], feature_names: Sequence[str] | None = None
+) -> Figure:
     """Return a figure with one panel per class on one scale; its strongest features are named where weights are free.
 
-    class_names: of all classes, of which `paths` may hold the first.
+    class_names: of all classes, of which `paths` may hold the first. feature_names: (D,), numbers where there are none.
     """
+    called = feature_names or [f"feature {feature}" for feature in range(len(paths.colours))]
     classes = paths.weights.shape[2]
     columns = 2 if classes in (2, 4) else min(classes, 3)
     lines = -(-classes // columns)
@@ -89,7 +93,8 @@ def draw_coefficients(paths: Coefficients, class_names: Sequence[str]) -> Figure
     places = log_places(paths.values)
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     ends = borders(places)[[0, -1]]
-    names = text_width("feature 00", SMALL) + LEADER  # pixels on the left
+    shown = [fit_text(name, MOST_NAME) for name in called]
+    names = max(text_width(name, SMALL) for name in shown) + LEADER  # pixels on the left
     pixel = np.ptp(ends) / (WIDTH * DPI / columns - 40 - names)
     for k, axes in enumerate(panels[:classes]):
         _draw_class(axes, paths, places, k)
@@ -107,7 +112,7 @@ def draw_coefficients(paths: Coefficients, class_names: Sequence[str]) -> Figure
     for axes in panels[classes:]:
         axes.remove()
     for k, axes in enumerate(panels[:classes]):
-        _name_strongest(axes, paths, places, k, LEADER * pixel)
+        _name_strongest(axes, paths, places, k, LEADER * pixel, shown)
     return figure
 
 
@@ -123,7 +128,9 @@ def _draw_class(axes: Axes, paths: Coefficients, places: Array, k: int) -> None:
         axes.axvline(places[paths.best], **CHOSEN_LINE)
 
 
-def _name_strongest(axes: Axes, paths: Coefficients, places: Array, k: int, leader: float) -> None:
+def _name_strongest(
+    axes: Axes, paths: Coefficients, places: Array, k: int, leader: float, names: Sequence[str]
+) -> None:
     """Names beside the ends of the strongest lines, from bottom to top, apart from each other."""
     weights = paths.weights[:, :, k]
     strongest = np.argsort(-np.abs(np.nan_to_num(weights)).max(axis=0), kind="stable")[:NAMED]
@@ -134,7 +141,7 @@ def _name_strongest(axes: Axes, paths: Coefficients, places: Array, k: int, lead
     for place, height in zip(order, apart(heights[order], (high - low) * LINE / PANEL), strict=True):
         feature = int(strongest[place])
         axes.annotate(
-            f"feature {feature}", (places[start], heights[place]), (places[0] - leader, height), va="center",
+            names[feature], (places[start], heights[place]), (places[0] - leader, height), va="center",
             ha="right", fontsize=SMALL,
             arrowprops={"arrowstyle": "-", "color": paths.colours[feature], "lw": 1.2, "shrinkA": 1, "shrinkB": 0,
                         "relpos": (1, 0.5)},

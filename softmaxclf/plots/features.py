@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from softmaxclf.plots.figure import (
     AGAINST,
+    DPI,
     FOR,
     MEDIUM,
     WIDTH,
@@ -23,7 +24,8 @@ from softmaxclf.plots.figure import (
 )
 
 MOST_CLASSES = 20
-COLUMNS, MOST_COLUMNS = 5, 8
+COLUMNS, NAMED_COLUMNS, MOST_COLUMNS = 5, 3, 8
+NAME_ROOM = 0.45  # of a panel, for the names of features
 BAR_HEIGHT = 0.17  # inches: one line of text
 HEADING = "Features of largest weight (red raises the class's score, blue lowers it)"
 HEADINGS = {
@@ -47,15 +49,17 @@ def draw_features(
     classes: Sequence[int] | None = None,
     columns: int | None = None,
     heading: str = HEADING,
+    names: Sequence[str] | None = None,
 ) -> Figure:
-    """Return a figure with one bar chart per class of W (D, K) on one shared scale; features are numbered.
+    """Return a figure with one bar chart per class of W (D, K) on one shared scale. names: (D,), else numbers.
 
     Of more than 20 classes the first are shown, and the heading says so.
     """
     top = top_features(W)
     selected = range(len(top)) if classes is None else classes
     shown = selected[:MOST_CLASSES]
-    columns = min(columns or COLUMNS, max(1, len(shown)), MOST_COLUMNS)
+    columns = min(columns or (COLUMNS if names is None else NAMED_COLUMNS), max(1, len(shown)), MOST_COLUMNS)
+    room = NAME_ROOM * WIDTH * DPI / columns
     lines = ceil(len(shown) / columns)
     figure = new_figure(WIDTH, 0.45 + lines * (0.75 + BAR_HEIGHT * top.shape[1]))
     title(figure, heading, left_out(len(shown), len(selected)))
@@ -64,7 +68,9 @@ def draw_features(
     for axes, k in zip(panels, shown, strict=False):
         weights = W[top[k], k]
         axes.barh(places, weights, color=[FOR if w > 0 else AGAINST for w in weights], height=0.75)
-        axes.set_yticks(places, map(str, top[k]))
+        axes.set_yticks(
+            places, [str(each) if names is None else fit_text(names[each], room) for each in top[k]]
+        )
         axes.invert_yaxis()
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set_title(fit_text(class_names[k], figure.bbox.width / columns - 60, MEDIUM))

@@ -1,4 +1,4 @@
-"""Lines of images: the most confused pairs of classes, or the templates of several runs."""
+"""Lines of images: examples of each class, the most confused pairs of classes, or the templates of several runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ from softmaxclf.plots.figure import (
 from softmaxclf.plots.images import Tiling, pixels, show, tile_size
 
 GAP = 6  # pixels between images
-MOST_PAIRS, MOST_RUNS = 12, 40
+MOST_PAIRS, MOST_RUNS, MOST_SHEET = 12, 40, 40
 MOST_CLASSES = 12  # side by side, so that a template is still to be recognized
 TOP, LINE, COLUMN_NAMES = pixels(0.42), pixels(0.17), pixels(0.22)
 MOST_NAME_ROOM, MOST_WIDE = pixels(2.2), pixels(0.9)
@@ -58,6 +58,13 @@ def draw_templates_compared(
     note = left_out(MOST_RUNS, len(names), "runs") + left_out(len(columns), len(class_names))
     images = [each[:MOST_CLASSES] for each in templates[:MOST_RUNS]]
     return _draw_strips(names[:MOST_RUNS], images, heading, note, columns)
+
+
+@styled
+def draw_contact_sheet(images: Sequence[NDArray[Any]], class_names: Sequence[str], *, heading: str) -> Figure:
+    """Return a sheet with a line per class: images[k] (n, H, W, C). At most 40 classes are shown, and it says so."""
+    note = left_out(MOST_SHEET, len(class_names))
+    return _draw_strips(class_names[:MOST_SHEET], images[:MOST_SHEET], heading, note)
 
 
 def _draw_strips(

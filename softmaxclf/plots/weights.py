@@ -35,5 +35,10 @@ def draw_weights(
         weights = templates.minus_mean_of_others(weights.T).T
     heading = features.HEADINGS.get(chosen, features.HEADING)
     return features.draw_features(
-        weights, model.class_names, classes=classes, columns=columns, heading=heading
+        weights,
+        model.class_names,
+        classes=classes,
+        columns=columns,
+        heading=heading,
+        names=model.feature_names,
     )

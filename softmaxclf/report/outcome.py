@@ -138,7 +138,9 @@ def _coefficients(facts: Facts) -> Markup | None:
         "features as preprocessing makes them; of standardized features they can be compared. Features are counted "
         "from 0, and the largest are named; coefficients.csv has all the numbers."
     )
-    drawn = drawing(draw_coefficients(paths, facts.model.class_names), "coefficients", alt)
+    drawn = drawing(
+        draw_coefficients(paths, facts.model.class_names, facts.model.feature_names), "coefficients", alt
+    )
     return captioned(drawn, told, label=alt)
 
 

@@ -93,9 +93,13 @@ def _largest_weights(facts: Facts) -> Markup:
     W = facts.model.pixel_weights()
     top, rows = top_features(W, TOP_FEATURES), []
     for k, name in enumerate(facts.model.class_names[:MOST_LISTED]):
-        rows.append([name, ", ".join(f"{column} ({W[column, k]:+.3g})" for column in top[k])])
+        rows.append(
+            [name, ", ".join(f"{facts.model.column_name(column)} ({W[column, k]:+.3g})" for column in top[k])]
+        )
     columns = (Column("class", False), Column("column (weight)", False))
-    caption = "The columns of largest weight for each class, the largest first; columns are counted from 0"
+    caption = "The columns of largest weight for each class, the largest first"
+    if facts.model.feature_names is None:
+        caption += "; columns are counted from 0"
     note = left_out(MOST_LISTED, len(facts.model.class_names))
     return table(f"{caption}{note}.", columns, rows)
 

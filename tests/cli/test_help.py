@@ -67,7 +67,7 @@ def test_the_commands_are_those_of_the_design():
         "compare",
     }
     assert expected <= set(cli.commands), f"missing: {expected - set(cli.commands)}"
-    assert {"download", "verify", "sample"} == set(cli.commands["data"].commands)
+    assert {"download", "verify", "sample", "describe"} == set(cli.commands["data"].commands)
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 130, 143])

@@ -86,7 +86,7 @@ def test_sheets_and_their_table_are_written(folder: Path, run_cli: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["weights.npz"], 2, "Missing argument 'IMAGE...'"),
+        (["weights.npz"], 2, "Missing argument 'INPUT...'"),
         (["weights.npz", "in", "--top", "0"], 2, "0 is not in the range x>=1"),
         (
             ["missing.npz", "in"],

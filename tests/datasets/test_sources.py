@@ -100,7 +100,7 @@ def test_a_mistyped_name_gets_the_nearest_known_one(source: str, near: str, tmp_
 def test_what_is_no_file_is_refused_with_what_is_accepted(source: str, tmp_path: Path) -> None:
     with pytest.raises(
         DataError,
-        match=r"cifar10, cifar100, mnist, .* a folder of CIFAR batches, .* X_train\.npy.* images .* for each class",
+        match=r"cifar10, cifar100, mnist, .* a .csv, .* CIFAR batches, .* X_train\.npy.* images .* for each class",
     ) as caught:
         open_source(source, tmp_path)
     assert str(caught.value).isprintable()

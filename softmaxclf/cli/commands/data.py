@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from softmaxclf.cli import console, options
+from softmaxclf.config import Config
 
+MOST_CLASSES = 50  # that describe lists
 DIRECTORY = click.option(
     "--directory", type=options.PATH, default=Path("data"), show_default=True, metavar="DIR",
     help="Folder of the data.",
@@ -24,7 +26,7 @@ FORM = click.option(
 
 @click.group()
 def data() -> None:
-    """Fetch CIFAR or MNIST, check what is on disk, write the sample set.
+    """Fetch CIFAR or MNIST, check what is on disk, look at any data, write the sample set.
 
     \b
     Example:
@@ -77,6 +79,56 @@ def verify(output: console.Console, directory: Path) -> None:
 
 def _findings(found: Sequence[Mapping[str, str]]) -> str:
     return "\n".join("{file}: {status}\n  {what}: {detail}".format_map(each) for each in found)
+
+
+@data.command()
+@options.settings
+@click.argument("data__source", metavar="SOURCE")
+@options.out("FILE", "Draw a contact sheet of the training images.")
+@options.output
+def describe(output: console.Console, config: Config, out: Path | None) -> None:
+    """Say what a source holds: rows and classes, ranges, and rows that stand there twice.
+
+    SOURCE is what --data takes: images, arrays, a table. Test rows that stand among the training rows too are listed
+    by number, from 0: they make a test accuracy too good.
+
+    \b
+    Example:
+      softmaxclf data describe sample --out sheet.png
+    """  # fmt: skip
+    from softmaxclf.workflows.describe import describe as run_describe
+
+    label = config.data.label
+    label_set = "" if label is None else f" --set {console.quoted(f'data.label={label}')}"
+    output.answer(run_describe(config, output, out), partial(_description, label_set))
+
+
+def _description(options: str, found: Mapping[str, Any]) -> str:
+    parts = list(found["splits"])
+    listed = found["classes"][:MOST_CLASSES]
+    rows = [[str(each["class"]), *(f"{each[part]:,}" for part in parts)] for each in listed]
+    rows.append(["all", *(f"{found['splits'][part]['rows']:,}" for part in parts)])
+    shape, left_out = found["image_shape"], len(found["classes"]) - len(listed)
+    what = "{2} x {1} pixels, {0} channels".format(*shape) if shape else "features"
+    lines = [f"{found['name']}: {len(found['classes']):,} classes, {found['features']:,} columns ({what})"]
+    lines += [
+        "",
+        console.table(["class", *parts], rows),
+        *([f"({left_out:,} more classes)"] * (left_out > 0)),
+        "",
+    ]
+    for part, facts in found["splits"].items():
+        told = f"{facts['least']:.6g} to {facts['greatest']:.6g} ({facts['type']})"
+        lines.append(f"{part}: values {told}, {facts['repeated']:,} rows stand there before")
+    for pair in found["shared"]:
+        which = f" (rows {', '.join(map(str, pair['first']))}{', ...' * (pair['rows'] > len(pair['first']))})"
+        lines.append(
+            f"{pair['rows']:,} {pair['of']} rows stand in {pair['also_in']} too{which if pair['rows'] else ''}"
+        )
+    picture = [f"\nWrote {console.quoted(found['picture'])}"] if "picture" in found else []
+    return "\n".join(
+        [*lines, *picture, f"\nNext: softmaxclf tune --data {console.quoted(found['path'])}{options}"]
+    )
 
 
 @data.command()

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from softmaxclf.config import Config, load_config
 from softmaxclf.config.schema import SCHEMA
 from softmaxclf.core.model import LinearModel
@@ -13,17 +16,26 @@ from softmaxclf.errors import ConfigError, DataError, ModelError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.training_data import TrainingData, load_dataset, prepare
 
+Array = NDArray[Any]
+MOST_NAMED = 12  # columns that a message lists
 SPLITS = ("train", "validation", "test")
 CALIBRATION = "calibration"  # what the provenance of a model with a fitted temperature says of it
 
 
 @dataclass(frozen=True)
 class ModelRows:
-    """A model with a data set that fits it. data: the set's training rows split up, None if only the test is."""
+    """A model with a data set that fits it. data: the set's training rows split up, None if only the test is.
+
+    labels: the model's number of each class of the data set, and columns: where the model's features stand in it;
+    None where they are the same. strange: whether the data set is another than the model's, and undivided.
+    """
 
     model: LinearModel
     dataset: Dataset
     data: TrainingData | None
+    labels: Array | None = None
+    columns: Array | None = None
+    strange: bool = False
 
     def rows(self, split: str) -> SplitRows:
         """The rows of that split. Raises ConfigError where it does not exist, DataError where it is empty."""
@@ -35,11 +47,19 @@ class ModelRows:
             )
         if self.data is None:
             test = self.dataset.test()
-            found = SplitRows(split, self.dataset.path, test.X, test.y)
+            X, y = test.X, test.y
+            if self.strange:
+                train = self.dataset.train
+                X, y = np.concatenate([train.X, X]), np.concatenate([train.y, y])
+            found = SplitRows(split, self.dataset.path, X, y)
         else:
             found = self.data.split(split)
         if split == "train" and refit:
             found = replace(found, rows=None)
+        if self.labels is not None:
+            found = replace(found, y=self.labels[found.y])
+        if self.columns is not None:
+            found = replace(found, X=found.X[:, self.columns])
         if not len(found.labels):
             raise DataError(
                 f"{self.dataset.path}: expected {split} rows, found none; choose another with --split"
@@ -67,10 +87,14 @@ def open_rows(
         if source is not None:
             raise
         raise DataError(f"{error} (the model's own data; name others with --data)") from error
-    _check(model, dataset, observer)
+    columns, labels = _columns(model, dataset), _labels(model, dataset, observer)
     if data is not None and data.fingerprint != fingerprint_of(model):
         observer.warn(f"{dataset.path}: these are not the rows that the model was trained on")
-    return ModelRows(model, dataset, data)
+    strange = source is not None and only_test and dataset.drawn
+    strange = strange and dataset.train.examine() != fingerprint_of(model)
+    if strange:
+        observer.note(f"{dataset.path}: the model was not made from these rows, so all of them are scored")
+    return ModelRows(model, dataset, data, labels, columns, strange)
 
 
 def data_config(model: LinearModel, source: str | None) -> Config:
@@ -112,20 +136,49 @@ def provenance_of(model: LinearModel, part: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _check(model: LinearModel, dataset: Dataset, observer: Observer) -> None:
+def _columns(model: LinearModel, dataset: Dataset) -> Array | None:
+    """Where the model's features stand in the data's rows, by name where both have names. Raises DataError."""
+    names, found = model.feature_names, dataset.feature_names
+    if names is not None and found is not None:
+        if lacking := [name for name in names if name not in found]:
+            raise DataError(
+                f"{dataset.path}: expected a column {lacking[0]!r}, which the model was trained on, found "
+                f"{', '.join(found[:MOST_NAMED])}; name the model's data with --data"
+            )
+        return None if names == found else np.array([found.index(name) for name in names])
     if dataset.features != model.features:
         raise DataError(
             f"{dataset.path}: expected rows of {model.features:,} columns, as the model was trained on, found "
             f"{dataset.features:,}; name the model's data with --data"
         )
-    if len(dataset.class_names) != model.classes:
+    return None
+
+
+def _labels(model: LinearModel, dataset: Dataset, observer: Observer) -> Array | None:
+    """The model's number of each class of the data: by name where the model knows all names, else by place.
+
+    Raises DataError where neither can be right.
+    """
+    names, known = dataset.class_names, {name: k for k, name in enumerate(model.class_names)}
+    unknown = [name for name in names if name not in known]
+    if not unknown:
+        if names == model.class_names[: len(names)]:
+            return None
+        observer.note(f"{dataset.path}: its classes are those of the model in another order, matched by name")
+        return np.array([known[name] for name in names])
+    if len(names) != model.classes:
         raise DataError(
-            f"{dataset.path}: expected {model.classes} classes, as the model has, found "
-            f"{len(dataset.class_names)}; name the model's data with --data"
+            f"{dataset.path}: expected {model.classes} classes, as the model has, found {len(names)}, among them "
+            f"{unknown[0]!r}, which it does not know; name the model's data with --data"
         )
-    names = zip(model.class_names, dataset.class_names, strict=True)
-    if other := next(((place, *pair) for place, pair in enumerate(names) if pair[0] != pair[1]), None):
-        observer.warn(
-            f"{dataset.path}: class {other[0]} is called {other[2]!r} there and {other[1]!r} in the model; "
-            "labels are compared by number and shown with the model's names"
+    if moved := [name for place, name in enumerate(names) if known.get(name, place) != place]:
+        raise DataError(
+            f"{dataset.path}: expected the model's classes, found {moved[0]!r}, which it knows, in another place, and "
+            f"{unknown[0]!r}, which it does not know; name the classes as the model does"
         )
+    place = names.index(unknown[0])
+    observer.warn(
+        f"{dataset.path}: class {place} is called {unknown[0]!r} there and {model.class_names[place]!r} in the model; "
+        "labels are compared by number and shown with the model's names"
+    )
+    return None

@@ -1,8 +1,8 @@
-"""`softmaxclf predict`: labels and probabilities for image files, and sheets with the evidence behind them."""
+"""`softmaxclf predict` for image files: labels, probabilities, and sheets with the evidence behind them."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.core.images import ImageShape
+from softmaxclf.core.losses.softmax import softmax
 from softmaxclf.core.model import LinearModel
 from softmaxclf.datasets.images import MODES, find_images, read_image
 from softmaxclf.errors import ConfigError, DataError, ModelError
@@ -26,21 +27,35 @@ MAX_STEM = 80  # characters of a file's name that its sheet's name keeps
 
 @dataclass(frozen=True)
 class Prediction:
-    """What became of one file: its most probable labels, best first, or the error that it met."""
+    """What became of a file, or row of a table: its most probable labels, best first, or the error that it met.
 
-    file: Path
+    probabilities: (K,) of all classes.
+    """
+
+    item: Path | int
     top: tuple[tuple[str, float], ...] = ()
+    probabilities: Array = field(default_factory=lambda: np.empty(0))
     sheet: Path | None = None
     error: DataError | None = None
 
-    def summary(self) -> dict[str, Any]:
-        """What --json prints of it. Bytes of a name that are no UTF-8 are written as escapes."""
-        file = str(self.file).encode("utf-8", "backslashreplace").decode()
+    @property
+    def place(self) -> dict[str, str | int]:
+        """Its file or row. Bytes of a name that are no UTF-8 are written as escapes."""
+        if isinstance(self.item, int):
+            return {"row": self.item}
+        return {"file": str(self.item).encode("utf-8", "backslashreplace").decode()}
+
+    def answer(self) -> dict[str, Any]:
+        """What is said of it in a line: label and probability, or the error."""
         if self.error is not None:
-            return {"file": file, "error": str(self.error)}
-        label, probability = self.top[0]
-        found = {"file": file, "label": label, "probability": probability}
-        found["top"] = [{"label": each, "probability": share} for each, share in self.top]
+            return {**self.place, "error": str(self.error)}
+        return {**self.place, **dict(zip(("label", "probability"), self.top[0], strict=True))}
+
+    def summary(self) -> dict[str, Any]:
+        """What --json prints of it."""
+        if self.error is not None:
+            return self.answer()
+        found = {**self.answer(), "top": [{"label": each, "probability": share} for each, share in self.top]}
         return found if self.sheet is None else {**found, "sheet": str(self.sheet)}
 
 
@@ -96,15 +111,14 @@ class Predictions:
             if len(self.files) > 1:
                 self._observer.warn(str(error))
             return Prediction(file, error=error)
-        scores, probabilities = _scored(self.path, self.model, row)
-        # By score, since of two probabilities that round to 0 or 1 the order cannot be told.
-        order = np.argsort(-scores, kind="stable")
-        top = tuple((self.model.class_names[k], float(probabilities[k])) for k in order[: self.top])
+        scores, probabilities = (each[0] for each in scored(self.path, self.model, row[None]))
+        order = ranked(scores)
+        top = named_top(self.model, order[: self.top], probabilities)
         sheet = None
         if self.out is not None:
             sheet = self.out / sheet_name
             draw_sheet(self.model, row, order[:2], probabilities, file, sheet)
-        return Prediction(file, top, sheet)
+        return Prediction(file, top, probabilities, sheet)
 
 
 def load_image_model(path: Path) -> tuple[LinearModel, ImageShape]:
@@ -115,7 +129,7 @@ def load_image_model(path: Path) -> tuple[LinearModel, ImageShape]:
         found = f"{model.features:,} features" if shape is None else f"{shape[0]} channels"
         raise ModelError(
             f"{path}: expected a model of grey or RGB images, found one of {found}; "
-            f"score its rows with: softmaxclf evaluate {path} --data FILE.npz"
+            "give predict a table (.csv) or an array (.npy) of such rows"
         )
     return model, shape
 
@@ -163,10 +177,21 @@ def sheet_names(files: Sequence[Path]) -> list[str]:
     return names
 
 
-def _scored(path: Path, model: LinearModel, row: Array) -> tuple[Array, Array]:
-    """Scores and probabilities (K,) of `row` (D,). Raises ModelError where they leave the range of numbers."""
+def ranked(scores: Array) -> Array:
+    """The classes (..., K) by score: of two probabilities that round to 0 or 1 the order cannot be told."""
+    return np.argsort(-scores, axis=-1, kind="stable")
+
+
+def named_top(model: LinearModel, order: Array, probabilities: Array) -> tuple[tuple[str, float], ...]:
+    """Name and probability of the classes in `order`, best first."""
+    return tuple((model.class_names[k], float(probabilities[k])) for k in order)
+
+
+def scored(path: Path, model: LinearModel, rows: Array) -> tuple[Array, Array]:
+    """Scores and probabilities (n, K) of `rows` (n, D). Raises ModelError where they leave the range of numbers."""
     with np.errstate(all="ignore"):
-        scores, probabilities = model.scores(row[None])[0], model.predict_proba(row[None])[0]
+        scores = model.scores(rows)
+        probabilities = softmax(scores / np.float32(model.temperature))
     if not (np.isfinite(scores).all() and np.isfinite(probabilities).all()):
         raise ModelError(
             f"{path}: expected weights that give finite scores, found infinite ones; train the model again"
@@ -199,4 +224,4 @@ def _table_row(prediction: Prediction) -> tuple[Any, ...]:
     labels = [value for pair in prediction.top[:2] for value in pair]
     sheet = "" if prediction.sheet is None else prediction.sheet.name
     error = "" if prediction.error is None else str(prediction.error)
-    return (prediction.summary()["file"], *labels, *[""] * (4 - len(labels)), sheet, error)
+    return (*prediction.place.values(), *labels, *[""] * (4 - len(labels)), sheet, error)

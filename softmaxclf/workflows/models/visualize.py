@@ -117,22 +117,24 @@ def class_facts(model: LinearModel, chosen: Sequence[int]) -> list[dict[str, Any
                 "greatest": float(own.max()),
                 "norm": float(np.linalg.norm(own)),
                 "bias": float(model.b[k]),
-                "strongest": {**_place(strongest, model.image_shape), "weight": float(own[strongest])},
+                "strongest": {**_place(strongest, model), "weight": float(own[strongest])},
             }
         )
     return facts
 
 
-def _place(column: int, image_shape: tuple[int, int, int] | None) -> dict[str, int]:
-    """Where a column of a row stands: its feature number, and for an image its channel, row and column."""
-    inside = () if image_shape is None else map(int, np.unravel_index(column, image_shape))
-    return dict(zip(("feature", "channel", "row", "column"), (column, *inside), strict=False))
+def _place(column: int, model: LinearModel) -> dict[str, int | str]:
+    """Where a column of a row stands: its feature's number or name, and for an image its channel, row and column."""
+    shape, names = model.image_shape, model.feature_names
+    inside = () if shape is None else map(int, np.unravel_index(column, shape))
+    feature = column if names is None else names[column]
+    return dict(zip(("feature", "channel", "row", "column"), (feature, *inside), strict=False))
 
 
 def weights_csv(model: LinearModel, chosen: Sequence[int]) -> str:
     """A table with a line per raw column (for images with its channel, row and column) and a column per class."""
     weights = model.pixel_weights()[:, list(chosen)]
-    places = [_place(column, model.image_shape) for column in range(len(weights))]
+    places = [_place(column, model) for column in range(len(weights))]
     names = [model.class_names[k] for k in chosen]
     rows = [[*place.values(), *line.tolist()] for place, line in zip(places, weights, strict=True)]
     return csv_text([*places[0], *names], rows)

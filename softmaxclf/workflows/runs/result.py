@@ -76,7 +76,7 @@ def finish(
         "splits": {name: score.summary() for name, score in finding.splits.items()},
         **finding.figures,
         **({"best": dict(finding.best), "cells": documents} if finding.cells else {}),
-        "warnings": list(finding.warnings),
+        "warnings": [*finding.warnings, *(data.leaks() if "test" in finding.splits else [])],
         "seconds": seconds,
     }
     folder.write_json(METRICS, summary)
@@ -101,6 +101,7 @@ def add_test(session: Session, data: TrainingData) -> Summary:
     score = score_model(model, data.split("test"))
     summary = stored_summary(session)
     summary["splits"]["test"] = score.summary()
+    summary["warnings"] += data.leaks()
     _save(confusion_figure(score, "test", model.class_names), path / "confusion.png", note_of(session))
     session.folder.write_json(METRICS, summary)
     write_report(path, _reported(summary["splits"], data))
@@ -142,7 +143,9 @@ def _draw(path: Path, finding: Finding, note: str, control: Control, observer: O
         best = {name: finding.best[name] for name in finding.cells[0].values}
         drawings["grid.png"] = lambda: draw_cells(finding.cells, best=best, **finding.judged)
         if paths := coefficients(finding.cells, best=best):
-            drawings["coefficients.png"] = lambda: draw_coefficients(paths, finding.model.class_names)
+            drawings["coefficients.png"] = lambda: draw_coefficients(
+                paths, finding.model.class_names, finding.model.feature_names
+            )
     for name, draw in drawings.items():
         if control.out_of_time(0):
             observer.warn(f"{name} and what follows it was not drawn: --max-time has passed")

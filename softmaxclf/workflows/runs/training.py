@@ -159,6 +159,7 @@ def model_of(solver: Solver, place: int, data: TrainingData, loss: str) -> Linea
         solver.problem.fitted(int(solver.state.cells.fold[place])),
         data.dataset.image_shape,
         loss,
+        feature_names=data.dataset.feature_names,
     )
 
 

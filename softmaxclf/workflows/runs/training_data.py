@@ -15,6 +15,7 @@ from softmaxclf.core.splits import count_of, stratified_folds, validation_split
 from softmaxclf.core.stages import chosen
 from softmaxclf.core.stages.fitting import FittingRows, gather
 from softmaxclf.datasets.dataset import Dataset, Split
+from softmaxclf.datasets.duplicates import shared_rows
 from softmaxclf.datasets.sources import DataSettings, MissingDataError, open_source
 from softmaxclf.errors import ConfigError
 from softmaxclf.workflows.observer import Observer, WorkProgress
@@ -72,6 +73,20 @@ class TrainingData:
             validation_rows=rows[:0],
             fold_of_row=None,
             fitting=fitting,
+        )
+
+    def leaks(self) -> list[str]:
+        """A line about test rows that stand among the training rows too; none where there are none.
+
+        Files that may not fit in memory are not searched.
+        """
+        train, test = self.dataset.train.X, self._test.X
+        if any(isinstance(X, np.memmap) and X.nbytes > BLOCK_BYTES for X in (train, test)):
+            return []
+        count = len(shared_rows(train, test))
+        told = f"{count:,} of the {len(test):,} test rows also stand among the training rows, byte for byte, so that "
+        return (
+            [told + "the test accuracy may be too good; softmaxclf data describe lists them"] if count else []
         )
 
     @cached_property

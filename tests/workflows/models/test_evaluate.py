@@ -187,13 +187,13 @@ def test_other_rows_and_other_class_names_are_warned_of(
     features_file: Path, hinge_run: Path, tmp_path: Path
 ) -> None:
     with np.load(features_file) as arrays:
-        other = {**arrays, "class_names": np.array(["a", "c", "b"])}
+        other = {**arrays, "class_names": np.array(["a", "b", "d"])}
     other["X_train"] = other["X_train"] + 1
     np.savez(tmp_path / "other.npz", **other)
     listener = Listener()
     evaluate(hinge_run, listener, split="train", source=str(tmp_path / "other.npz"))
     names, rows = listener.warnings
-    assert "class 1 is called 'c' there and 'b' in the model" in names
+    assert "class 2 is called 'd' there and 'c' in the model" in names
     assert "not the rows that the model was trained on" in rows
 
 

@@ -162,7 +162,7 @@ def test_labels_come_best_first_with_the_models_own_probabilities(
     probabilities, labels = model.predict_proba(images), model.predict(images)
     for place, prediction in enumerate(found):
         shares = [share for _, share in prediction.top]
-        assert prediction.file == files[place] and len(shares) == 10  # --top is clipped to the classes
+        assert prediction.item == files[place] and len(shares) == 10  # --top is clipped to the classes
         assert prediction.top[0][0] == model.class_names[labels[place]]
         assert shares == pytest.approx(sorted(probabilities[place], reverse=True), abs=1e-6)
     assert found[0].summary()["top"][1] == {"label": found[0].top[1][0], "probability": found[0].top[1][1]}
@@ -254,7 +254,7 @@ def model_with(tmp_path: Path, **changes: Any) -> Path:
 
 @pytest.mark.parametrize(
     ("shape", "found"),
-    [(None, "12 features; score its rows with"), ((4, 1, 3), "4 channels; score its rows with")],
+    [(None, "12 features; give predict a table"), ((4, 1, 3), "4 channels; give predict a table")],
 )
 def test_a_model_of_other_rows_than_images_is_refused(shape: Any, found: str, tmp_path: Path) -> None:
     path = model_with(tmp_path, image_shape=shape)
@@ -311,6 +311,6 @@ def test_progress_ends_when_the_reader_of_predictions_stops(
     heard: Heard = Heard()
     files = tuple(save_png(tmp_path / f"{place}.png", images[place]) for place in range(3))
     iterator: Callable[..., Any] = iter(Predictions(model_path, files, heard)).__next__
-    assert iterator().file == files[0]
+    assert iterator().item == files[0]
     del iterator
     assert heard.work[-1] == "end"

@@ -1,0 +1,331 @@
+"""Tables on disk, read in blocks of rows: .csv and .tsv, also .gz, and .parquet.
+
+CSV and TSV are UTF-8 with a header line; fields may be quoted as Python's csv module does it, which reads small files
+and those that pyarrow is not there for. A large file is read by pyarrow, several times faster; where pyarrow refuses
+anything, the csv module goes on in its place and says which line and column is wrong, so that both readers accept
+the same files and give the same numbers. Numbers are read in float64 and rounded to float32.
+
+What a file may ask for is bounded: lines, fields, names, and what a compressed file unpacks to. Parquet is decoded by
+pyarrow, in C++; only numbers and labels are asked for.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmaxclf.datasets.checks import MAX_NAME, checked_names
+from softmaxclf.datasets.dataset import LARGEST
+from softmaxclf.datasets.gzipped import FREE, Unpacked
+from softmaxclf.datasets.inputs import opened
+from softmaxclf.errors import DataError
+from softmaxclf.files import printable
+
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+FAST_BYTES = 8 << 20  # from which pyarrow is worth its import
+BLOCK_CELLS, BLOCK_BYTES = 1 << 19, 1 << 20
+MAX_LINE = 16 << 20  # characters
+RATIO = 100  # what a compressed table may unpack to, as a multiple of its size
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")
+UNPACK = "unpack it first, or write it again"
+
+
+class Block(NamedTuple):
+    """Rows X (n, D) in float32 and their labels (n,) as text; none where no label was asked for."""
+
+    X: NDArray[np.float32]
+    labels: list[str]
+
+
+class Table(Protocol):
+    """A table that was opened: the names of its columns, spaces around them left out, and its rows."""
+
+    path: Path
+    columns: tuple[str, ...]
+
+    def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
+        """The rows, with these columns as features in this order. Raises DataError, with row and column."""
+
+
+def is_table(path: Path) -> bool:
+    """Whether the name is that of a table."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def open_table(path: Path) -> Table:
+    """The table at `path`. Raises DataError where that is none."""
+    return ParquetTable(path) if path.name.lower().endswith(".parquet") else TextTable(path)
+
+
+class TextTable:
+    """A CSV or TSV file, packed by gzip or not."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._delimiter = "\t" if ".tsv" in path.name.lower() else ","
+        self._header: list[str] = next((fields for _, fields in self._lines()), [])
+        if len(self._header) < 2:
+            kind = "tabs" if self._delimiter == "\t" else "commas"
+            found = f"one column, {self._header[0]!a:.60}" if self._header else "an empty file"
+            raise _wrong(path, f"a header line of column names with {kind} between", found, "write it so")
+        self.columns = _column_names(path, self._header)
+
+    def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
+        """See Table."""
+        done: int | None = 0
+        if self.path.stat().st_size >= FAST_BYTES:
+            done = yield from self._fast_blocks(features, label)
+        if done is not None:
+            yield from self._careful_blocks(features, label, done)
+
+    @contextmanager
+    def _bytes(self) -> Iterator[BinaryIO]:
+        with opened(self.path) as (file, size):
+            packed = self.path.name.lower().endswith(".gz")
+            unpacked: Any = Unpacked(self.path, file, size, RATIO, UNPACK) if packed else None
+            yield io.BufferedReader(unpacked, 1 << 20) if packed else file
+
+    def _lines(self) -> Iterator[tuple[int, list[str]]]:
+        """The line number, from 1, and the fields of each line that is not empty, the header's first."""
+        with self._bytes() as stream:
+            text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
+            reader = csv.reader(self._bounded(text), delimiter=self._delimiter)
+            try:
+                for fields in reader:
+                    if fields:
+                        yield reader.line_num, fields
+            except UnicodeDecodeError as error:
+                found = f"byte {error.object[error.start]:#x} soon after line {reader.line_num:,}"
+                raise _wrong(self.path, "UTF-8 text", found, "save it as UTF-8") from error
+            except csv.Error as error:
+                found = f"{error} near line {reader.line_num:,}"
+                raise _wrong(
+                    self.path, "fields as Python's csv module reads them", found, "write it again"
+                ) from error
+
+    def _bounded(self, text: io.TextIOWrapper) -> Iterator[str]:
+        while line := text.readline(MAX_LINE):
+            if len(line) == MAX_LINE:
+                raise _wrong(self.path, f"lines of less than {MAX_LINE:,} characters", "a longer one", UNPACK)
+            yield line
+
+    def _careful_blocks(self, features: Sequence[str], label: str | None, skipped: int) -> Iterator[Block]:
+        """The rows after the first `skipped` ones, by the csv module."""
+        places = [self.columns.index(name) for name in features]
+        own = None if label is None else self.columns.index(label)
+        take: Callable[[list[str]], Sequence[str]] = (
+            itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
+        )
+        lines = islice(self._lines(), skipped + 1, None)
+        while part := list(islice(lines, _block_rows(self.columns))):
+            for line, fields in part:
+                if len(fields) != len(self.columns):
+                    found = f"{len(fields):,} in line {line:,}"
+                    raise _wrong(
+                        self.path, f"{len(self.columns):,} fields, one per column", found, "correct the line"
+                    )
+            try:
+                values = np.array([[*map(float, take(fields))] for _, fields in part], np.float64)
+            except ValueError:
+                values = np.array([np.nan])
+            if not np.abs(values).max() <= LARGEST:
+                raise self._no_number(part, places, own)
+            labels = [] if own is None else [fields[own].strip() for _, fields in part]
+            if not all(labels):
+                line = part[labels.index("")][0]
+                raise _missing_label(self.path, f"line {line:,}, column {label!r}")
+            yield Block(values.astype(np.float32), labels)
+
+    def _no_number(
+        self, part: Sequence[tuple[int, list[str]]], places: Sequence[int], own: int | None
+    ) -> DataError:
+        """What to say of the first line of `part` with a field that is no number."""
+        line, wrong = next(
+            (line, wrong)
+            for line, fields in part
+            if (wrong := [place for place in places if not _is_number(fields[place])])
+        )
+        fields = dict(part)[line]
+        left_out = [place for place in range(len(self.columns)) if place not in (*places, own)]
+        names = {self.columns[place] for place in (*wrong, *left_out)}
+        where = f"line {line:,}, column {self.columns[wrong[0]]!r}"
+        return _no_number(
+            self.path, where, fields[wrong[0]], [name for name in self.columns if name in names]
+        )
+
+    def _fast_blocks(self, features: Sequence[str], label: str | None) -> Generator[Block, None, int | None]:
+        """As many rows from the first on as pyarrow reads without an objection; returns their number, None for all."""
+        try:
+            import pyarrow
+            from pyarrow import csv as arrow
+        except ImportError:
+            return 0
+        done = 0
+        raw = [self._header[self.columns.index(name)] for name in features]
+        own = [] if label is None else [self._header[self.columns.index(label)]]
+        types = {**dict.fromkeys(raw, pyarrow.float64()), **dict.fromkeys(own, pyarrow.string())}
+        with self._bytes() as stream:
+            try:
+                reader = arrow.open_csv(
+                    stream,
+                    arrow.ReadOptions(block_size=BLOCK_BYTES),
+                    arrow.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
+                    arrow.ConvertOptions(include_columns=[*raw, *own], column_types=types, null_values=[""]),
+                )
+                for batch in reader:
+                    X = _matrix(batch.columns[: len(raw)])
+                    labels = [text.strip() for text in batch.column(len(raw)).to_pylist()] if own else []
+                    if X is None or not all(0 < len(text) <= MAX_NAME for text in labels):
+                        return done
+                    yield Block(X, labels)
+                    done += len(X)
+            except (pyarrow.lib.ArrowException, DataError, UnicodeError):
+                return done
+        return None
+
+
+class ParquetTable:
+    """A Parquet file, read by pyarrow."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError as error:
+            raise DataError(
+                f"{path}: expected pyarrow, which reads Parquet, found none; pip install 'softmaxclf[parquet]', or "
+                "write the table as .csv"
+            ) from error
+        self.path = path
+        with self._opened() as (file, size):
+            self._types = dict(zip(file.schema_arrow.names, file.schema_arrow.types, strict=True))
+            self.columns = _column_names(path, file.schema_arrow.names)
+            needed, limit = 4 * file.metadata.num_rows * len(self.columns), max(FREE, RATIO * size)
+            if needed > limit:
+                raise _wrong(
+                    path, f"at most {limit:,} bytes of numbers in a file of this size", f"{needed:,}", UNPACK
+                )
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Any, int]]:
+        import pyarrow
+        from pyarrow import parquet
+
+        with opened(self.path) as (stream, size):
+            try:
+                yield parquet.ParquetFile(stream), size
+            except (pyarrow.lib.ArrowException, OSError, UnicodeError) as error:
+                found = printable((str(error) or type(error).__name__).splitlines()[0])[:120]
+                raise _wrong(self.path, "a whole Parquet file", found, "write it again") from error
+
+    def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
+        """See Table."""
+        self._check_types(features, label)
+        done = 0
+        with self._opened() as (file, _):
+            columns = [*features, *([] if label is None else [label])]
+            for batch in file.iter_batches(_block_rows(columns), columns=columns, use_threads=False):
+                numbers = [batch.column(name) for name in features]
+                X = _matrix(numbers)
+                if X is None:
+                    raise self._no_number(numbers, features, label, done)
+                found = [] if label is None else batch.column(label).to_pylist()
+                labels = ["" if value is None else str(value).strip() for value in found]
+                if not all(labels):
+                    raise _missing_label(self.path, f"row {done + labels.index(''):,}, column {label!r}")
+                yield Block(X, labels)
+                done += len(X)
+
+    def _check_types(self, features: Sequence[str], label: str | None) -> None:
+        from pyarrow import types
+
+        def numbers(kind: Any) -> bool:
+            kind = kind.value_type if types.is_dictionary(kind) else kind
+            return any(
+                is_(kind) for is_ in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
+            )
+
+        def text(kind: Any) -> bool:
+            kind = kind.value_type if types.is_dictionary(kind) else kind
+            return bool(types.is_string(kind) or types.is_large_string(kind)) or numbers(kind)
+
+        if label is not None and not text(self._types[label]):
+            found = f"{self._types[label]!s:.60} in column {label!r}"
+            raise _wrong(
+                self.path, "labels of text or integers", printable(found), "name another with data.label"
+            )
+        wrong = [name for name in features if not numbers(self._types[name])]
+        if wrong:
+            found = printable(self._types[wrong[0]])[:60]
+            raise _no_number(self.path, f"column {wrong[0]!r}", found, self._left_out(wrong, features, label))
+
+    def _no_number(
+        self, columns: Sequence[Any], features: Sequence[str], label: str | None, done: int
+    ) -> DataError:
+        """What to say of the first value of these columns that is no number."""
+        for name, column in zip(features, columns, strict=True):
+            for row, value in enumerate(column.to_pylist()):
+                if value is None or not abs(float(value)) <= LARGEST:
+                    where, found = f"row {done + row:,}, column {name!r}", "" if value is None else str(value)
+                    return _no_number(self.path, where, found, self._left_out([name], features, label))
+        raise AssertionError
+
+    def _left_out(self, wrong: Sequence[str], features: Sequence[str], label: str | None) -> list[str]:
+        return [name for name in self.columns if name in wrong or name not in (*features, label)]
+
+
+def _block_rows(columns: Sequence[str]) -> int:
+    return max(1, BLOCK_CELLS // len(columns))
+
+
+def _matrix(columns: Sequence[Any]) -> NDArray[np.float32] | None:
+    """Arrow's columns of numbers as rows (n, D); None where a value is missing or beyond float32."""
+    if any(column.null_count for column in columns):
+        return None
+    X = np.empty((len(columns[0]), len(columns)), np.float32)
+    for place, column in enumerate(columns):
+        values = column.cast("float64", safe=False).to_numpy(zero_copy_only=False)
+        if len(values) and not (values.min() >= -LARGEST and values.max() <= LARGEST):
+            return None
+        X[:, place] = values
+    return X
+
+
+def _is_number(field: str) -> bool:
+    try:
+        return abs(float(field)) <= LARGEST
+    except ValueError:
+        return False
+
+
+def _column_names(path: Path, names: Sequence[str]) -> tuple[str, ...]:
+    return checked_names([name.strip() for name in names], str(path), "column names", "rename the column")
+
+
+def _no_number(path: Path, where: str, found: str, left_out: Sequence[str]) -> DataError:
+    names = ",".join(left_out)
+    if found.strip().casefold() in MISSING:
+        remedy = "fill it in, delete the row"
+        found = f"none ({found!a:.30})" if found else "none"
+    else:
+        remedy, found = "turn it into numbers", f"{found!a:.60}"
+    return _wrong(
+        path,
+        "numbers that fit float32",
+        f"{found} in {where}",
+        f"{remedy}, or leave it out: --set 'data.ignore={names}'",
+    )
+
+
+def _missing_label(path: Path, where: str) -> DataError:
+    return _wrong(path, "a label in each row", f"none in {where}", "fill it in or delete the row")
+
+
+def _wrong(path: Path, expected: str, found: str, remedy: str) -> DataError:
+    return DataError(f"{path}: expected {expected}, found {found}; {remedy}")

@@ -1,0 +1,205 @@
+"""Tables as data sets: one row an example, one column its label, all others features with names.
+
+One file, from which test rows are drawn, or a folder with `train`, and optionally `validation` and `test`, each as
+.csv, .tsv (also .gz) or .parquet. The label column is the one that data.label names, or else the only one called
+label, target, class or y. data.ignore leaves columns out.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from softmaxclf.core.splits import Indices, drawn_test_split
+from softmaxclf.datasets.dataset import Dataset, Rows, Split
+from softmaxclf.datasets.features import PARTS, almost
+from softmaxclf.datasets.labels import Classes, Coder, StoredLabels
+from softmaxclf.datasets.table_files import SUFFIXES, Table, open_table
+from softmaxclf.errors import DataError
+
+LABELS = ("label", "target", "class", "y")
+SHOWN = 12  # columns that a message lists
+MOVED_ROWS = 65_536
+
+
+class Settings(Protocol):
+    """The data settings that tables follow."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def test(self) -> float: ...
+    @property
+    def label(self) -> str | None: ...
+    @property
+    def ignore(self) -> tuple[str, ...]: ...
+
+
+def read_table(path: Path, settings: Settings) -> Dataset:
+    """The data set of one table; data.test of its rows are drawn as test rows. Raises DataError."""
+    table = open_table(path)
+    label, features = chosen_columns(table, settings)
+    X, stored = _rows(table, label, features)
+    classes = Classes.of(stored)
+    y = classes.labels(stored, len(X))
+    try:
+        train_rows, test_rows = drawn_test_split(y, settings.test, settings.seed)
+    except ValueError as error:
+        raise DataError(f"{path}: data.test: {error}") from error
+    notes = _unknown(table, settings) + _constant(table, X, features)
+    test = Split(X[test_rows], y[test_rows], str(path))
+    train = Split(_moved_up(X, train_rows), y[train_rows], str(path))
+    if len(test.y):
+        notes += (f"{path}: {len(test.y):,} of its {len(y):,} rows are drawn as test rows (data.test)",)
+    read_test = (lambda: test) if len(test.y) else None
+    return _dataset(path, train, classes, features, notes, read_test=read_test, drawn=read_test is not None)
+
+
+def read_table_folder(path: Path, settings: Settings) -> Dataset:
+    """The data set of a folder with a table for each split, all read now. Raises DataError."""
+    tables = {part: open_table(file) for part in PARTS if (file := part_of(path, part))}
+    _refuse_other_names(path, tables)
+    label, features = chosen_columns(tables["train"], settings)
+    read = {part: _rows(table, label, _found_in(table, label, features)) for part, table in tables.items()}
+    classes = Classes.of(read["train"][1])
+    splits = {
+        part: Split(X, classes.labels(stored, len(X), "data row {}".format), stored.place)
+        for part, (X, stored) in read.items()
+    }
+    notes = _unknown(tables["train"], settings) + _constant(tables["train"], splits["train"].X, features)
+    test = splits.get("test")
+    return _dataset(
+        path,
+        splits["train"],
+        classes,
+        features,
+        notes,
+        splits.get("validation"),
+        (lambda: test) if test else None,
+    )
+
+
+def _dataset(
+    path: Path,
+    train: Split,
+    classes: Classes,
+    features: Sequence[str],
+    notes: tuple[str, ...],
+    validation: Split | None = None,
+    read_test: Callable[[], Split] | None = None,
+    *,
+    drawn: bool = False,
+) -> Dataset:
+    return Dataset(
+        name=path.name.split(".")[0] or str(path),
+        path=str(path),
+        read_class_names=lambda: classes.names,
+        image_shape=None,
+        read_train=lambda: train,
+        validation=validation,
+        read_test=read_test,
+        feature_names=tuple(features),
+        notes=notes,
+        drawn=drawn,
+    )
+
+
+def part_of(folder: Path, part: str) -> Path | None:
+    """The table of that split in a folder, if there is one. Raises DataError where there are several."""
+    found = [file for suffix in SUFFIXES if (file := folder / f"{part}{suffix}").exists()]
+    if len(found) > 1:
+        raise DataError(
+            f"{folder}: expected one table called {part}, found {', '.join(file.name for file in found)}; "
+            "move the others away"
+        )
+    return found[0] if found else None
+
+
+def _refuse_other_names(folder: Path, tables: dict[str, Table]) -> None:
+    """Raise DataError for a table called almost as a split that is missing, as val.csv."""
+    missing = [part for part in PARTS if part not in tables]
+    for file in sorted(folder.iterdir()):
+        name, suffix = file.name.partition(".")[::2]
+        if f".{suffix}" in SUFFIXES and name not in PARTS and (meant := almost(name.casefold(), missing)):
+            raise DataError(
+                f"{folder}: expected tables called {', '.join(PARTS)}, found {file.name!a}; "
+                f"did you mean {meant}.{suffix}? rename it"
+            )
+
+
+def chosen_columns(table: Table, settings: Settings) -> tuple[str, list[str]]:
+    """The label column, and the features. Raises DataError where the settings name others than there are."""
+    columns = [name for name in table.columns if name not in settings.ignore]
+    wanted = (settings.label,) if settings.label is not None else LABELS
+    labels = [
+        name for name in columns if name in wanted or (settings.label is None and name.casefold() in wanted)
+    ]
+    if len(labels) != 1:
+        expected = " or ".join(wanted)
+        found = " and ".join(labels) or "none"
+        raise _wrong_column(
+            table, f"expected one column of labels, {expected}, found {found}; name it with data.label"
+        )
+    features = [name for name in columns if name != labels[0]]
+    if not features:
+        raise _wrong_column(table, "expected columns beside the labels, found none")
+    return labels[0], features
+
+
+def _wrong_column(table: Table, told: str) -> DataError:
+    more = f" and {len(table.columns) - SHOWN:,} more" if len(table.columns) > SHOWN else ""
+    return DataError(f"{table.path}: {told} (its columns: {', '.join(table.columns[:SHOWN])}{more})")
+
+
+def _found_in(table: Table, label: str, features: Sequence[str]) -> Sequence[str]:
+    """`features`. Raises DataError where the table lacks one, or the labels."""
+    lacking = [name for name in (label, *features) if name not in table.columns]
+    if lacking:
+        what = "the label column" if lacking[0] == label else "a column"
+        hint = (
+            "; rows without labels are for softmaxclf predict: move them away" if lacking[0] == label else ""
+        )
+        raise _wrong_column(table, f"expected {what} {lacking[0]!r} as in train, found none{hint}")
+    return features
+
+
+def _rows(table: Table, label: str, features: Sequence[str]) -> tuple[Rows, StoredLabels]:
+    """The rows (N, D) in float32, in an array that grows where it stands, and the labels."""
+    name = f"column {label!r}"
+    X, done, codes, coder = np.empty((0, len(features)), np.float32), 0, [], Coder(f"{table.path}: {name}")
+    for block in table.blocks(features, label):
+        end = done + len(block.X)
+        if end > len(X):
+            X.resize((max(end, len(X) + len(X) // 4), len(features)), refcheck=False)
+        X[done:end], done = block.X, end
+        codes.append(coder.codes(block.labels))
+    X.resize((done, len(features)), refcheck=False)
+    if not done:
+        raise DataError(f"{table.path}: expected rows under the header, found none; add some")
+    return X, StoredLabels(str(table.path), name, list(coder.values), np.concatenate(codes))
+
+
+def _moved_up(X: Rows, rows: Indices) -> Rows:
+    """The rows X[rows], sorted, without a second array of that size: X itself, shortened."""
+    for start in range(0, len(rows), MOVED_ROWS):
+        part = rows[start : start + MOVED_ROWS]
+        X[start : start + len(part)] = X[part]
+    X.resize((len(rows), X.shape[1]), refcheck=False)
+    return X
+
+
+def _unknown(table: Table, settings: Settings) -> tuple[str, ...]:
+    """A note of columns to leave out that are not there: an error would stop evaluate on a table without them."""
+    names = [name for name in settings.ignore if name not in table.columns]
+    return (f"{table.path}: data.ignore names columns that it lacks: {', '.join(names)}",) if names else ()
+
+
+def _constant(table: Table, X: Rows, features: Sequence[str]) -> tuple[str, ...]:
+    """Notes of columns that hold one value only."""
+    names = [
+        name for name, low, high in zip(features, X.min(axis=0), X.max(axis=0), strict=True) if low == high
+    ]
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    told = f"{table.path}: columns of one value, which tell nothing: {', '.join(names[:SHOWN])}{more} (data.ignore)"
+    return (told,) if names else ()

@@ -1,0 +1,129 @@
+"""From a table to a model and back: names of columns and classes hold together, whatever their order."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from sklearn.datasets import load_iris, load_wine
+
+from softmaxclf.model_file import load_model
+
+Run = Callable[..., Result]
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+
+def write(path: Path, data: Any, order: list[int] | None = None, label: str = "label") -> Path:
+    """A CSV of scikit-learn's data with its names, the columns in that order."""
+    order = order or list(range(data.data.shape[1]))
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([label, *(data.feature_names[k] for k in order)])
+        for row, target in zip(data.data.tolist(), data.target, strict=True):
+            writer.writerow([data.target_names[target], *(row[k] for k in order)])
+    return path
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine])
+def test_small_tables_reach_095_with_the_shipped_configuration(
+    load: Callable[[], Any], run_cli: Run, tmp_path: Path
+) -> None:
+    write(tmp_path / "a.csv", load())
+    config = ROOT / "configs" / "table.yaml"
+    summary = json.loads(run_cli("tune", "-c", config, "--data", "a.csv", "--out", "run", "--json").stdout)
+    assert (
+        summary["splits"]["validation"]["accuracy"] >= 0.95 and summary["splits"]["test"]["accuracy"] >= 0.95
+    )
+    model = load_model(tmp_path / "run")
+    assert model.feature_names == tuple(load().feature_names) and model.class_names == tuple(
+        sorted(load().target_names.tolist())
+    )
+
+
+@pytest.fixture
+def iris(run_cli: Run, tmp_path: Path) -> Any:
+    """The iris, and a model of them in run."""
+    data = load_iris()
+    write(tmp_path / "iris.csv", data, label="species")
+    options = ("--set", "data.label=species", "--set", "training.regularization=0.01")
+    assert run_cli("train", "--data", "iris.csv", *options, "--out", "run").exit_code == 0
+    return data
+
+
+def test_columns_are_found_by_name_in_another_order(iris: Any, run_cli: Run, tmp_path: Path) -> None:
+    own = json.loads(run_cli("evaluate", "run", "--data", "iris.csv", "--json").stdout)
+    assert own["rows"] == 30
+    write(tmp_path / "turned.csv", iris, [3, 0, 2, 1], label="species")
+    result = run_cli("evaluate", "run", "--data", "turned.csv", "--json")
+    assert "so all of them are scored" in result.stderr
+    turned = json.loads(result.stdout)
+    model = load_model(tmp_path / "run")
+    wanted = (model.predict(iris.data.astype(np.float32)) == iris.target).sum()
+    assert (turned["rows"], turned["correct"]) == (150, wanted)
+    train = json.loads(
+        run_cli("evaluate", "run", "--data", "turned.csv", "--split", "train", "--json").stdout
+    )
+    assert train["accuracy"] > 0.9
+    run_cli("predict", "run", "turned.csv", "--out", "p.csv")
+    run_cli("predict", "run", "iris.csv", "--out", "q.csv")
+    assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "q.csv").read_bytes()
+
+
+def test_classes_are_matched_by_name(iris: Any, run_cli: Run, tmp_path: Path) -> None:
+    later = iris.target > 0  # without setosa, so that numbers would be others
+    iris.data, iris.target = iris.data[later], iris.target[later]
+    write(tmp_path / "two.csv", iris, label="species")
+    result = run_cli("evaluate", "run", "--data", "two.csv", "--json")
+    assert "matched by name" in result.stderr
+    assert json.loads(result.stdout)["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "virginica",
+            "venus",
+            "found 'versicolor', which it knows, in another place, and 'venus', which it does not know",
+        ),
+        (
+            "petal length (cm)",
+            "length",
+            "expected a column 'petal length (cm)', which the model was trained on",
+        ),
+    ],
+)
+def test_what_the_model_does_not_know_is_said(
+    old: str, new: str, said: str, iris: Any, run_cli: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "other.csv").write_text((tmp_path / "iris.csv").read_text().replace(old, new))
+    result = run_cli("evaluate", "run", "--data", "other.csv")
+    assert said in result.stderr
+
+
+def test_a_class_too_many_is_an_error(iris: Any, run_cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text(
+        (tmp_path / "iris.csv").read_text() + "venus,1,2,3,4\nvenus,2,3,4,5\n"
+    )
+    result = run_cli("evaluate", "run", "--data", "other.csv")
+    assert result.exit_code == 3
+    assert (
+        "expected 3 classes, as the model has, found 4, among them 'venus', which it does not know"
+        in result.stderr
+    )
+
+
+def test_numbers_of_weights_have_names(iris: Any, run_cli: Run, tmp_path: Path) -> None:
+    result = run_cli("visualize-weights", "run", "--csv", "w.csv")
+    assert result.exit_code == 0
+    lines = (tmp_path / "w.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["feature", *iris.feature_names]
+    facts = json.loads(run_cli("visualize-weights", "run", "--json").stdout)["classes"]
+    assert facts[0]["strongest"]["feature"] in iris.feature_names
+    run_cli("report", "run")
+    assert "petal width (cm) (" in (tmp_path / "run" / "report.html").read_text()
