@@ -29,6 +29,7 @@ MOST_COUPLED = 4  # classes per feature up to which K x K numbers are kept
 COUPLED = 0.5  # one row in COUPLED K / D tells how classes are coupled: half a reading at the most
 MOMENT_ROWS = 512  # of a block whose moments are taken
 LARGE = 1024  # features beyond which their covariance is a rougher one
+COPIED = 2**25  # numbers of float16 that become float32 once, in 134 MB, and not in each reading
 NEAR = 8.0  # deviations from 0 at which float32 still has digits enough
 SAMPLE = 2000  # rows that variances are taken over
 LOWEST = {"f": -40.0, "d": -300.0}  # the square of exp of less would be a denormal number, slow to work with
@@ -140,6 +141,10 @@ class ArrayRows:
         self._X, self._reading, self._norms = X, tuple(reading), norms
         self._rows = None if rows is None or len(rows) == len(X) else rows
         self.y = y if self._rows is None else y[self._rows]
+        if X.dtype == np.float16 and self.y.size * X.shape[1] <= COPIED:
+            chosen = slice(None) if self._rows is None else self._rows
+            self._X, self._norms = X[chosen].astype(np.float32), None if norms is None else norms[chosen]
+            self._rows = None
         self.count, self.classes, self.threads = len(self.y), classes, threads or blas.threads()
         self.width = reading[-1].columns if reading else X.shape[1]
         self.features = self.width + ones
