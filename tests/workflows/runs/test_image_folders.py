@@ -54,8 +54,8 @@ def folders(tmp_path, sample_folder):
     [
         ("sample_folder", SGD, "true"),
         ("sample_folder", OPTIMUM, "false"),
-        pytest.param("real_cifar", SGD, "false", marks=pytest.mark.real),
-        pytest.param("real_cifar", OPTIMUM, "true", marks=pytest.mark.real),
+        pytest.param("real_cifar", SGD, "false", marks=[pytest.mark.real, pytest.mark.slow]),
+        pytest.param("real_cifar", OPTIMUM, "true", marks=[pytest.mark.real, pytest.mark.slow]),
     ],
 )
 def test_pngs_in_class_folders_train_to_the_same_weights_as_the_batches(
