@@ -102,9 +102,14 @@ class Path:
         found = self.solutions[place]
         return self._finite(found.weights if found.whole is None else found.whole)
 
-    def current_weights(self) -> Array:
-        """(D + 1, K) as far as the value that is being solved has come."""
-        weights, reg = self.group[0].weights, self.group[0].reg
+    def in_progress(self, place: int) -> Minimizer | None:
+        """What is solving the value at that place now."""
+        ahead = place - len(self.solutions)
+        return self.group[ahead] if 0 <= ahead < len(self.group) and not self.done else None
+
+    def current_weights(self, solver: Minimizer) -> Array:
+        """(D + 1, K) as far as the value that it solves has come."""
+        weights, reg = solver.weights, solver.reg
         return self._finite(weights if self._checked is None else self._checked(weights, reg)[0])
 
     def _finite(self, weights: Array) -> Array:

@@ -111,16 +111,17 @@ class LBFGS(Solver):
     def weights(self, place: int) -> tuple[Array, Array]:
         """(W (D', K), b (K,)) of the cell; where it is not solved yet, as far as it has come."""
         path, n = self._of(place)
-        if path is None or n > len(path.solutions):
-            zeros = np.zeros((self.problem.columns + 1, self.problem.classes))
-            return zeros[:-1], zeros[-1]
-        solved = path.users_weights(n) if n < len(path.solutions) else path.current_weights()
+        solved = np.zeros((self.problem.columns + 1, self.problem.classes))
+        if path is not None and n < len(path.solutions):
+            solved = path.users_weights(n)
+        elif path is not None and (solver := path.in_progress(n)) is not None:
+            solved = path.current_weights(solver)
         return solved[: self.problem.columns], solved[-1] if not self.settings.regularize_bias else solved[-2]
 
     def judged(self, place: int) -> bool:
-        """Whether it is solved; of the first value, also while it is being solved."""
+        """Whether it is solved; of the first values also while they are being solved."""
         path, n = self._of(place)
-        return path is not None and n < max(1, len(path.solutions))
+        return path is not None and (n < len(path.solutions) or (not path.solutions and n < len(path.group)))
 
     def on_all_rows(self, place: int) -> "LBFGS | None":
         """That cell on the path of all rows, from which its folds were begun."""
@@ -148,14 +149,16 @@ class LBFGS(Solver):
     def report(self, place: int) -> dict[str, Any]:
         """objective, gap, proven and passes of that cell; with folds, of its fit of all rows."""
         state = self.state
-        if not np.isfinite(state.objective[place]):
-            return {"objective": None, "gap": None, "proven": False, "passes": 0}
-        return {
-            "objective": float(state.objective[place]),
-            "gap": float(state.gap[place]),
-            "proven": bool(state.proven[place]),
-            "passes": int(state.passes[place]),
-        }
+        if np.isfinite(state.objective[place]):
+            found = (state.objective[place], state.gap[place], state.proven[place], state.passes[place])
+        else:
+            n = self._of(place)[1]
+            solver = state.paths[0].in_progress(n) if state.paths else None
+            if solver is None or not np.isfinite(solver.bound.objective):
+                return {"objective": None, "gap": None, "proven": False, "passes": 0}
+            found = (solver.bound.objective, solver.bound.relative, False, solver.at.passes)
+        kinds = (float, float, bool, int)
+        return {name: kind(value) for name, kind, value in zip(self.figures, kinds, found, strict=True)}
 
     @cached_property
     def _values(self) -> list[float]:
