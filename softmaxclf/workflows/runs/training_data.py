@@ -81,7 +81,7 @@ class TrainingData:
         Files that may not fit in memory are not searched.
         """
         train, test = self.dataset.train.X, self._test.X
-        if any(isinstance(X, np.memmap) and X.nbytes > BLOCK_BYTES for X in (train, test)):
+        if any(_is_large_file(X) for X in (train, test)):
             return []
         count = len(shared_rows(train, test))
         told = f"{count:,} of the {len(test):,} test rows also stand among the training rows, byte for byte, so that "
@@ -97,7 +97,7 @@ class TrainingData:
     def block(self) -> int | None:
         """The block size of epoch permutations, or None for uniform ones."""
         X = self.dataset.train.X
-        return BLOCK_ROWS if isinstance(X, np.memmap) and X.nbytes > BLOCK_BYTES else None
+        return BLOCK_ROWS if _is_large_file(X) else None
 
     def describe(self) -> str:
         """One line: name, rows, columns, classes, seconds."""
@@ -106,6 +106,14 @@ class TrainingData:
             f"{self.dataset.name}: {len(self.train_rows):,} training{held} rows of {self.dataset.features:,} columns, "
             f"{len(self.dataset.class_names)} classes ({self.seconds:.1f} s)"
         )
+
+
+def _is_large_file(X: Array) -> bool:
+    """Whether X is a view of a mapped file that may not fit in memory."""
+    base: Any = X
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.base
+    return isinstance(base, np.memmap) and X.nbytes > BLOCK_BYTES
 
 
 def prepare(config: Config, observer: Observer, *, folds: int = 0, fit: bool = False) -> TrainingData:

@@ -1,6 +1,7 @@
 """Runs without being told: `auto` solver, regularizations, learning rates and validation rows; and the refit."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from softmaxclf import fit, load_model
 from softmaxclf.config import load_config
 from softmaxclf.core.search import largest_curvature
+from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.training_data import prepare
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -128,3 +131,13 @@ def test_refit_trains_the_winner_on_validation_rows_too(run_cli, features_file, 
     )  # the order of the rows differs, and with it the last digits
     refused = run_cli("evaluate", run, "--split", "validation")
     assert refused.exit_code == 2 and "refitted" in refused.stderr
+
+
+def test_rows_of_a_large_mapped_file_are_visited_in_blocks(features_file, tmp_path, monkeypatch):
+    with np.load(features_file) as file:
+        for name in ("X_train", "y_train"):
+            np.save(tmp_path / f"{name}.npy", file[name])
+    read = partial(prepare, load_config(options={"data.source": str(tmp_path)}), Observer())
+    assert read().block is None
+    monkeypatch.setattr("softmaxclf.workflows.runs.training_data.BLOCK_BYTES", 1000)
+    assert read().block == 256
