@@ -183,8 +183,7 @@ class ArrayRows:
         def summed(lane: int) -> Array:
             room, total = np.empty((len(parts[0]), D), dtype), np.zeros((), dtype)
             for part in parts[lane :: self.threads]:
-                x = self._read(part, room[: len(part)], lane)  # a copy of the rows in any case
-                x += shift
+                x = np.add(self._read(part, room[: len(part)], lane), shift, out=room[: len(part)])
                 x /= divisor
                 if self._weights is not None:
                     x *= np.sqrt(self._weights[part])[:, None].astype(dtype)
@@ -269,14 +268,17 @@ class ArrayRows:
         return Sums(loss, np.vstack([gradient, delta]), _spread(spread, coupling, offset, scale), hessian)
 
     def _read(self, rows: Array | slice, out: Array, lane: int = 0) -> Array:
-        """Rows minus the common shift, and a last column of ones if asked for; X itself where that is the same.
+        """Rows minus the common shift, and a last column of ones if asked for; X itself, not to be written, where that
+        is the same.
 
         With norms the features are made in full: shifted, scaled and multiplied.
         """
         chosen = rows if self._rows is None else _as_slice(self._rows[rows])
         plain = not self._ones and self._norms is None and not self._reading and not self._common.any()
         if plain and self._X.dtype == out.dtype:
-            return self._X[chosen]
+            rows_themselves: Array = self._X[chosen]
+            rows_themselves.flags.writeable = False
+            return rows_themselves
         part = out[:, : self.width]
         key = (lane, out.dtype.char)
         if key not in self._readers:
@@ -502,8 +504,9 @@ def _to_residuals(S: Array, labels: Array, weight: Array | None, curved: Curved 
 
 def _as_slice(rows: Array) -> Array | slice:
     """Ascending indices, as a slice where they leave none out: no copy is then made of what they choose."""
-    first, last = int(rows[0]), int(rows[-1])
-    return slice(first, last + 1) if last - first == len(rows) - 1 else rows
+    if len(rows) and int(rows[-1]) - int(rows[0]) == len(rows) - 1:
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
 
 
 def _padded(columns: int, dtype: np.dtype[Any]) -> int:

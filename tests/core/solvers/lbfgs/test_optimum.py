@@ -291,3 +291,27 @@ def test_passes_that_are_spent_end_with_a_bound_that_holds():
     assert 0 < solution.objective - best <= solution.gap * solution.objective
     assert finite(solution.weights, ArrayRows(X, y, 5).moments()).shape == (9, 5)
     assert isinstance(Minimizer, type)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
+@pytest.mark.parametrize("rows", [None, slice(0, 90), slice(5, 100), slice(0, 100, 3)])
+def test_rows_that_are_read_in_place_stay_as_they_are(dtype, rows):
+    r = np.random.default_rng(0)
+    X = r.integers(90, 110, (100, 5)).astype(dtype)
+    X.flags.writeable = False  # as a mapped file is
+    y, chosen = r.integers(0, 3, 100), None if rows is None else np.arange(100)[rows]
+    own = X if rows is None else X[rows]
+    mean, deviation = own.mean(axis=0, dtype=np.float64), own.std(axis=0, dtype=np.float64)
+    before = X.copy()
+    data = ArrayRows(X, y, 3, shift=mean, scale=deviation, rows=chosen)
+    path = solved(data, [0.1])
+    np.testing.assert_array_equal(X, before)
+    plain = ArrayRows((own - mean) / deviation, y if rows is None else y[rows], 3)
+    np.testing.assert_allclose(data.covariance(), plain.covariance(), atol=1e-5)
+    assert path.solutions[0].objective == pytest.approx(solved(plain, [0.1]).solutions[0].objective, rel=1e-4)
+
+
+def test_a_machine_of_many_cores_reads_few_rows():
+    r = np.random.default_rng(0)
+    rows = ArrayRows(r.normal(size=(7, 2)), np.arange(7) % 2, 2, threads=16)
+    assert solved(rows, [0.1]).solutions[0].proven
