@@ -13,7 +13,7 @@ from softmaxclf.core.losses import LOSSES
 from softmaxclf.core.losses.loss import Loss
 from softmaxclf.core.losses.softmax import softmax
 from softmaxclf.core.rows import RowReader
-from softmaxclf.core.stages.stage import Preprocessing
+from softmaxclf.core.stages.stage import Preprocessing, less
 
 Array = NDArray[Any]
 CHUNK_ROWS = 512
@@ -117,11 +117,11 @@ class LinearModel:
             else W / np.broadcast_to(self.preprocessing.divisor, len(W))[:, None]
         )
 
-    @cached_property
-    def on_raw_columns(self) -> tuple[Array, Array]:
-        """(A (D', K) float32, offset scores (K,) float32): scores = z A - offset scores + b, before unit norm."""
+    def on_raw_columns(self, center: Array | None = None) -> tuple[Array, Array]:
+        """(A (D', K), shift (K,)), float32: scores = (z - center) A - shift + b, before unit norm."""
         offset = self.preprocessing.offset
-        shift = np.zeros(self.classes) if offset is None else offset @ self._raw_weights
+        rest = None if offset is None else offset if center is None else offset - center
+        shift = np.zeros(self.classes) if rest is None else rest @ self._raw_weights
         return np.ascontiguousarray(self._raw_weights, np.float32), shift.astype(np.float32)
 
 
@@ -131,10 +131,10 @@ def chunked_scores(model: LinearModel, X: Array, rows: Array | None = None) -> I
     Every score of a single model that is reported comes from here, in chunks of one size, so that the same row has
     the same score, bit for bit, everywhere.
     """
-    A, shift = model.on_raw_columns
     preprocessing = model.preprocessing
-    for part, Z in RowReader(X, preprocessing.reading).chunks(rows, CHUNK_ROWS):
-        scores = Z @ A
+    A, shift = model.on_raw_columns(preprocessing.center)
+    for part, Z in preprocessing.reader(X).chunks(rows, CHUNK_ROWS):
+        scores = less(Z, preprocessing.center) @ A
         scores -= shift
         if preprocessing.unit_norm:
             scores *= preprocessing.inverse_norms(Z)[:, None].astype(np.float32)

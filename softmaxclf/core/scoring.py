@@ -13,6 +13,7 @@ from softmaxclf.core import blas
 from softmaxclf.core.metrics import wilson_interval
 from softmaxclf.core.model import Array, LinearModel, chunked_scores
 from softmaxclf.core.rows import RowReader
+from softmaxclf.core.stages.stage import less
 
 STACK_ROWS = 256  # scored at once: their scores by a wide stack stay in the cache
 
@@ -105,7 +106,8 @@ class StackScorer:
         self.models = models
         self._loss = models[0].loss_function
         with np.errstate(over="ignore"):  # of a model that is about to diverge
-            weights, shifts = zip(*(model.on_raw_columns for model in models), strict=True)
+            self._center = models[0].preprocessing.center
+            weights, shifts = zip(*(model.on_raw_columns(self._center) for model in models), strict=True)
         self._weights = np.stack(weights, axis=2).reshape(len(weights[0]), -1)  # (D', K * G)
         self._bias = np.stack([model.b for model in models], axis=1)[:, :, None]  # (K, G, 1)
         self._shift = np.stack(shifts, axis=1)[:, :, None]
@@ -113,8 +115,7 @@ class StackScorer:
     def chunks(self, X: Array, y: Array, rows: Array) -> Iterator[tuple[slice, Array, Array]]:
         """Yield (slice of `rows`, right (G, n) bool, losses (G, n)) over those rows of raw X (N, D), y (N,)."""
         threads = blas.threads()
-        reading = self.models[0].preprocessing.reading
-        readers = [RowReader(X, reading) for _ in range(threads)]
+        readers = [self.models[0].preprocessing.reader(X) for _ in range(threads)]
         starts = iter(range(0, len(rows), STACK_ROWS))
         with blas.single_threaded(), ThreadPoolExecutor(threads) as pool:
             while some := list(islice(starts, threads)):
@@ -124,9 +125,9 @@ class StackScorer:
 
     def _chunk(self, part: slice, reader: RowReader, *, y: Array, rows: Array) -> tuple[Array, Array]:
         wanted = rows[part]
-        Z = reader.read(wanted, np.empty((len(wanted), reader.columns), np.float32))
+        Z = reader.read(wanted, np.empty((len(wanted), reader.columns), reader.dtype))
         with np.errstate(all="ignore"):  # a model whose scores leave float32 has no finite loss
-            product = Z @ self._weights
+            product = less(Z, self._center) @ self._weights
             scores = np.ascontiguousarray(product.T).reshape(*self._bias.shape[:2], len(wanted))
             scores -= self._shift
             factors = self._row_factors(Z)

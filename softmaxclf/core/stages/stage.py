@@ -24,6 +24,7 @@ from softmaxclf.core.images import ImageShape
 from softmaxclf.core.rows import RowReader
 
 Array = NDArray[Any]
+NEAR = 8.0  # deviations from 0 up to which float32 has digits enough: the offset need not be subtracted from rows
 
 
 class Stage:
@@ -102,6 +103,17 @@ class Preprocessing:
         """The scale as (1,) or (D',): 1 where there is none."""
         return np.ones(1) if self.scale is None else self.scale
 
+    @cached_property
+    def center(self) -> Array | None:
+        """The offset (D',) where a column lies so far from 0 that a product of raw rows would lose float32's digits."""
+        offset = self.offset
+        return None if offset is None or (np.abs(offset) <= NEAR * self.divisor).all() else offset
+
+    def reader(self, X: Array) -> RowReader:
+        """What reads rows of X for scoring: in float32, or in float64 where they are that and have a center."""
+        exact = self.center is not None and X.dtype == np.float64
+        return RowReader(X, self.reading, np.float64 if exact else np.float32)
+
     def apply(self, X: Array) -> Array:
         """The features (n, D') of raw rows (n, D), in float64, by the plain formula: the oracle of the fast path."""
         features = RowReader(np.atleast_2d(X), self.reading, np.float64).all()
@@ -152,3 +164,11 @@ class Preprocessing:
             (n for n, each in enumerate(reversed(self.reading)) if not each.linear), len(self.reading)
         )
         return self.reading[len(self.reading) - count :]
+
+
+def less(Z: Array, center: Array | None) -> Array:
+    """Read rows Z (n, D') minus a center, if any, in float32."""
+    if center is None:
+        return Z
+    centered: Array = (Z - center).astype(np.float32)
+    return centered

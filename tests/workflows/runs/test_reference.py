@@ -67,3 +67,23 @@ def test_every_objective_is_within_its_proven_gap_of_the_reference(run_cli, tmp_
         least = -logs.mean() + 0.5 * strength * np.square(reference.coef_).sum()
         assert cell["proven"] and cell["gap"] <= 1e-4
         assert least * (1 - 1e-6) <= cell["objective"] <= least * (1 + cell["gap"] + 1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("folds", [0, 3])
+def test_columns_far_from_zero_are_scored_as_they_were_solved(run_cli, tmp_path, dtype, folds):
+    """Seconds since 1970, for example: products of the raw column in float32 would keep none of its digits."""
+    generator = np.random.default_rng(1)
+    y = generator.integers(0, 2, 400)
+    deviation = 10.0 if dtype == "float64" else 4000.0  # float32 holds steps of 128 there
+    X = np.column_stack(
+        [1.7e9 + deviation * (generator.normal(size=400) + 2 * y), generator.normal(size=400)]
+    )
+    X = X.astype(dtype)
+    np.savez(tmp_path / "far.npz", X_train=X[:300], y_train=y[:300], X_test=X[300:], y_test=y[300:])
+    grid = ("--regularizations", "1e-3,1e-2", "--folds", folds, "--out", tmp_path / "run", "--json")
+    told = json.loads(run_cli("tune", "--data", tmp_path / "far.npz", *grid).stdout)
+    train = told["splits"]["train"]
+    assert train["loss"] < told["objective"] < 1.2 * train["loss"]
+    assert told["splits"]["test"]["accuracy"] > 0.7
+    assert all(abs(cell["train_accuracy"] - train["accuracy"]) < 0.02 for cell in told["cells"])

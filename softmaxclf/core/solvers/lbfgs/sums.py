@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from softmaxclf.core import blas
 from softmaxclf.core.rows import Reads, RowReader
+from softmaxclf.core.stages.stage import NEAR
 
 Array = NDArray[Any]
 Curved = Callable[[Array, Array, Array | None], None]
@@ -30,7 +31,6 @@ COUPLED = 0.5  # one row in COUPLED K / D tells how classes are coupled: half a 
 MOMENT_ROWS = 512  # of a block whose moments are taken
 LARGE = 1024  # features beyond which their covariance is a rougher one
 COPIED = 2**25  # numbers of float16 that become float32 once, in 134 MB, and not in each reading
-NEAR = 8.0  # deviations from 0 at which float32 still has digits enough
 SAMPLE = 2000  # rows that variances are taken over
 LOWEST = {"f": -40.0, "d": -300.0}  # the square of exp of less would be a denormal number, slow to work with
 
