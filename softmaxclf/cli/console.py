@@ -156,7 +156,7 @@ def proof(figures: Mapping[str, Any]) -> str:
     if figures.get("gap") is None:
         return ""
     how = "proven" if figures["proven"] else "estimated, not proven"
-    return f"\nObjective {figures['objective']:.6g}, within {figures['gap']:.1g} of the optimum, {how}"
+    return f"\nObjective {figures['objective']:.6g}, relatively within {figures['gap']:.1g} of the optimum, {how}"
 
 
 def splits_table(splits: Mapping[str, Mapping[str, Any]], title: str = "split") -> str:

@@ -86,6 +86,15 @@ class LinearModel:
         """
         return self.preprocessing.unfold(self._raw_weights)
 
+    @property
+    def shown_weights(self) -> Array:
+        """Weights (D, K), float64, as pictures and tables show them: of images on raw columns, `pixel_weights`.
+
+        Of other rows as they were trained: what a deviation of a standardized column is worth, whatever its unit.
+        """
+        images = self.image_shape is not None or self.preprocessing.reading
+        return self.pixel_weights() if images else self.W.astype(np.float64)
+
     def evidence(self, x: Array) -> tuple[Array, Array]:
         """(contributions (D, K), bias (K,)) of one raw row x (D,): each pixel's share of each score.
 

@@ -27,7 +27,7 @@ MOST_CLASSES = 20
 COLUMNS, NAMED_COLUMNS, MOST_COLUMNS = 5, 3, 8
 NAME_ROOM = 0.45  # of a panel, for the names of features
 BAR_HEIGHT = 0.17  # inches: one line of text
-HEADING = "Features of largest weight (red raises the class's score, blue lowers it)"
+HEADING = "Features of largest weight, as trained (red raises the class's score, blue lowers it)"
 HEADINGS = {
     "difference": "Features of largest weight minus the mean of the other classes (red: more, blue: less)",
 }

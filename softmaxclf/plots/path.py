@@ -132,7 +132,7 @@ def draw_path(table: PathTable) -> Figure:
     """
     panels: list[tuple[str, tuple[str, ...]]] = [("Accuracy (%)", ("train_accuracy", "validation_accuracy")),
               ("Loss", ("train_loss", "validation_loss"))]  # fmt: skip
-    if np.isfinite(table.figures["weight_norm"]).any():
+    if (table.figures["weight_norm"] > 0).any():
         panels.append(("Norm of the weights ‖W‖", ("weight_norm",)))
     figure = new_figure(WIDTH, 0.9 + 1.95 * len(panels))
     title(figure, table.heading)

@@ -19,12 +19,12 @@ def draw_weights(
     columns: int | None = None,
     examples: Mapping[int, tuple[NDArray[Any], NDArray[Any]]] | None = None,
 ) -> Figure:
-    """Return the figure of a model's weights on raw columns.
+    """Return the figure of a model's weights, see LinearModel.shown_weights.
 
     view: default "shared", or "signed" for images without colours. The rest as in templates.draw_templates;
     examples are for image models only. Raises ConfigError for a view that cannot be drawn.
     """
-    weights, shape = model.pixel_weights(), model.image_shape
+    weights, shape = model.shown_weights, model.image_shape
     chosen = templates.check_view(view or ("shared" if shape is None or has_colours(shape) else "signed"))
     if shape is not None:
         images = templates.template_images(weights, shape, chosen)

@@ -17,7 +17,7 @@ from softmaxclf.report.page import figure, paragraphs, section
 from softmaxclf.report.tables import Cell, Column, captioned, table
 
 MOST_CELLS = 1_000
-WITHOUT_TEST = "The test rows were not scored in this run; softmaxclf evaluate does it."
+WITHOUT_TEST = "No test rows were scored in this run; where the data have some, softmaxclf evaluate does it."
 SPLITS = [
     Column(name, name != "split")
     for name in ("split", "accuracy", f"95{NO_BREAK}% interval", "right", "rows", "loss")

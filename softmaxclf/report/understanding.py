@@ -90,14 +90,14 @@ def templates(facts: Facts) -> Markup:
 
 
 def _largest_weights(facts: Facts) -> Markup:
-    W = facts.model.pixel_weights()
+    W = facts.model.shown_weights
     top, rows = top_features(W, TOP_FEATURES), []
     for k, name in enumerate(facts.model.class_names[:MOST_LISTED]):
         rows.append(
             [name, ", ".join(f"{facts.model.column_name(column)} ({W[column, k]:+.3g})" for column in top[k])]
         )
     columns = (Column("class", False), Column("column (weight)", False))
-    caption = "The columns of largest weight for each class, the largest first"
+    caption = "The columns of largest weight for each class, as trained, the largest first"
     if facts.model.feature_names is None:
         caption += "; columns are counted from 0"
     note = left_out(MOST_LISTED, len(facts.model.class_names))

@@ -102,9 +102,10 @@ def class_index(word: str, names: Sequence[str], option: str) -> int:
 def class_facts(model: LinearModel, chosen: Sequence[int]) -> list[dict[str, Any]]:
     """Per class: least and greatest weight, Euclidean norm, bias, and where the strongest weight stands.
 
-    Weights are those on raw columns: how much one unit (one step of brightness) of a column adds to the score.
+    Weights are those that are drawn: what one step of brightness, or one deviation of a standardized feature, adds
+    to the score.
     """
-    weights = model.pixel_weights()
+    weights = model.shown_weights
     facts = []
     for k in chosen:
         own = weights[:, k]

@@ -34,6 +34,8 @@ def decided(config: Config, data: TrainingData, command: str, observer: Observer
     section = getattr(config, name)
     strength, rate = f"regularization{plural}", f"learning_rate{plural}"
     axes = [f"{axis}{plural}" for axis in SOLVERS.load(config.training.solver).axes]
+    if rate not in axes and getattr(section, rate) is not None:
+        observer.note(f"{name}.{rate} is not used: solver {config.training.solver} needs none")
     missing = [axis for axis in axes if getattr(section, axis) is None]
     if not missing:
         return config
@@ -46,7 +48,8 @@ def decided(config: Config, data: TrainingData, command: str, observer: Observer
     if rate in missing:
         stable = stable_learning_rate(features, float(np.max(found[strength])))
         found[rate] = stable if single else tuple(float(f"{each * stable:.3g}") for each in RATE_MULTIPLES)
-    observer.note(f"auto: {'; '.join(_told(axis, found[axis]) for axis in missing)}")
+    told = "; ".join(_told(axis, found[axis]) for axis in missing)
+    observer.note(f"auto: {told} (solver {config.training.solver})")
     return replace(config, **{name: replace(section, **found)})
 
 

@@ -169,20 +169,28 @@ def unstored(departed: Departed) -> dict[int, Outcome]:
     }
 
 
-def judgements(outcomes: Sequence[Outcome], winner: int, axes: Mapping[str, Sequence[float]]) -> list[str]:
-    """What the user should know of the choice: ties, optimism, edges of the grid with a wider one to paste."""
+def judgements(
+    outcomes: Sequence[Outcome], winner: int, axes: Mapping[str, Sequence[float]], *, tested: bool
+) -> list[str]:
+    """What the user should know of the choice: ties, optimism, edges of the grid with a wider one to paste.
+
+    tested: whether there is a test split, which had no say.
+    """
     best = outcomes[winner]
     finished = sum(each.finished for each in outcomes)
     notes = []
     if finished > 1:
-        tied = indistinguishable(outcomes, winner)
+        if tied := indistinguishable(outcomes, winner):
+            notes.append(
+                f"{tied} of the {finished - 1} other finished cells cannot be told from the winner "
+                "(paired McNemar test, 5 % level)"
+            )
+        instead = "quote the test accuracy" if tested else "keep test rows apart to quote their accuracy"
         notes.append(
-            f"{tied} of the {finished - 1} other finished cells cannot be told from the winner "
-            "(paired McNemar test, 5 % level)"
+            f"the winner's validation accuracy is the best of {finished} and so optimistic: {instead}"
         )
-        notes.append(
-            f"the winner's validation accuracy is the best of {finished} and so optimistic: quote the test accuracy"
-        )
+    if best.state == "cut":
+        return notes
     for name, axis in axes.items():
         wider = widened(axis, best.values[name])
         if wider is not None:

@@ -33,7 +33,8 @@ CHECKPOINT_SECONDS = 5.0
 SAVING_SHARE = 20  # a checkpoint is written at most so rarely that training takes so many times its time
 PROGRESS_SECONDS = 0.1
 WARM_SECONDS = 0.5  # of cold first steps, which do not tell how long scoring will take
-WRITING_SECONDS = 3.0  # of --max-time, kept for pictures and files; scoring is estimated from the step's time
+# Of --max-time, kept for pictures and files, and no more than this share; scoring is estimated from the step's time.
+WRITING_SECONDS, WRITING_SHARE = 3.0, 0.3
 SCORINGS = 2  # of all rows: every cell in its stack, and the model that is chosen
 # What a checkpoint's JSON holds, see runs.has_form; `departed` is what outcomes.stored makes.
 _DEPARTED_FORM = {
@@ -297,17 +298,16 @@ class _Watch:
     def _out_of_time(self, control: Control, point: int, now: float, reading: float) -> bool:
         if control.max_time is None:
             return False
+        writing = min(WRITING_SECONDS, WRITING_SHARE * control.max_time)
         if now - self.started < WARM_SECONDS:
-            return control.out_of_time(WRITING_SECONDS)
+            return control.out_of_time(writing)
         problem, settings = self.result.solver.problem, self.result.solver.settings
         # Solvers without batches ask after each reading of all rows.
         rows = getattr(settings, "batch_size", 0)
         step = (now - self.started) / max(1, point - self.first) if rows else reading
         rows = rows or len(problem.train_rows)
         unseen = 0 if problem.validation_rows is None else len(problem.validation_rows)
-        return control.out_of_time(
-            WRITING_SECONDS + step * SCORINGS * (len(problem.train_rows) + unseen) / rows
-        )
+        return control.out_of_time(writing + step * SCORINGS * (len(problem.train_rows) + unseen) / rows)
 
 
 def cut_short(solver: Solver) -> str:

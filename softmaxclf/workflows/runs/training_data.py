@@ -18,6 +18,7 @@ from softmaxclf.datasets.dataset import Dataset, Split
 from softmaxclf.datasets.duplicates import shared_rows
 from softmaxclf.datasets.sources import DataSettings, MissingDataError, open_source
 from softmaxclf.errors import ConfigError
+from softmaxclf.files import printable
 from softmaxclf.workflows.observer import Observer, WorkProgress
 
 Array = NDArray[Any]
@@ -160,6 +161,11 @@ def split_up(
         observer.warn(
             f"{dataset.path}: classes without a training row: {', '.join(empty[:MOST_NAMED])}{more}"
         )
+    if folds and (few := _rarer_than(folds, dataset)):
+        observer.warn(
+            f"{dataset.path}: fewer rows than folds of {printable(', '.join(few[:MOST_NAMED]))}: some folds train "
+            "without them, and call their held-out rows impossible"
+        )
     groups = None if fold_of_row is None else fold_of_row[train_rows]
     fitting = FittingRows(dataset.train.X, train_rows, groups, dataset.image_shape)
     gathering = gather(stages, fitting) if fit else []
@@ -216,6 +222,12 @@ def _folds(config: Config, y: Array, folds: int) -> Array:
             f"tuning.folds: expected at most the {len(y):,} training rows, got {folds}; ask for fewer"
         )
     return stratified_folds(y, folds, config.data.seed)
+
+
+def _rarer_than(folds: int, dataset: Dataset) -> list[str]:
+    """The classes of fewer training rows than folds, but of some."""
+    counts = np.bincount(dataset.train.y, minlength=len(dataset.class_names))
+    return [name for name, rows in zip(dataset.class_names, counts, strict=True) if 0 < rows < folds]
 
 
 def _check_classes(dataset: Dataset, train_rows: Array) -> None:

@@ -174,7 +174,7 @@ class _Tuning:
     def _conclude(self, outcomes: list[Outcome], winner: int, complete: bool) -> Summary:
         best, tuning, data = outcomes[winner], self.config.tuning, self.data
         refit = tuning.folds > 0 or tuning.refit
-        warnings = judgements(outcomes, winner, self.axes)
+        warnings = judgements(outcomes, winner, self.axes, tested=data.dataset.read_test is not None)
         result, place = self._result_of(winner)
         if tuning.folds:
             scores = {"validation": self.scorer.held_out(result.solver, winner)}
