@@ -194,6 +194,16 @@ def test_a_column_twice_that_is_left_out_is_no_error(tmp_path: Path) -> None:
         read(tmp_path / "a.csv", content)
 
 
+def test_parquet_has_an_index_and_a_column_twice_as_text_has(tmp_path: Path) -> None:
+    columns = [["r1", "r2"], [1, 3], ["k", "l"], ["m", "n"], ["p", "q"]]
+    parquet.write_table(pa.table([*map(pa.array, columns)], ["", "a", "b", "b", "y"]), tmp_path / "a.parquet")
+    source = str(tmp_path / "a.parquet")
+    found = open_source(source, tmp_path, test=0, ignore=("b",))
+    assert found.train.X.tolist() == [[1], [3]] and "column 1 has no name" in found.notes[0]
+    with pytest.raises(DataError, match="found 'b' twice"):
+        open_source(source, tmp_path)
+
+
 @pytest.mark.usefixtures("reader")
 def test_truth_values_are_one_and_zero(tmp_path: Path) -> None:
     found = read(tmp_path / "a.csv", b"a,b,y\nTrue,1.5,1.0\nFALSE,2.5,0.0\n true,3,1.0\n", test=0)

@@ -223,8 +223,8 @@ def refuse_few(dataset: Dataset) -> None:
     """Raise ConfigError where that there are hardly any rows is what is wrong with them."""
     if (rows := len(dataset.train.y)) < FEW:
         raise ConfigError(
-            f"{dataset.path}: expected training rows enough to hold some out for validation, found too few rows: {rows}; "
-            "add more"
+            f"{dataset.path}: expected training rows enough to hold some out for validation, found too few rows: "
+            f"{rows}; add more"
         )
 
 
