@@ -22,6 +22,7 @@ import yaml
 from softmaxclf.config.yaml_reader import is_null, is_quoted, scalar, shown
 
 AUTO = "auto"
+_TWO_SIDES = re.compile(r" *([0-9]+) *[,x] *([0-9]+) *")
 _LEADING_ZERO = re.compile("[+-]?0[0-9_]")
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BYTES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -218,6 +219,9 @@ class Size:
 
     def read(self, node: yaml.Node) -> int | tuple[int, int]:
         if not isinstance(node, yaml.SequenceNode):
+            node = scalar_of(node)
+            if both := _TWO_SIDES.fullmatch(node.value):
+                raise Unexpected(_got(node), f"write [{both[1]}, {both[2]}]")
             return int(self.side.read(node))
         if len(node.value) != 2:
             raise Unexpected(f"{len(node.value)} numbers", "write [height, width]")

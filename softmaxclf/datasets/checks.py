@@ -46,14 +46,20 @@ def checked_names(
     names: Sequence[object], place: str, what: str, remedy: str = "rename it"
 ) -> tuple[str, ...]:
     """`names` as different printable texts. Raises DataError, which calls them `what`."""
-    texts = tuple(_checked_name(name, place, what, remedy) for name in names)
-    twice = next((text for text, count in Counter(texts).items() if count > 1), None)
-    if twice is not None:
-        raise DataError(f"{place}: expected different {what}, found {twice!r} twice; {remedy}")
+    texts = tuple(checked_name(name, place, what, remedy) for name in names)
+    refuse_twice(texts, place, what, remedy)
     return texts
 
 
-def _checked_name(name: object, place: str, what: str, remedy: str) -> str:
+def refuse_twice(texts: Sequence[str], place: str, what: str, remedy: str) -> None:
+    """Raise DataError where two of `texts` are the same."""
+    twice = next((text for text, count in Counter(texts).items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"{place}: expected different {what}, found {twice!r} twice; {remedy}")
+
+
+def checked_name(name: object, place: str, what: str, remedy: str) -> str:
+    """`name` as printable text that is not too long. Raises DataError."""
     text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
     if not isinstance(text, str) or not 0 < len(text) <= MAX_NAME or not text.isprintable():
         shown = ascii(text)[:60] if isinstance(text, str | int) else f"a {type(text).__name__}"

@@ -6,7 +6,8 @@ Without class names:
   the largest plus one, which must be below 1,000 or the number of rows.
 - All others (texts, truth values, integers from 1 or below 0, codes such as 10 and 250) are classes by name: the
   distinct ones, sorted, by number where all are integers. Text that is an integer counts as one, so that a table,
-  which is text, and an array give the same classes. Other numbers are refused: they are quantities.
+  which is text, and an array give the same classes, and so does 1.0, as pandas writes integers of a column that lacked
+  some. Other numbers are refused: they are quantities.
 
 With class names: integers count the names from 0, other labels are among them.
 
@@ -27,7 +28,7 @@ from softmaxclf.datasets.dataset import Labels
 from softmaxclf.errors import DataError
 
 MAX_GAPPED = 1000  # labels below this stay as they are, however few the rows
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_INTEGER = re.compile(r"(0|-?[1-9][0-9]{0,17})(\.0*)?")
 Value = int | str
 
 
@@ -125,7 +126,8 @@ class Classes:
 
 
 def _integer(value: Value) -> Value:
-    return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
+    found = _INTEGER.fullmatch(value) if isinstance(value, str) else None
+    return int(found[1]) if found else value
 
 
 def _numbered(values: Iterable[Value]) -> dict[Value, int]:

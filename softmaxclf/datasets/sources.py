@@ -5,7 +5,9 @@ SOURCES, or in NAMED for one that is asked for by name; the errors about unknown
 """
 
 import os
+import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -159,6 +161,8 @@ def open_source(source: str, directory: Path, **settings: Any) -> Dataset:
     if source in NAMED:
         return NAMED[source](wanted)
     path, magic = Path(source), _first_bytes(source)
+    if magic.startswith(ZIP_MAGICS):
+        _refuse_other_archives(path)
     for each in SOURCES:
         if each.recognizes(path, magic):
             return each.reads(path, wanted)
@@ -183,6 +187,19 @@ def _first_bytes(source: str) -> bytes:
         raise unreadable(path, error) from error
     with opened(path) as (file, _):
         return file.read(8)
+
+
+def _refuse_other_archives(path: Path) -> None:
+    """Raise DataError for a ZIP that is no `.npz`; one whose members cannot be listed is left to its reader."""
+    names = None
+    with opened(path) as (file, _), suppress(Exception):  # hostile bytes make zipfile raise almost any
+        names = zipfile.ZipFile(file).namelist()
+    if names is None or any(name.endswith(".npy") for name in names):
+        return
+    found, remedy = "a .zip archive without arrays", "unpack it, and give what it held"
+    if any(name.startswith("xl/") or name == "[Content_Types].xml" for name in names):
+        found, remedy = "an Excel workbook", "export the sheet as CSV"
+    raise DataError(f"{path}: expected a data set, found {found}; {remedy}")
 
 
 def _unknown(path: Path, magic: bytes) -> DataError:

@@ -1,9 +1,10 @@
 """Tables on disk, read in blocks of rows: .csv and .tsv, also .gz, and .parquet.
 
-CSV and TSV are UTF-8 with a header line; fields may be quoted as Python's csv module does it, which reads small files
-and those that pyarrow is not there for. A large file is read by pyarrow, several times faster; where pyarrow refuses
-anything, the csv module goes on in its place and says which line and column is wrong, so that both readers accept
-the same files and give the same numbers. Numbers are read in float64 and rounded to float32.
+CSV and TSV are UTF-8 with a header line; truth values are 1 and 0, as Parquet's are; fields may be quoted as
+Python's csv module does it, which reads small files and those that pyarrow is not there for. A large file is read
+by pyarrow, several times faster; where pyarrow refuses anything, the csv module goes on in its place and says which
+line and column is wrong, so that both readers accept the same files and give the same numbers. Numbers are read in
+float64 and rounded to float32.
 
 What a file may ask for is bounded: lines, fields, names, and what a compressed file unpacks to. Parquet is decoded by
 pyarrow, in C++; only numbers and labels are asked for.
@@ -11,6 +12,7 @@ pyarrow, in C++; only numbers and labels are asked for.
 
 import csv
 import io
+import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -21,7 +23,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.datasets.checks import MAX_NAME, checked_names
+from softmaxclf.datasets.checks import MAX_NAME, checked_name, refuse_twice
 from softmaxclf.datasets.dataset import LARGEST
 from softmaxclf.datasets.gzipped import FREE, Unpacked
 from softmaxclf.datasets.inputs import opened
@@ -35,6 +37,12 @@ MAX_LINE = 16 << 20  # characters
 RATIO = 100  # what a compressed table may unpack to, as a multiple of its size
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")
 UNPACK = "unpack it first, or write it again"
+DELIMITERS = {"\t": "tabs", ";": "semicolons", "|": "vertical bars", ",": "commas"}
+TRUTH = {"true": 1.0, "false": 0.0}
+_GROUPED = re.compile(  # 13,49 and 1,234.5, 1.234.567 or 1'234
+    r"[+-]?(\d+,\d+|\d{1,3}([,.' \xa0\u2009\u202f])\d{3}(\2\d{3})*([.,]\d+)?)([eE][+-]?\d{1,3})?"
+)
+_NO_UTF8 = re.compile("[\udc80-\udcff]")  # what the error handler surrogateescape makes of such bytes
 
 
 class Block(NamedTuple):
@@ -45,10 +53,15 @@ class Block(NamedTuple):
 
 
 class Table(Protocol):
-    """A table that was opened: the names of its columns, spaces around them left out, and its rows."""
+    """A table that was opened: the names of its columns, spaces around them left out, and its rows.
+
+    A first column without a name is none of them: it is the index that pandas and R write. Columns that are asked for
+    have different names; others need not. notes: what its owner may not expect, a line each.
+    """
 
     path: Path
     columns: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
         """The rows, with these columns as features in this order. Raises DataError, with row and column."""
@@ -72,18 +85,31 @@ class TextTable:
         self._delimiter = "\t" if ".tsv" in path.name.lower() else ","
         self._header: list[str] = next((fields for _, fields in self._lines()), [])
         if len(self._header) < 2:
-            kind = "tabs" if self._delimiter == "\t" else "commas"
-            found = f"one column, {self._header[0]!a:.60}" if self._header else "an empty file"
-            raise _wrong(path, f"a header line of column names with {kind} between", found, "write it so")
-        self.columns = _column_names(path, self._header)
+            raise self._no_header()
+        self.columns, self.notes = _column_names(path, self._header)
+        self._first = len(self._header) - len(self.columns)
 
     def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
         """See Table."""
+        _refuse_twice(self, features, label)
         done: int | None = 0
         if self.path.stat().st_size >= FAST_BYTES:
             done = yield from self._fast_blocks(features, label)
         if done is not None:
             yield from self._careful_blocks(features, label, done)
+
+    def _no_header(self) -> DataError:
+        """What to say of a first line that is one column, or none."""
+        kind, other = (
+            ("tabs", ".csv with commas") if self._delimiter == "\t" else ("commas", ".tsv with tabs")
+        )
+        found, remedy = "an empty file", "write it so"
+        if self._header:
+            between = next((name for sign, name in DELIMITERS.items() if sign in self._header[0]), None)
+            found = f"one column, {self._header[0]!a:.60}"
+            if between is not None:
+                found, remedy = f"{between} in line 1", f"save it with {kind}, or as {other}"
+        return _wrong(self.path, f"a header line of column names with {kind} between", found, remedy)
 
     @contextmanager
     def _bytes(self) -> Iterator[BinaryIO]:
@@ -102,13 +128,23 @@ class TextTable:
                     if fields:
                         yield reader.line_num, fields
             except UnicodeDecodeError as error:
-                found = f"byte {error.object[error.start]:#x} soon after line {reader.line_num:,}"
-                raise _wrong(self.path, "UTF-8 text", found, "save it as UTF-8") from error
+                raise _wrong(self.path, "UTF-8 text", self._no_utf8(), "save it as UTF-8") from error
             except csv.Error as error:
                 found = f"{error} near line {reader.line_num:,}"
                 raise _wrong(
                     self.path, "fields as Python's csv module reads them", found, "write it again"
                 ) from error
+
+    def _no_utf8(self) -> str:
+        """What the file holds that is no UTF-8."""
+        with self._bytes() as stream:
+            text = io.TextIOWrapper(stream, "utf-8", "surrogateescape", newline="")
+            for number, line in enumerate(self._bounded(text), 1):
+                if number == 1 and line.startswith(("\udcff\udcfe", "\udcfe\udcff")):
+                    return "UTF-16"
+                if byte := _NO_UTF8.search(line):
+                    return f"byte {ord(byte[0]) & 0xFF:#x} in line {number:,}"
+        raise AssertionError
 
     def _bounded(self, text: io.TextIOWrapper) -> Iterator[str]:
         while line := text.readline(MAX_LINE):
@@ -116,25 +152,29 @@ class TextTable:
                 raise _wrong(self.path, f"lines of less than {MAX_LINE:,} characters", "a longer one", UNPACK)
             yield line
 
+    def _place(self, name: str) -> int:
+        """Where the column stands in each line."""
+        return self._first + self.columns.index(name)
+
     def _careful_blocks(self, features: Sequence[str], label: str | None, skipped: int) -> Iterator[Block]:
         """The rows after the first `skipped` ones, by the csv module."""
-        places = [self.columns.index(name) for name in features]
-        own = None if label is None else self.columns.index(label)
+        places = [self._place(name) for name in features]
+        own = None if label is None else self._place(label)
         take: Callable[[list[str]], Sequence[str]] = (
             itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
         )
         lines = islice(self._lines(), skipped + 1, None)
         while part := list(islice(lines, _block_rows(self.columns))):
             for line, fields in part:
-                if len(fields) != len(self.columns):
+                if len(fields) != len(self._header):
                     found = f"{len(fields):,} in line {line:,}"
                     raise _wrong(
-                        self.path, f"{len(self.columns):,} fields, one per column", found, "correct the line"
+                        self.path, f"{len(self._header):,} fields, one per column", found, "correct the line"
                     )
             try:
                 values = np.array([[*map(float, take(fields))] for _, fields in part], np.float64)
             except ValueError:
-                values = np.array([np.nan])
+                values = np.array([[*map(_number, take(fields))] for _, fields in part], np.float64)
             if not np.abs(values).max() <= LARGEST:
                 raise self._no_number(part, places, own)
             labels = [] if own is None else [fields[own].strip() for _, fields in part]
@@ -150,14 +190,16 @@ class TextTable:
         line, wrong = next(
             (line, wrong)
             for line, fields in part
-            if (wrong := [place for place in places if not _is_number(fields[place])])
+            if (wrong := [place for place in places if not abs(_number(fields[place])) <= LARGEST])
         )
         fields = dict(part)[line]
-        left_out = [place for place in range(len(self.columns)) if place not in (*places, own)]
-        names = {self.columns[place] for place in (*wrong, *left_out)}
-        where = f"line {line:,}, column {self.columns[wrong[0]]!r}"
+        used, names = {*places, own} - {*wrong}, [name.strip() for name in self._header]
+        left_out = [name for place, name in enumerate(names) if name and place not in used]
         return _no_number(
-            self.path, where, fields[wrong[0]], [name for name in self.columns if name in names]
+            self.path,
+            f"line {line:,}, column {names[wrong[0]]!r}",
+            fields[wrong[0]],
+            left_out if len(wrong) < len(places) else (),
         )
 
     def _fast_blocks(self, features: Sequence[str], label: str | None) -> Generator[Block, None, int | None]:
@@ -168,8 +210,8 @@ class TextTable:
         except ImportError:
             return 0
         done = 0
-        raw = [self._header[self.columns.index(name)] for name in features]
-        own = [] if label is None else [self._header[self.columns.index(label)]]
+        raw = [self._header[self._place(name)] for name in features]
+        own = [] if label is None else [self._header[self._place(label)]]
         types = {**dict.fromkeys(raw, pyarrow.float64()), **dict.fromkeys(own, pyarrow.string())}
         with self._bytes() as stream:
             try:
@@ -199,13 +241,13 @@ class ParquetTable:
             import pyarrow  # noqa: F401
         except ImportError as error:
             raise DataError(
-                f"{path}: expected pyarrow, which reads Parquet, found none; pip install 'softmaxclf[parquet]', or "
-                "write the table as .csv"
+                f"{path}: expected pyarrow, which reads Parquet, found none; pip install pyarrow (or this package with "
+                "its extra: softmaxclf[parquet]), or write the table as .csv"
             ) from error
         self.path = path
         with self._opened() as (file, size):
             self._types = dict(zip(file.schema_arrow.names, file.schema_arrow.types, strict=True))
-            self.columns = _column_names(path, file.schema_arrow.names)
+            self.columns, self.notes = _column_names(path, file.schema_arrow.names)
             needed, limit = 4 * file.metadata.num_rows * len(self.columns), max(FREE, RATIO * size)
             if needed > limit:
                 raise _wrong(
@@ -226,6 +268,9 @@ class ParquetTable:
 
     def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
         """See Table."""
+        _refuse_twice(self, features, label)
+        stored = {name.strip(): name for name in self._types}
+        features, label = [stored[name] for name in features], None if label is None else stored[label]
         self._check_types(features, label)
         done = 0
         with self._opened() as (file, _):
@@ -277,7 +322,8 @@ class ParquetTable:
         raise AssertionError
 
     def _left_out(self, wrong: Sequence[str], features: Sequence[str], label: str | None) -> list[str]:
-        return [name for name in self.columns if name in wrong or name not in (*features, label)]
+        used = {*features, label} - {*wrong}
+        return [name for name in self.columns if name not in used] if len(wrong) < len(features) else []
 
 
 def _block_rows(columns: Sequence[str]) -> int:
@@ -297,30 +343,42 @@ def _matrix(columns: Sequence[Any]) -> NDArray[np.float32] | None:
     return X
 
 
-def _is_number(field: str) -> bool:
+def _number(field: str) -> float:
+    """The number in a field, 1 and 0 for truth values in any case, or NaN."""
     try:
-        return abs(float(field)) <= LARGEST
+        return float(field)
     except ValueError:
-        return False
+        return TRUTH.get(field.strip().casefold(), np.nan)
 
 
-def _column_names(path: Path, names: Sequence[str]) -> tuple[str, ...]:
-    return checked_names([name.strip() for name in names], str(path), "column names", "rename the column")
+def _column_names(path: Path, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the columns, without a first one that has none, and what to say of that."""
+    stripped = [name.strip() for name in names]
+    unnamed = stripped[:1] == [""]
+    columns = tuple(
+        checked_name(name, str(path), "column names", "rename the column") for name in stripped[unnamed:]
+    )
+    return columns, (f"{path}: column 1 has no name and is left out, as an index",) if unnamed else ()
+
+
+def _refuse_twice(table: Table, features: Sequence[str], label: str | None) -> None:
+    """Raise DataError where one of these columns is there twice."""
+    asked = {*features, label}
+    remedy = "rename the column, or leave it out (data.ignore)"
+    refuse_twice([name for name in table.columns if name in asked], str(table.path), "column names", remedy)
 
 
 def _no_number(path: Path, where: str, found: str, left_out: Sequence[str]) -> DataError:
-    names = ",".join(left_out)
     if found.strip().casefold() in MISSING:
         remedy = "fill it in, delete the row"
         found = f"none ({found!a:.30})" if found else "none"
+    elif _GROUPED.fullmatch(found.strip()):
+        remedy, found, left_out = "write a decimal point, and nothing between thousands", f"{found!a:.60}", ()
     else:
         remedy, found = "turn it into numbers", f"{found!a:.60}"
-    return _wrong(
-        path,
-        "numbers that fit float32",
-        f"{found} in {where}",
-        f"{remedy}, or leave it out: --set 'data.ignore={names}'",
-    )
+    if left_out:
+        remedy += f", or leave it out: --set 'data.ignore={','.join(dict.fromkeys(left_out))}'"
+    return _wrong(path, "numbers that fit float32", f"{found} in {where}", remedy)
 
 
 def _missing_label(path: Path, where: str) -> DataError:

@@ -6,13 +6,15 @@ label, target, class or y. data.ignore leaves columns out.
 """
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from softmaxclf.core.splits import Indices, drawn_test_split
-from softmaxclf.datasets.dataset import Dataset, Rows, Split
+from softmaxclf.datasets.checks import MAX_NAME
+from softmaxclf.datasets.dataset import Dataset, Log, Rows, Split
 from softmaxclf.datasets.features import PARTS, almost
 from softmaxclf.datasets.labels import Classes, Coder, StoredLabels
 from softmaxclf.datasets.table_files import SUFFIXES, Table, open_table
@@ -34,6 +36,8 @@ class Settings(Protocol):
     def label(self) -> str | None: ...
     @property
     def ignore(self) -> tuple[str, ...]: ...
+    @property
+    def warn(self) -> Log: ...
 
 
 def read_table(path: Path, settings: Settings) -> Dataset:
@@ -47,7 +51,8 @@ def read_table(path: Path, settings: Settings) -> Dataset:
         train_rows, test_rows = drawn_test_split(y, settings.test, settings.seed)
     except ValueError as error:
         raise DataError(f"{path}: data.test: {error}") from error
-    notes = _unknown(table, settings) + _constant(table, X, features)
+    _warn_of_unknown(table, settings)
+    notes = table.notes + _constant(table, X, features)
     test = Split(X[test_rows], y[test_rows], str(path))
     train = Split(_moved_up(X, train_rows), y[train_rows], str(path))
     if len(test.y):
@@ -67,7 +72,9 @@ def read_table_folder(path: Path, settings: Settings) -> Dataset:
         part: Split(X, classes.labels(stored, len(X), "data row {}".format), stored.place)
         for part, (X, stored) in read.items()
     }
-    notes = _unknown(tables["train"], settings) + _constant(tables["train"], splits["train"].X, features)
+    _warn_of_unknown(tables["train"], settings)
+    notes = tuple(note for table in tables.values() for note in table.notes)
+    notes += _constant(tables["train"], splits["train"].X, features)
     test = splits.get("test")
     return _dataset(
         path,
@@ -137,10 +144,14 @@ def chosen_columns(table: Table, settings: Settings) -> tuple[str, list[str]]:
     ]
     if len(labels) != 1:
         expected = " or ".join(wanted)
-        found = " and ".join(labels) or "none"
-        raise _wrong_column(
-            table, f"expected one column of labels, {expected}, found {found}; name it with data.label"
-        )
+        found = " and ".join(dict.fromkeys(labels)) or "none"
+        if len(labels) > len(set(labels)):
+            found, remedy = f"{labels[0]} twice", "rename one"
+        elif settings.label in settings.ignore:
+            remedy = "it is in data.ignore: take it out there"
+        else:
+            remedy = "name it with data.label" + _meant(table, settings.label or "")
+        raise _wrong_column(table, f"expected one column of labels, {expected}, found {found}; {remedy}")
     features = [name for name in columns if name != labels[0]]
     if not features:
         raise _wrong_column(table, "expected columns beside the labels, found none")
@@ -148,8 +159,18 @@ def chosen_columns(table: Table, settings: Settings) -> tuple[str, list[str]]:
 
 
 def _wrong_column(table: Table, told: str) -> DataError:
-    more = f" and {len(table.columns) - SHOWN:,} more" if len(table.columns) > SHOWN else ""
-    return DataError(f"{table.path}: {told} (its columns: {', '.join(table.columns[:SHOWN])}{more})")
+    """The error, with the columns: where they are many, the first ones and the last, which often has the labels."""
+    columns = list(table.columns)
+    if len(columns) > SHOWN:
+        columns[SHOWN - 2 : -2] = [f"{len(columns) - SHOWN:,} more"]
+    return DataError(f"{table.path}: {told} (its columns: {', '.join(columns)})")
+
+
+def _meant(table: Table, name: str, before: str = "; ", after: str = "") -> str:
+    """A hint at the column of the table whose name is almost `name`, if there is one."""
+    known = {column.casefold(): column for column in table.columns}
+    close = get_close_matches(name.casefold()[:MAX_NAME], known, n=1)
+    return f"{before}did you mean {known[close[0]]}?{after}" if close else ""
 
 
 def _found_in(table: Table, label: str, features: Sequence[str]) -> Sequence[str]:
@@ -157,9 +178,9 @@ def _found_in(table: Table, label: str, features: Sequence[str]) -> Sequence[str
     lacking = [name for name in (label, *features) if name not in table.columns]
     if lacking:
         what = "the label column" if lacking[0] == label else "a column"
-        hint = (
-            "; rows without labels are for softmaxclf predict: move them away" if lacking[0] == label else ""
-        )
+        hint = _meant(table, lacking[0])
+        if lacking[0] == label and not hint:
+            hint = "; rows without labels are for softmaxclf predict: move them away"
         raise _wrong_column(table, f"expected {what} {lacking[0]!r} as in train, found none{hint}")
     return features
 
@@ -189,10 +210,12 @@ def _moved_up(X: Rows, rows: Indices) -> Rows:
     return X
 
 
-def _unknown(table: Table, settings: Settings) -> tuple[str, ...]:
-    """A note of columns to leave out that are not there: an error would stop evaluate on a table without them."""
+def _warn_of_unknown(table: Table, settings: Settings) -> None:
+    """Warn of columns to leave out that are not there: an error would stop evaluate on a table without them."""
     names = [name for name in settings.ignore if name not in table.columns]
-    return (f"{table.path}: data.ignore names columns that it lacks: {', '.join(names)}",) if names else ()
+    if names:
+        told = ", ".join(name + _meant(table, name, " (", ")") for name in names)
+        settings.warn(f"{table.path}: data.ignore names columns that it lacks: {told}")
 
 
 def _constant(table: Table, X: Rows, features: Sequence[str]) -> tuple[str, ...]:

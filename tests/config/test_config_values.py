@@ -97,6 +97,12 @@ def test_a_decimal_comma_is_pointed_out():
     assert problem.endswith("got 0,5; write a decimal point, not a comma")
 
 
+@pytest.mark.parametrize("text", ["48,32", "48, 32", "48x32"])
+def test_a_size_without_brackets_is_told_to_have_them(text):
+    (problem,) = problems_of(lambda: load_config(None, [f"data.image_size={text}"]))
+    assert problem.endswith(f"got {text}; write [48, 32]")
+
+
 @pytest.mark.parametrize("text", ["3000", "3e3", "3000.0", "3_000", "+3000", "30E2"])
 def test_a_whole_number_may_be_written_in_any_way(load, text):
     iterations = load(f"training: {{iterations: {text}}}").training.iterations

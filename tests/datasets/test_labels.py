@@ -29,6 +29,9 @@ def read(train: Any, given: list[str] | None = None) -> tuple[tuple[str, ...], l
         (["b", "a", "B"], ("B", "a", "b"), [2, 1, 0]),
         (["10", "9", "9"], ("9", "10"), [1, 0, 0]),
         (["0", "2", "0"], ("0", "1", "2"), [0, 2, 0]),
+        (["0.0", "2.0", "1"], ("0", "1", "2"), [0, 2, 1]),
+        (["3.0", "-1.", "3"], ("-1", "3"), [1, 0, 1]),
+        (["1.0", "1", "x"], ("1", "1.0", "x"), [1, 0, 2]),
         (["01", "1", "x"], ("01", "1", "x"), [0, 1, 2]),
         ([True, False, True], ("False", "True"), [1, 0, 1]),
         ([2**63 + 1, 2**63], ("9223372036854775808", "9223372036854775809"), [1, 0]),
@@ -51,7 +54,7 @@ def test_names_that_are_given_stay(train: Any, numbers: list[int]) -> None:
     [
         ([1, 1], None, "expected at least 2 classes in y_train, found 1"),
         (["0.5", "1"], None, "y_train: expected classes, found numbers such as '0.5'"),
-        (["1.0", "2.0"], None, "expected classes, found numbers such as '1.0'"),
+        (["1.0", "2.5"], None, "expected classes, found numbers such as '2.5'"),
         ([3, 0], ["a", "b"], "expected y_train from 0 to 1, found 3 in row 0"),
         (["a", "x"], ["a", "b"], "expected y_train among the class names, found 'x' in row 1"),
         (["a", "b\n"], None, "printable"),

@@ -92,11 +92,24 @@ def test_a_folder_has_a_table_for_each_split(tmp_path: Path) -> None:
 def test_columns_are_chosen_and_left_out(tmp_path: Path) -> None:
     content = b"id,kind,name,size,Label\n7,a,x,1,p\n8,b,y,2,q\n9,a,z,3,p\n6,b,z,3,p\n"
     assert read(tmp_path / "a.csv", content, ignore=("id", "name", "kind")).feature_names == ("size",)
-    found = read(tmp_path / "a.csv", content, label="kind", ignore=("name", "Label", "gone"))
+    warned: list[str] = []
+    found = read(
+        tmp_path / "a.csv",
+        content,
+        label="kind",
+        ignore=("name", "Label", "gone", "sise"),
+        warn=warned.append,
+    )
     assert found.feature_names == ("id", "size") and found.class_names == ("a", "b")
-    assert any("data.ignore names columns that it lacks: gone" in note for note in found.notes)
+    assert warned[0].endswith(
+        "a.csv: data.ignore names columns that it lacks: gone, sise (did you mean size?)"
+    )
     with pytest.raises(DataError, match="expected one column of labels, sort, found none"):
         read(tmp_path / "a.csv", content, label="sort")
+    with pytest.raises(DataError, match=r"found none; name it with data.label; did you mean kind\? \(its"):
+        read(tmp_path / "a.csv", content, label="Kinds")
+    with pytest.raises(DataError, match=r"labels, kind, found none; it is in data.ignore: take it out"):
+        read(tmp_path / "a.csv", content, label="kind", ignore=("kind",))
     with pytest.raises(DataError, match=r"--set 'data\.ignore=id,kind,name'"):
         read(tmp_path / "a.csv", content, ignore=("id",))
 
@@ -151,3 +164,50 @@ def test_half_precision_and_truth_values_in_parquet_are_numbers(tmp_path: Path) 
     parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
     found = open_source(str(tmp_path / "a.parquet"), tmp_path, test=0)
     assert found.train.X.tolist() == [[k, (k + 1) % 2] for k in range(8)]
+
+
+@pytest.fixture(params=["by the csv module", "by pyarrow"])
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every text is read by either reader."""
+    monkeypatch.setattr(table_files, "FAST_BYTES", 0 if "pyarrow" in request.param else 1 << 60)
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("unnamed", ["", '""', " "])
+def test_a_first_column_without_a_name_is_left_out_as_an_index(unnamed: str, tmp_path: Path) -> None:
+    content = f"{unnamed},a,y\nr1,1,p\nr2,2,q\nr3,3,p\n".encode()
+    found = read(tmp_path / "a.csv", content, test=0)
+    assert found.feature_names == ("a",) and found.train.X.tolist() == [[1], [2], [3]]
+    assert found.notes == (f"{tmp_path}/a.csv: column 1 has no name and is left out, as an index",)
+    with pytest.raises(DataError, match="expected 3 fields, one per column, found 2 in line 2"):
+        read(tmp_path / "a.csv", content.replace(b"r1,", b""))
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_column_twice_that_is_left_out_is_no_error(tmp_path: Path) -> None:
+    content = b"a,a,b,y\n1,k,2,p\n3,l,4,q\n"
+    found = read(tmp_path / "a.csv", content, test=0, ignore=("a",))
+    assert found.feature_names == ("b",) and found.train.X.tolist() == [[2], [4]]
+    with pytest.raises(
+        DataError, match=r"found 'a' twice; rename the column, or leave it out \(data.ignore\)"
+    ):
+        read(tmp_path / "a.csv", content)
+
+
+def test_parquet_has_an_index_and_a_column_twice_as_text_has(tmp_path: Path) -> None:
+    columns = [["r1", "r2"], [1, 3], ["k", "l"], ["m", "n"], ["p", "q"]]
+    parquet.write_table(pa.table([*map(pa.array, columns)], ["", "a", "b", "b", "y"]), tmp_path / "a.parquet")
+    source = str(tmp_path / "a.parquet")
+    found = open_source(source, tmp_path, test=0, ignore=("b",))
+    assert found.train.X.tolist() == [[1], [3]] and "column 1 has no name" in found.notes[0]
+    with pytest.raises(DataError, match="found 'b' twice"):
+        open_source(source, tmp_path)
+
+
+@pytest.mark.usefixtures("reader")
+def test_truth_values_are_one_and_zero(tmp_path: Path) -> None:
+    found = read(tmp_path / "a.csv", b"a,b,y\nTrue,1.5,1.0\nFALSE,2.5,0.0\n true,3,1.0\n", test=0)
+    assert found.train.X.tolist() == [[1, 1.5], [0, 2.5], [1, 3]]
+    assert found.class_names == ("0", "1") and found.train.y.tolist() == [1, 0, 1]
+    with pytest.raises(DataError, match="found 'yes' in line 3, column 'a'"):
+        read(tmp_path / "a.csv", b"a,b,y\nTrue,1,p\nyes,2,q\n")

@@ -28,6 +28,7 @@ BLOCK_BYTES = 4 * 2**30
 BLOCK_ROWS = 256
 VALIDATION_ROWS = 1000  # where nothing else is said and they are at most a fifth
 MOST_NAMED = 10  # classes without a row
+FEW = 10  # rows: fewer are too few for a share of them to be held out
 
 
 @dataclass(frozen=True)
@@ -230,8 +231,18 @@ def _rarer_than(folds: int, dataset: Dataset) -> list[str]:
     return [name for name, rows in zip(dataset.class_names, counts, strict=True) if 0 < rows < folds]
 
 
+def refuse_few(dataset: Dataset) -> None:
+    """Raise ConfigError where that there are hardly any rows is what is wrong with them."""
+    if (rows := len(dataset.train.y)) < FEW:
+        raise ConfigError(
+            f"{dataset.path}: expected training rows enough to hold some out for validation, found too few rows: "
+            f"{rows}; add more"
+        )
+
+
 def _check_classes(dataset: Dataset, train_rows: Array) -> None:
     if len(np.unique(dataset.train.y[train_rows])) < 2:
+        refuse_few(dataset)
         raise ConfigError(
             f"{dataset.path}: expected training rows of at least 2 classes after splitting off the validation rows, "
             "found 1; lower data.validation or use data.validation_rows: drawn"

@@ -38,7 +38,7 @@ from softmaxclf.workflows.runs.training import (
     model_of,
     with_provenance,
 )
-from softmaxclf.workflows.runs.training_data import TrainingData, prepare
+from softmaxclf.workflows.runs.training_data import TrainingData, prepare, refuse_few
 
 Array = NDArray[Any]
 
@@ -64,6 +64,8 @@ def prepare_for_tuning(request: Request, observer: Observer) -> TrainingData:
     """The rows of `tune`: with folds, all training rows; otherwise there must be validation rows."""
     data = prepare(request.config, observer, folds=request.config.tuning.folds, fit=True)
     if data.fold_of_row is None and not len(data.validation_rows):
+        if request.config.data.validation is None:
+            refuse_few(data.dataset)
         raise ConfigError(
             "data.validation: expected at least 1 row to choose the best cell with, got 0; "
             "set it, or use cross-validation with --folds 5"

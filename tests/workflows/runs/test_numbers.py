@@ -195,6 +195,18 @@ def test_one_class_that_remains_after_the_split_is_refused(
     refused(result, tmp_path, 2, "expected training rows of at least 2 classes", "lower data.validation")
 
 
+@pytest.mark.parametrize("rows", [2, 4, 9])
+def test_too_few_rows_are_counted(rows: int, run: Callable[..., Result], tmp_path: Path) -> None:
+    labels = np.arange(rows) == rows - 1
+    result = run(
+        X[:rows], labels, "tune", *GRID, "--set", "data.validation=1", "--set", "data.validation_rows=last"
+    )
+    refused(result, tmp_path, 2, "expected training rows enough", f"too few rows: {rows}; add more")
+    if rows < 5:
+        result = run(X[:rows], labels, "tune", *GRID, "--set", "data.validation=auto")
+        refused(result, tmp_path, 2, "expected training rows enough", f"too few rows: {rows}; add more")
+
+
 @pytest.mark.parametrize("folds", ["2", "3"])
 def test_a_class_of_one_row_can_be_folded(folds: str, run: Callable[..., Result], tmp_path: Path) -> None:
     labels = np.zeros(ROWS, int)
