@@ -124,6 +124,14 @@ class Classes:
         return y
 
 
+def integers_of(names: Iterable[str]) -> list[int] | None:
+    """The names of classes as integers; None where one of them is none."""
+    read = [_integer(name) for name in names]
+    return (
+        [value for value in read if isinstance(value, int)] if all(isinstance(v, int) for v in read) else None
+    )
+
+
 def _integer(value: Value) -> Value:
     return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
 

@@ -1,6 +1,6 @@
 """The rows of a saved model: its own data set, or another of the same kind, split as it was for training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,12 +12,14 @@ from softmaxclf.config.schema import SCHEMA
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.datasets.dataset import Dataset
+from softmaxclf.datasets.labels import integers_of
 from softmaxclf.errors import ConfigError, DataError, ModelError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.training_data import TrainingData, load_dataset, prepare
 
 Array = NDArray[Any]
 MOST_NAMED = 12  # columns that a message lists
+FEW = 5  # classes that a message lists
 SPLITS = ("train", "validation", "test")
 CALIBRATION = "calibration"  # what the provenance of a model with a fitted temperature says of it
 
@@ -77,7 +79,7 @@ def open_rows(
 ) -> ModelRows:
     """The model's own data set, or `source`, or `dataset` if that is read already; split unless only_test.
 
-    Warns of rows and class names other than the model's. Raises DataError when the rows do not fit the model.
+    Warns of rows other than the model's. Raises DataError when the rows or their classes do not fit the model.
     """
     config = data_config(model, source)
     try:
@@ -155,30 +157,41 @@ def _columns(model: LinearModel, dataset: Dataset) -> Array | None:
 
 
 def _labels(model: LinearModel, dataset: Dataset, observer: Observer) -> Array | None:
-    """The model's number of each class of the data: by name where the model knows all names, else by place.
+    """The model's number of each class of the data: by name; by number where only one of them has numbers for names.
 
-    Raises DataError where neither can be right.
+    None where the numbers are the same. Raises DataError for a class that the model does not know.
     """
     names, known = dataset.class_names, {name: k for k, name in enumerate(model.class_names)}
     unknown = [name for name in names if name not in known]
     if not unknown:
         if names == model.class_names[: len(names)]:
             return None
-        observer.note(f"{dataset.path}: its classes are those of the model in another order, matched by name")
+        observer.note(f"{dataset.path}: its classes are found among the model's by name")
         return np.array([known[name] for name in names])
-    if len(names) != model.classes:
+    numbers = _numbers(model, names)
+    if numbers is None or any(known.get(name, k) != k for name, k in zip(names, numbers, strict=True)):
         raise DataError(
-            f"{dataset.path}: expected {model.classes} classes, as the model has, found {len(names)}, among them "
-            f"{unknown[0]!r}, which it does not know; name the model's data with --data"
+            f"{dataset.path}: expected classes that the model knows ({_listed(model.class_names)}), found "
+            f"{_listed(list(map(repr, unknown)))}; leave such rows out, or name the classes as the model does"
         )
-    if moved := [name for place, name in enumerate(names) if known.get(name, place) != place]:
-        raise DataError(
-            f"{dataset.path}: expected the model's classes, found {moved[0]!r}, which it knows, in another place, and "
-            f"{unknown[0]!r}, which it does not know; name the classes as the model does"
-        )
-    place = names.index(unknown[0])
+    place = numbers[names.index(unknown[0])]
     observer.warn(
         f"{dataset.path}: class {place} is called {unknown[0]!r} there and {model.class_names[place]!r} in the model; "
         "labels are compared by number and shown with the model's names"
     )
-    return None
+    return None if numbers == list(range(len(names))) else np.array(numbers)
+
+
+def _numbers(model: LinearModel, names: Sequence[str]) -> list[int] | None:
+    """The numbers of classes of which either the data or the model has no other names; None where that cannot be."""
+    numbers = integers_of(names)
+    if (numbers is None) == (integers_of(model.class_names) is None):
+        return None
+    if numbers is not None and min(numbers) >= 0 and max(numbers) < model.classes:
+        return numbers
+    return list(range(model.classes)) if len(names) == model.classes else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - FEW:,} more" if len(names) > FEW else ""
+    return f"{', '.join(names[:FEW])}{more}"
