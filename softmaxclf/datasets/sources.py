@@ -30,7 +30,10 @@ from softmaxclf.errors import DataError
 
 @dataclass(frozen=True)
 class DataSettings:
-    """The data settings that reading follows, by the names that they have in a configuration, and who listens."""
+    """The data settings that reading follows, by the names that they have in a configuration, and who listens.
+
+    features: the columns of a table that a model knows; None where all are wanted.
+    """
 
     directory: Path
     seed: int = 0
@@ -41,6 +44,7 @@ class DataSettings:
     cache: bool = True
     label: str | None = None
     ignore: tuple[str, ...] = ()
+    features: tuple[str, ...] | None = None
     progress: Progress = ignored
     note: Log = ignored
     warn: Log = ignored

@@ -34,6 +34,8 @@ class Settings(Protocol):
     def label(self) -> str | None: ...
     @property
     def ignore(self) -> tuple[str, ...]: ...
+    @property
+    def features(self) -> tuple[str, ...] | None: ...
 
 
 def read_table(path: Path, settings: Settings) -> Dataset:
@@ -47,7 +49,7 @@ def read_table(path: Path, settings: Settings) -> Dataset:
         train_rows, test_rows = drawn_test_split(y, settings.test, settings.seed)
     except ValueError as error:
         raise DataError(f"{path}: data.test: {error}") from error
-    notes = _unknown(table, settings) + _constant(table, X, features)
+    notes = _notes(table, X, label, features, settings)
     test = Split(X[test_rows], y[test_rows], str(path))
     train = Split(_moved_up(X, train_rows), y[train_rows], str(path))
     if len(test.y):
@@ -67,7 +69,7 @@ def read_table_folder(path: Path, settings: Settings) -> Dataset:
         part: Split(X, classes.labels(stored, len(X), "data row {}".format), stored.place)
         for part, (X, stored) in read.items()
     }
-    notes = _unknown(tables["train"], settings) + _constant(tables["train"], splits["train"].X, features)
+    notes = _notes(tables["train"], splits["train"].X, label, features, settings)
     test = splits.get("test")
     return _dataset(
         path,
@@ -131,9 +133,15 @@ def _refuse_other_names(folder: Path, tables: dict[str, Table]) -> None:
 def chosen_columns(table: Table, settings: Settings) -> tuple[str, list[str]]:
     """The label column, and the features. Raises DataError where the settings name others than there are."""
     columns = [name for name in table.columns if name not in settings.ignore]
+    known = settings.features
+    if known is not None:
+        refuse_lacking(str(table.path), known, columns)
     wanted = (settings.label,) if settings.label is not None else LABELS
     labels = [
-        name for name in columns if name in wanted or (settings.label is None and name.casefold() in wanted)
+        name
+        for name in columns
+        if name in wanted
+        or (settings.label is None and name.casefold() in wanted and name not in (known or ()))
     ]
     if len(labels) != 1:
         expected = " or ".join(wanted)
@@ -141,10 +149,27 @@ def chosen_columns(table: Table, settings: Settings) -> tuple[str, list[str]]:
         raise _wrong_column(
             table, f"expected one column of labels, {expected}, found {found}; name it with data.label"
         )
-    features = [name for name in columns if name != labels[0]]
+    features = [name for name in columns if name != labels[0] and (known is None or name in known)]
     if not features:
         raise _wrong_column(table, "expected columns beside the labels, found none")
     return labels[0], features
+
+
+def refuse_lacking(place: str, features: Sequence[str], found: Sequence[str]) -> None:
+    """Raise DataError where a model's features are not among the columns that were found."""
+    if lacking := [name for name in features if name not in found]:
+        more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
+        raise DataError(
+            f"{place}: expected the column {lacking[0]!r}{more}, which the model was trained on, found "
+            f"{', '.join(found[:SHOWN])}; add it, or rename the column that it is"
+        )
+
+
+def left_aside(place: object, extra: Sequence[str]) -> tuple[str, ...]:
+    """A note of columns that a model does not know."""
+    more = f" and {len(extra) - SHOWN:,} more" if len(extra) > SHOWN else ""
+    told = f"{place}: columns that the model does not know are ignored: {', '.join(extra[:SHOWN])}{more}"
+    return (told,) if extra else ()
 
 
 def _wrong_column(table: Table, told: str) -> DataError:
@@ -187,6 +212,15 @@ def _moved_up(X: Rows, rows: Indices) -> Rows:
         X[start : start + len(part)] = X[part]
     X.resize((len(rows), X.shape[1]), refcheck=False)
     return X
+
+
+def _notes(table: Table, X: Rows, label: str, features: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    """What the owner of the table may not expect: of a model's features, which cannot be left out, another thing."""
+    unknown = _unknown(table, settings)
+    if settings.features is None:
+        return unknown + _constant(table, X, features)
+    used = {label, *features, *settings.ignore}
+    return unknown + left_aside(table.path, [name for name in table.columns if name not in used])
 
 
 def _unknown(table: Table, settings: Settings) -> tuple[str, ...]:

@@ -13,12 +13,12 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.datasets.labels import integers_of
+from softmaxclf.datasets.tables import refuse_lacking
 from softmaxclf.errors import ConfigError, DataError, ModelError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.training_data import TrainingData, load_dataset, prepare
 
 Array = NDArray[Any]
-MOST_NAMED = 12  # columns that a message lists
 FEW = 5  # classes that a message lists
 SPLITS = ("train", "validation", "test")
 CALIBRATION = "calibration"  # what the provenance of a model with a fitted temperature says of it
@@ -83,8 +83,9 @@ def open_rows(
     """
     config = data_config(model, source)
     try:
-        data = None if only_test else prepare(config, observer)
-        dataset = data.dataset if data is not None else dataset or load_dataset(config, observer)
+        reading = {"features": model.feature_names}
+        data = None if only_test else prepare(config, observer, **reading)
+        dataset = data.dataset if data is not None else dataset or load_dataset(config, observer, **reading)
     except DataError as error:
         if source is not None:
             raise
@@ -142,11 +143,7 @@ def _columns(model: LinearModel, dataset: Dataset) -> Array | None:
     """Where the model's features stand in the data's rows, by name where both have names. Raises DataError."""
     names, found = model.feature_names, dataset.feature_names
     if names is not None and found is not None:
-        if lacking := [name for name in names if name not in found]:
-            raise DataError(
-                f"{dataset.path}: expected a column {lacking[0]!r}, which the model was trained on, found "
-                f"{', '.join(found[:MOST_NAMED])}; name the model's data with --data"
-            )
+        refuse_lacking(dataset.path, names, found)
         return None if names == found else np.array([found.index(name) for name in names])
     if dataset.features != model.features:
         raise DataError(

@@ -116,10 +116,12 @@ def _is_large_file(X: Array) -> bool:
     return isinstance(base, np.memmap) and X.nbytes > BLOCK_BYTES
 
 
-def prepare(config: Config, observer: Observer, *, folds: int = 0, fit: bool = False) -> TrainingData:
-    """Load (or download) the data of `config` and split its training rows, see `split_up`."""
+def prepare(
+    config: Config, observer: Observer, *, folds: int = 0, fit: bool = False, **reading: Any
+) -> TrainingData:
+    """Load (or download) the data of `config`, see `load_dataset`, and split its training rows, see `split_up`."""
     started = time.perf_counter()
-    dataset = load_dataset(config, observer)
+    dataset = load_dataset(config, observer, **reading)
     data = split_up(config, dataset, observer, folds=folds, fit=fit)
     return replace(data, seconds=time.perf_counter() - started)
 
@@ -171,8 +173,11 @@ def split_up(
     )
 
 
-def load_dataset(config: Config, observer: Observer) -> Dataset:
-    """The data set that `config.data` names; fetched first when it is missing and may be. Raises DataError."""
+def load_dataset(config: Config, observer: Observer, **reading: Any) -> Dataset:
+    """The data set that `config.data` names; fetched first when it is missing and may be. Raises DataError.
+
+    reading: DataSettings that are in no configuration.
+    """
     source, directory = config.data.source, Path(config.data.directory)
     settings = {
         each.name: getattr(config.data, each.name)
@@ -180,6 +185,7 @@ def load_dataset(config: Config, observer: Observer) -> Dataset:
         if each.name != "directory" and hasattr(config.data, each.name)
     }
     settings |= {
+        **reading,
         "progress": WorkProgress(observer, "images", "image"),
         "note": observer.note,
         "warn": observer.warn,

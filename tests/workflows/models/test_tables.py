@@ -74,6 +74,18 @@ def test_columns_are_found_by_name_in_another_order(iris: Any, run_cli: Run, tmp
     assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "q.csv").read_bytes()
 
 
+def test_columns_that_the_model_does_not_know_are_ignored_as_predict_ignores_them(
+    iris: Any, run_cli: Run, tmp_path: Path
+) -> None:
+    header, *lines = (tmp_path / "iris.csv").read_text().splitlines()
+    extra = [f"{header},colour,label", *(f"{line},blue,7" for line in lines)]
+    (tmp_path / "extra.csv").write_text("\n".join(extra))
+    for split in ("test", "train"):
+        result = run_cli("evaluate", "run", "--data", "extra.csv", "--split", split, "--json")
+        assert result.exit_code == 0 and json.loads(result.stdout)["accuracy"] > 0.9
+        assert "extra.csv: columns that the model does not know are ignored: colour, label" in result.stderr
+
+
 def test_classes_are_matched_by_name(iris: Any, run_cli: Run, tmp_path: Path) -> None:
     later = iris.target > 0  # without setosa, so that numbers would be others
     iris.data, iris.target = iris.data[later], iris.target[later]
@@ -94,7 +106,7 @@ def test_classes_are_matched_by_name(iris: Any, run_cli: Run, tmp_path: Path) ->
         (
             "petal length (cm)",
             "length",
-            "expected a column 'petal length (cm)', which the model was trained on",
+            "expected the column 'petal length (cm)', which the model was trained on",
         ),
     ],
 )
