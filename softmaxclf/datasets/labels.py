@@ -82,13 +82,18 @@ class Classes:
     found: str
 
     @classmethod
-    def of(cls, train: StoredLabels, given: Sequence[str] | None = None) -> "Classes":
-        """The classes of the training labels, by the rule above. Raises DataError."""
+    def of(
+        cls, train: StoredLabels, given: Sequence[str] | None = None, *, training: bool = True
+    ) -> "Classes":
+        """The classes of the training labels, by the rule above. Raises DataError.
+
+        training: whether a model is to be trained on them, which takes two classes.
+        """
         place = f"{train.place}: {train.name}"
         read = [_integer(value) for value in train.values]
         integers = all(isinstance(value, int) for value in read)
         values: list[Any] = sorted(set(read if integers else map(str, train.values)))
-        if len(values) < 2:
+        if training and len(values) < 2:
             raise DataError(
                 f"{train.place}: expected at least 2 classes in {train.name}, found {len(values)}; "
                 "add rows of another class"

@@ -36,6 +36,8 @@ class Settings(Protocol):
     def ignore(self) -> tuple[str, ...]: ...
     @property
     def features(self) -> tuple[str, ...] | None: ...
+    @property
+    def training(self) -> bool: ...
 
 
 def read_table(path: Path, settings: Settings) -> Dataset:
@@ -43,19 +45,19 @@ def read_table(path: Path, settings: Settings) -> Dataset:
     table = open_table(path)
     label, features = chosen_columns(table, settings)
     X, stored = _rows(table, label, features)
-    classes = Classes.of(stored)
+    classes = Classes.of(stored, training=settings.training)
     y = classes.labels(stored, len(X))
     try:
         train_rows, test_rows = drawn_test_split(y, settings.test, settings.seed)
     except ValueError as error:
-        raise DataError(f"{path}: data.test: {error}") from error
+        if settings.training:
+            raise DataError(f"{path}: data.test: {error}") from error
+        train_rows, test_rows = np.arange(len(y)), np.empty(0, np.int64)  # nothing need be left to train on
     notes = _notes(table, X, label, features, settings)
     test = Split(X[test_rows], y[test_rows], str(path))
     train = Split(_moved_up(X, train_rows), y[train_rows], str(path))
-    if len(test.y):
-        notes += (f"{path}: {len(test.y):,} of its {len(y):,} rows are drawn as test rows (data.test)",)
     read_test = (lambda: test) if len(test.y) else None
-    return _dataset(path, train, classes, features, notes, read_test=read_test, drawn=read_test is not None)
+    return _dataset(path, train, classes, features, notes, read_test=read_test, drawn=True)
 
 
 def read_table_folder(path: Path, settings: Settings) -> Dataset:
@@ -64,7 +66,7 @@ def read_table_folder(path: Path, settings: Settings) -> Dataset:
     _refuse_other_names(path, tables)
     label, features = chosen_columns(tables["train"], settings)
     read = {part: _rows(table, label, _found_in(table, label, features)) for part, table in tables.items()}
-    classes = Classes.of(read["train"][1])
+    classes = Classes.of(read["train"][1], training=settings.training)
     splits = {
         part: Split(X, classes.labels(stored, len(X), "data row {}".format), stored.place)
         for part, (X, stored) in read.items()

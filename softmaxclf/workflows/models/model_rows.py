@@ -48,11 +48,12 @@ class ModelRows:
                 f"validation rows: expected some that the model was not trained on, but {why}; use --split test"
             )
         if self.data is None:
-            test = self.dataset.test()
-            X, y = test.X, test.y
-            if self.strange:
-                train = self.dataset.train
-                X, y = np.concatenate([train.X, X]), np.concatenate([train.y, y])
+            parts = [self.dataset.train] if self.strange else []
+            if not parts or self.dataset.read_test is not None:
+                parts.append(self.dataset.test())
+            X, y = parts[0].X, parts[0].y
+            if len(parts) > 1:
+                X, y = (np.concatenate([getattr(part, name) for part in parts]) for name in "Xy")
             found = SplitRows(split, self.dataset.path, X, y)
         else:
             found = self.data.split(split)
@@ -83,7 +84,7 @@ def open_rows(
     """
     config = data_config(model, source)
     try:
-        reading = {"features": model.feature_names}
+        reading: dict[str, Any] = {"features": model.feature_names, "training": False}
         data = None if only_test else prepare(config, observer, **reading)
         dataset = data.dataset if data is not None else dataset or load_dataset(config, observer, **reading)
     except DataError as error:
@@ -97,6 +98,8 @@ def open_rows(
     strange = strange and dataset.train.examine() != fingerprint_of(model)
     if strange:
         observer.note(f"{dataset.path}: the model was not made from these rows, so all of them are scored")
+    elif data is None and dataset.drawing():
+        observer.note(dataset.drawing())
     return ModelRows(model, dataset, data, labels, columns, strange)
 
 

@@ -58,9 +58,11 @@ def iris(run_cli: Run, tmp_path: Path) -> Any:
 def test_columns_are_found_by_name_in_another_order(iris: Any, run_cli: Run, tmp_path: Path) -> None:
     own = json.loads(run_cli("evaluate", "run", "--data", "iris.csv", "--json").stdout)
     assert own["rows"] == 30
+    own_notes = run_cli("evaluate", "run").stderr
+    assert own_notes.count("30 of its 150 rows are drawn as test rows") == 1
     write(tmp_path / "turned.csv", iris, [3, 0, 2, 1], label="species")
     result = run_cli("evaluate", "run", "--data", "turned.csv", "--json")
-    assert "so all of them are scored" in result.stderr
+    assert "so all of them are scored" in result.stderr and "are drawn as test rows" not in result.stderr
     turned = json.loads(result.stdout)
     model = load_model(tmp_path / "run")
     wanted = (model.predict(iris.data.astype(np.float32)) == iris.target).sum()
@@ -84,6 +86,20 @@ def test_columns_that_the_model_does_not_know_are_ignored_as_predict_ignores_the
         result = run_cli("evaluate", "run", "--data", "extra.csv", "--split", split, "--json")
         assert result.exit_code == 0 and json.loads(result.stdout)["accuracy"] > 0.9
         assert "extra.csv: columns that the model does not know are ignored: colour, label" in result.stderr
+
+
+@pytest.mark.parametrize("rows", [1, 12])
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_rows_of_one_class_are_scored(split: str, rows: int, iris: Any, run_cli: Run, tmp_path: Path) -> None:
+    lines = (tmp_path / "iris.csv").read_text().splitlines()
+    (tmp_path / "one.csv").write_text("\n".join([lines[0], *lines[101 : 101 + rows]]))
+    result = run_cli("evaluate", "run", "--data", "one.csv", "--split", split, "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0 and found["per_class"][2]["support"] == found["rows"] > 0
+    assert split == "train" or found["rows"] == rows
+    assert "Error" not in result.stderr and "classes without" not in result.stderr
+    refused = run_cli("train", "--data", "one.csv", "--set", "data.label=species", "--out", "none")
+    assert refused.exit_code == 3 and "expected at least 2 classes in column 'species'" in refused.stderr
 
 
 def test_classes_are_matched_by_name(iris: Any, run_cli: Run, tmp_path: Path) -> None:
