@@ -50,8 +50,11 @@ class Table(Protocol):
     path: Path
     columns: tuple[str, ...]
 
-    def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
-        """The rows, with these columns as features in this order. Raises DataError, with row and column."""
+    def blocks(self, features: Sequence[str], label: str | None, *, needed: bool = False) -> Iterator[Block]:
+        """The rows, with these columns as features in this order. Raises DataError, with row and column.
+
+        needed: whether no feature can be left out, since a model wants them, so that no message says so.
+        """
 
 
 def is_table(path: Path) -> bool:
@@ -77,13 +80,13 @@ class TextTable:
             raise _wrong(path, f"a header line of column names with {kind} between", found, "write it so")
         self.columns = _column_names(path, self._header)
 
-    def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
+    def blocks(self, features: Sequence[str], label: str | None, *, needed: bool = False) -> Iterator[Block]:
         """See Table."""
         done: int | None = 0
         if self.path.stat().st_size >= FAST_BYTES:
             done = yield from self._fast_blocks(features, label)
         if done is not None:
-            yield from self._careful_blocks(features, label, done)
+            yield from self._careful_blocks(features, label, done, needed)
 
     @contextmanager
     def _bytes(self) -> Iterator[BinaryIO]:
@@ -116,7 +119,9 @@ class TextTable:
                 raise _wrong(self.path, f"lines of less than {MAX_LINE:,} characters", "a longer one", UNPACK)
             yield line
 
-    def _careful_blocks(self, features: Sequence[str], label: str | None, skipped: int) -> Iterator[Block]:
+    def _careful_blocks(
+        self, features: Sequence[str], label: str | None, skipped: int, needed: bool
+    ) -> Iterator[Block]:
         """The rows after the first `skipped` ones, by the csv module."""
         places = [self.columns.index(name) for name in features]
         own = None if label is None else self.columns.index(label)
@@ -136,7 +141,7 @@ class TextTable:
             except ValueError:
                 values = np.array([np.nan])
             if not np.abs(values).max() <= LARGEST:
-                raise self._no_number(part, places, own)
+                raise self._no_number(part, places, own, needed)
             labels = [] if own is None else [fields[own].strip() for _, fields in part]
             if not all(labels):
                 line = part[labels.index("")][0]
@@ -144,7 +149,7 @@ class TextTable:
             yield Block(values.astype(np.float32), labels)
 
     def _no_number(
-        self, part: Sequence[tuple[int, list[str]]], places: Sequence[int], own: int | None
+        self, part: Sequence[tuple[int, list[str]]], places: Sequence[int], own: int | None, needed: bool
     ) -> DataError:
         """What to say of the first line of `part` with a field that is no number."""
         line, wrong = next(
@@ -156,9 +161,8 @@ class TextTable:
         left_out = [place for place in range(len(self.columns)) if place not in (*places, own)]
         names = {self.columns[place] for place in (*wrong, *left_out)}
         where = f"line {line:,}, column {self.columns[wrong[0]]!r}"
-        return _no_number(
-            self.path, where, fields[wrong[0]], [name for name in self.columns if name in names]
-        )
+        left = [] if needed else [name for name in self.columns if name in names]
+        return _no_number(self.path, where, fields[wrong[0]], left)
 
     def _fast_blocks(self, features: Sequence[str], label: str | None) -> Generator[Block, None, int | None]:
         """As many rows from the first on as pyarrow reads without an objection; returns their number, None for all."""
@@ -224,9 +228,9 @@ class ParquetTable:
                 found = printable((str(error) or type(error).__name__).splitlines()[0])[:120]
                 raise _wrong(self.path, "a whole Parquet file", found, "write it again") from error
 
-    def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
+    def blocks(self, features: Sequence[str], label: str | None, *, needed: bool = False) -> Iterator[Block]:
         """See Table."""
-        self._check_types(features, label)
+        self._check_types(features, label, needed)
         done = 0
         with self._opened() as (file, _):
             columns = [*features, *([] if label is None else [label])]
@@ -234,7 +238,7 @@ class ParquetTable:
                 numbers = [batch.column(name) for name in features]
                 X = _matrix(numbers)
                 if X is None:
-                    raise self._no_number(numbers, features, label, done)
+                    raise self._no_number(numbers, features, label, done, needed)
                 found = [] if label is None else batch.column(label).to_pylist()
                 labels = ["" if value is None else str(value).strip() for value in found]
                 if not all(labels):
@@ -242,7 +246,7 @@ class ParquetTable:
                 yield Block(X, labels)
                 done += len(X)
 
-    def _check_types(self, features: Sequence[str], label: str | None) -> None:
+    def _check_types(self, features: Sequence[str], label: str | None, needed: bool) -> None:
         from pyarrow import types
 
         def numbers(kind: Any) -> bool:
@@ -263,17 +267,19 @@ class ParquetTable:
         wrong = [name for name in features if not numbers(self._types[name])]
         if wrong:
             found = printable(self._types[wrong[0]])[:60]
-            raise _no_number(self.path, f"column {wrong[0]!r}", found, self._left_out(wrong, features, label))
+            left = [] if needed else self._left_out(wrong, features, label)
+            raise _no_number(self.path, f"column {wrong[0]!r}", found, left)
 
     def _no_number(
-        self, columns: Sequence[Any], features: Sequence[str], label: str | None, done: int
+        self, columns: Sequence[Any], features: Sequence[str], label: str | None, done: int, needed: bool
     ) -> DataError:
         """What to say of the first value of these columns that is no number."""
         for name, column in zip(features, columns, strict=True):
             for row, value in enumerate(column.to_pylist()):
                 if value is None or not abs(float(value)) <= LARGEST:
                     where, found = f"row {done + row:,}, column {name!r}", "" if value is None else str(value)
-                    return _no_number(self.path, where, found, self._left_out([name], features, label))
+                    left = [] if needed else self._left_out([name], features, label)
+                    return _no_number(self.path, where, found, left)
         raise AssertionError
 
     def _left_out(self, wrong: Sequence[str], features: Sequence[str], label: str | None) -> list[str]:
@@ -309,18 +315,17 @@ def _column_names(path: Path, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _no_number(path: Path, where: str, found: str, left_out: Sequence[str]) -> DataError:
-    names = ",".join(left_out)
+    """left_out: all columns that are to be left out then; none where a model needs the column."""
+    remedies = ["turn it into numbers"]
     if found.strip().casefold() in MISSING:
-        remedy = "fill it in, delete the row"
+        remedies = ["fill it in, delete the row"] if left_out else ["fill it in", "delete the row"]
         found = f"none ({found!a:.30})" if found else "none"
     else:
-        remedy, found = "turn it into numbers", f"{found!a:.60}"
-    return _wrong(
-        path,
-        "numbers that fit float32",
-        f"{found} in {where}",
-        f"{remedy}, or leave it out: --set 'data.ignore={names}'",
-    )
+        found = f"{found!a:.60}"
+    if left_out:
+        remedies.append(f"leave it out: --set 'data.ignore={','.join(left_out)}'")
+    remedy = (", or " if left_out else " or ").join(remedies)
+    return _wrong(path, "numbers that fit float32", f"{found} in {where}", remedy)
 
 
 def _missing_label(path: Path, where: str) -> DataError:

@@ -44,7 +44,7 @@ def read_table(path: Path, settings: Settings) -> Dataset:
     """The data set of one table; data.test of its rows are drawn as test rows. Raises DataError."""
     table = open_table(path)
     label, features = chosen_columns(table, settings)
-    X, stored = _rows(table, label, features)
+    X, stored = _rows(table, label, features, settings)
     classes = Classes.of(stored, training=settings.training)
     y = classes.labels(stored, len(X))
     try:
@@ -65,7 +65,10 @@ def read_table_folder(path: Path, settings: Settings) -> Dataset:
     tables = {part: open_table(file) for part in PARTS if (file := part_of(path, part))}
     _refuse_other_names(path, tables)
     label, features = chosen_columns(tables["train"], settings)
-    read = {part: _rows(table, label, _found_in(table, label, features)) for part, table in tables.items()}
+    read = {
+        part: _rows(table, label, _found_in(table, label, features), settings)
+        for part, table in tables.items()
+    }
     classes = Classes.of(read["train"][1], training=settings.training)
     splits = {
         part: Split(X, classes.labels(stored, len(X), "data row {}".format), stored.place)
@@ -191,11 +194,11 @@ def _found_in(table: Table, label: str, features: Sequence[str]) -> Sequence[str
     return features
 
 
-def _rows(table: Table, label: str, features: Sequence[str]) -> tuple[Rows, StoredLabels]:
+def _rows(table: Table, label: str, features: Sequence[str], settings: Settings) -> tuple[Rows, StoredLabels]:
     """The rows (N, D) in float32, in an array that grows where it stands, and the labels."""
     name = f"column {label!r}"
     X, done, codes, coder = np.empty((0, len(features)), np.float32), 0, [], Coder(f"{table.path}: {name}")
-    for block in table.blocks(features, label):
+    for block in table.blocks(features, label, needed=settings.features is not None):
         end = done + len(block.X)
         if end > len(X):
             X.resize((max(end, len(X) + len(X) // 4), len(features)), refcheck=False)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from softmaxclf.config import Config, load_config
 from softmaxclf.config.schema import SCHEMA
+from softmaxclf.config.yaml_reader import shown
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.datasets.dataset import Dataset
@@ -77,12 +78,15 @@ def open_rows(
     *,
     only_test: bool = False,
     dataset: Dataset | None = None,
+    settings: Sequence[str] = (),
 ) -> ModelRows:
     """The model's own data set, or `source`, or `dataset` if that is read already; split unless only_test.
 
+    settings: `data.key=value` texts over the model's own.
+
     Warns of rows other than the model's. Raises DataError when the rows or their classes do not fit the model.
     """
-    config = data_config(model, source)
+    config = data_config(model, source, settings)
     try:
         reading: dict[str, Any] = {"features": model.feature_names, "training": False}
         data = None if only_test else prepare(config, observer, **reading)
@@ -94,8 +98,13 @@ def open_rows(
     columns, labels = _columns(model, dataset), _labels(model, dataset, observer)
     if data is not None and data.fingerprint != fingerprint_of(model):
         observer.warn(f"{dataset.path}: these are not the rows that the model was trained on")
-    strange = source is not None and only_test and dataset.drawn
-    strange = strange and dataset.train.examine() != fingerprint_of(model)
+    other = bool(source is not None or settings) and only_test and dataset.drawn
+    other = other and dataset.train.examine() != fingerprint_of(model)
+    strange = other and source is not None
+    if other and not strange:
+        observer.warn(
+            f"{dataset.path}: --set divides these rows otherwise, so some may be rows of the training"
+        )
     if strange:
         observer.note(f"{dataset.path}: the model was not made from these rows, so all of them are scored")
     elif data is None and dataset.drawing():
@@ -103,26 +112,48 @@ def open_rows(
     return ModelRows(model, dataset, data, labels, columns, strange)
 
 
-def data_config(model: LinearModel, source: str | None) -> Config:
+def data_config(model: LinearModel, source: str | None, settings: Sequence[str] = ()) -> Config:
     """The settings that say which rows a model was made with; the data set is `source` when given.
 
-    Raises ModelError when the model's own settings are none.
+    settings: `data.key=value` texts that replace the model's own. Raises ModelError when the model's own settings are
+    none, ConfigError for others of `settings`.
     """
+    _refuse_other_keys(settings)
     stored = provenance_of(model, "config").get("data", {})
-    settings = {f"data.{key}": value for key, value in stored.items()} if isinstance(stored, Mapping) else {}
+    own = {f"data.{key}": value for key, value in stored.items()} if isinstance(stored, Mapping) else {}
     if was_refit(model):
-        settings["data.validation"] = 0  # none was split off
+        own["data.validation"] = 0  # none was split off
+    own = {key: value for key, value in own.items() if key in SCHEMA}
     try:
-        config = load_config(options={key: value for key, value in settings.items() if key in SCHEMA})
+        config = load_config(options=own)
     except ConfigError as error:
         raise ModelError(
             f"the model's own settings: {error.problems[0]}; its provenance is damaged, train the model again"
         ) from error
+    given = {_key(text) for text in settings}
+    config = load_config(settings=settings, options={k: v for k, v in own.items() if k not in given})
     if source is None:  # nothing is fetched because a model file names it
         return replace(config, data=replace(config.data, download=False))
     named = load_config(options={"data.source": source}).data
     places = {name: getattr(named, name) for name in ("source", "directory", "download")}
     return replace(config, data=replace(config.data, **places))
+
+
+def _key(assignment: str) -> str:
+    return assignment.partition("=")[0].strip()
+
+
+def _refuse_other_keys(settings: Sequence[str]) -> None:
+    """Raise ConfigError for a setting that is none of data, and for the data set, which --data names."""
+    for key in map(_key, settings):
+        if key == "data.source":
+            raise ConfigError(
+                "--set data.source: expected another key of data; name the data set with --data"
+            )
+        if not key.startswith("data."):
+            raise ConfigError(
+                f"--set {shown(key)}: expected a key of data, as data.label; all others are the model's own"
+            )
 
 
 def was_refit(model: LinearModel) -> bool:

@@ -70,7 +70,7 @@ class RowPredictions:
         features = model_columns(self.model, table)
         for note in left_aside(self.source, [name for name in table.columns if name not in features]):
             self._observer.note(note)
-        return _regular(block.X for block in table.blocks(features, None))
+        return _regular(block.X for block in table.blocks(features, None, needed=True))
 
     def _of_array(self) -> Iterator[Array]:
         with open_arrays(self.source, error=DataError) as file:

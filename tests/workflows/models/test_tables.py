@@ -1,6 +1,7 @@
 """From a table to a model and back: names of columns and classes hold together, whatever their order."""
 
 import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +101,50 @@ def test_rows_of_one_class_are_scored(split: str, rows: int, iris: Any, run_cli:
     assert "Error" not in result.stderr and "classes without" not in result.stderr
     refused = run_cli("train", "--data", "one.csv", "--set", "data.label=species", "--out", "none")
     assert refused.exit_code == 3 and "expected at least 2 classes in column 'species'" in refused.stderr
+
+
+def test_data_settings_are_set_over_those_of_the_model(iris: Any, run_cli: Run, tmp_path: Path) -> None:
+    text = (tmp_path / "iris.csv").read_text().replace("species", "sort", 1)
+    (tmp_path / "sort.csv").write_text(text)
+    refused = run_cli("evaluate", "run", "--data", "sort.csv")
+    assert refused.exit_code == 3 and "name it with data.label" in refused.stderr
+    result = run_cli("evaluate", "run", "--data", "sort.csv", "--set", "data.label=sort", "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout)["rows"] == 30
+    again = run_cli("evaluate", "run", "--set", "data.seed=1", "--json")
+    assert again.exit_code == 0 and "some may be rows of the training" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("training.loss=hinge", "--set training.loss: expected a key of data, as data.label"),
+        ("data.source=x.csv", "name the data set with --data"),
+        ("data.lable=x", "did you mean label?"),
+        ("data.test=many", "--set data.test=many: expected"),
+    ],
+)
+def test_other_settings_are_refused_in_one_line(
+    assignment: str, said: str, iris: Any, run_cli: Run, tmp_path: Path
+) -> None:
+    result = run_cli("evaluate", "run", "--set", assignment)
+    assert result.exit_code == 2 and said in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("command", [["predict", "run"], ["evaluate", "run", "--data"]])
+def test_a_column_that_the_model_needs_is_not_to_be_left_out(
+    command: list[str], ending: str, iris: Any, run_cli: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / f"gap.{ending}"
+    text = (tmp_path / "iris.csv").read_text().replace("setosa,5.1,", "setosa,,", 1)
+    if ending == "csv":
+        file.write_text(text)
+    else:
+        arrow, parquet = pytest.importorskip("pyarrow.csv"), pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(arrow.read_csv(io.BytesIO(text.encode())), file)
+    result = run_cli(*command, file.name)
+    assert result.exit_code == 3 and "--set" not in result.stderr and "data.ignore" not in result.stderr
+    assert result.stderr.endswith("column 'sepal length (cm)'; fill it in or delete the row\n")
 
 
 def test_classes_are_matched_by_name(iris: Any, run_cli: Run, tmp_path: Path) -> None:
