@@ -85,6 +85,11 @@ def setting(key: str, *names: str, metavar: str = "VALUE") -> Decorator:
     )
 
 
+def assignments(what: str) -> Decorator:
+    """--set, as `settings`."""
+    return click.option("--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help=what)
+
+
 def settings(function: Function) -> Function:
     """Options that make a configuration, which the function gets as `config`: default < file < --set < `setting`s."""
 
@@ -98,10 +103,7 @@ def settings(function: Function) -> Function:
         click.option(
             "--config", "-c", "config_file", type=PATH, metavar="FILE", help="YAML configuration; see configs/."
         ),
-        click.option(
-            "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE",
-            help="Set one configuration key; may be repeated.",
-        ),
+        assignments("Set one configuration key; may be repeated."),
     )(run)  # fmt: skip
 
 

@@ -75,7 +75,7 @@ class Dataset:
     the source is broken; a source that is open anyway gives what it has. is_official: whether the files are those
     that are published under that name, byte for byte, as far as that is known. feature_names: (D,) of rows that have
     them. notes: what was done to the source that its owner may not expect, a line each. drawn: whether
-    the test rows were drawn here, from a source that has no splits of its own.
+    the source has no splits of its own, so that the test rows, if any, were drawn here.
     """
 
     name: str
@@ -104,6 +104,14 @@ class Dataset:
     def features(self) -> int:
         """D, the number of columns of a row."""
         return math.prod(self.image_shape) if self.image_shape else int(self.train.X.shape[1])
+
+    def drawing(self) -> str:
+        """A note of the test rows that were drawn; empty where none were."""
+        if not self.drawn or self.read_test is None:
+            return ""
+        count = len(self.read_test().y)
+        rows = count + len(self.train.y)
+        return f"{self.path}: {count:,} of its {rows:,} rows are drawn as test rows (data.test)"
 
     def remark(self) -> str:
         """What a reader of results should know of the data's origin; empty where there is nothing to say.

@@ -49,16 +49,17 @@ _SYNONYMS = {
 Arrays = dict[str, NDArray[Any]]
 
 
-def read_features(path: Path) -> Dataset:
+def read_features(path: Path, *, training: bool = True) -> Dataset:
     """The data set of an `.npz` file or a folder of `.npy` files.
 
     The values of the test rows are looked at when they are asked for; before, only their shape and type are.
+    training: as of DataSettings.
 
     Raises DataError naming the array, and the row and column where one value is to blame.
     """
     arrays = _mapped(path)
     stored = {part: _labels(path, f"y_{part}", arrays) for part in PARTS if f"y_{part}" in arrays}
-    classes = Classes.of(stored["train"], _class_names(path, arrays))
+    classes = Classes.of(stored["train"], _class_names(path, arrays), training=training)
     X, image_shape = _rows(path, "X_train", arrays["X_train"], _declared_shape(path, arrays))
     # Whether the training values are finite is seen when they are read for training, once.
     train = _split(path, "X_train", X, classes.labels(stored["train"], len(X)))

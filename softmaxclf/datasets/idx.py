@@ -58,10 +58,11 @@ def files_of(path: Path) -> Files:
     return files
 
 
-def read_idx(path: Path, class_names: tuple[str, ...] | None = None) -> Dataset:
+def read_idx(path: Path, class_names: tuple[str, ...] | None = None, *, training: bool = True) -> Dataset:
     """The data set of a folder of IDX files, or the one to which the file `path` belongs.
 
-    class_names: of labels from 0; None gives the labels themselves, see datasets/labels.py. Raises DataError.
+    class_names: of labels from 0; None gives the labels themselves, see datasets/labels.py. training: as of
+    DataSettings. Raises DataError.
     """
     files = files_of(path)
     shape = _shape(files[TRAIN, "images"])[1:]
@@ -73,7 +74,7 @@ def read_idx(path: Path, class_names: tuple[str, ...] | None = None) -> Dataset:
 
     @cache
     def classes() -> Classes:
-        return Classes.of(stored(TRAIN), class_names)
+        return Classes.of(stored(TRAIN), class_names, training=training)
 
     def read(part: str) -> Split:
         place = files[part, "images"]

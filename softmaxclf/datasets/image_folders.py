@@ -52,7 +52,7 @@ def read_image_folder(path: Path, settings: "DataSettings") -> Dataset:
     """
     homes, notes = _homes(path)
     found = {part: _images(home, notes) for part, home in homes.items()}
-    names = _class_names(path, homes, found)
+    names = _class_names(homes, found, training=settings.training)
     parts = {part: _rows_of(images, names) for part, images in found.items()}
     if homes["train"] == path:
         parts |= _drawn(path, *parts["train"], settings)
@@ -127,11 +127,13 @@ def _images(home: Path, notes: list[str]) -> Images:
     return images
 
 
-def _class_names(path: Path, homes: Mapping[str, Path], found: Mapping[str, Images]) -> tuple[str, ...]:
+def _class_names(
+    homes: Mapping[str, Path], found: Mapping[str, Images], *, training: bool
+) -> tuple[str, ...]:
     """The names of the training folders, sorted. Raises DataError where a class has no image, or no training image."""
     train, home = found["train"], homes["train"]
     names = checked_class_names(sorted(train), printable(home))
-    if len(names) < 2:
+    if len(names) < (2 if training else 1):
         raise _wrong(home, "at least 2 class folders", str(len(names)), "add a folder for each class")
     if empty := next((name for name in names if not train[name]), None):
         raise _wrong(home / empty, f"image files ({ENDINGS})", "none", "add some, or remove the folder")

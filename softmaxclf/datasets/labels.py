@@ -83,13 +83,18 @@ class Classes:
     found: str
 
     @classmethod
-    def of(cls, train: StoredLabels, given: Sequence[str] | None = None) -> "Classes":
-        """The classes of the training labels, by the rule above. Raises DataError."""
+    def of(
+        cls, train: StoredLabels, given: Sequence[str] | None = None, *, training: bool = True
+    ) -> "Classes":
+        """The classes of the training labels, by the rule above. Raises DataError.
+
+        training: whether a model is to be trained on them, which takes two classes.
+        """
         place = f"{train.place}: {train.name}"
         read = [_integer(value) for value in train.values]
         integers = all(isinstance(value, int) for value in read)
         values: list[Any] = sorted(set(read if integers else map(str, train.values)))
-        if len(values) < 2:
+        if training and len(values) < 2:
             raise DataError(
                 f"{train.place}: expected at least 2 classes in {train.name}, found {len(values)}; "
                 "add rows of another class"
@@ -123,6 +128,14 @@ class Classes:
                 "check that this belongs to the same data, or give training rows of that class"
             )
         return y
+
+
+def integers_of(names: Iterable[str]) -> list[int] | None:
+    """The names of classes as integers; None where one of them is none."""
+    read = [_integer(name) for name in names]
+    return (
+        [value for value in read if isinstance(value, int)] if all(isinstance(v, int) for v in read) else None
+    )
 
 
 def _integer(value: Value) -> Value:

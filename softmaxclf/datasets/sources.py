@@ -32,7 +32,11 @@ from softmaxclf.errors import DataError
 
 @dataclass(frozen=True)
 class DataSettings:
-    """The data settings that reading follows, by the names that they have in a configuration, and who listens."""
+    """The data settings that reading follows, by the names that they have in a configuration, and who listens.
+
+    features: the columns of a table that a model knows; None where all are wanted. training: whether a model is to be
+    trained on the rows, which takes two classes, or they are only scored.
+    """
 
     directory: Path
     seed: int = 0
@@ -43,6 +47,8 @@ class DataSettings:
     cache: bool = True
     label: str | None = None
     ignore: tuple[str, ...] = ()
+    features: tuple[str, ...] | None = None
+    training: bool = True
     progress: Progress = ignored
     note: Log = ignored
     warn: Log = ignored
@@ -110,7 +116,7 @@ def _read_cifar(path: Path, settings: DataSettings) -> Dataset:
 
 
 def _read_arrays(path: Path, settings: DataSettings) -> Dataset:
-    return read_features(path)
+    return read_features(path, training=settings.training)
 
 
 # In the order in which they are asked.
@@ -125,7 +131,7 @@ SOURCES = (
     Source(
         "a folder of IDX files such as MNIST's",
         lambda path, magic: is_idx(path),
-        lambda path, settings: read_idx(path),
+        lambda path, settings: read_idx(path, training=settings.training),
     ),
     Source("a CIFAR .tar.gz", lambda path, magic: magic.startswith(GZIP_MAGIC), _read_cifar),
     Source(

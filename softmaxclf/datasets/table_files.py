@@ -63,8 +63,11 @@ class Table(Protocol):
     columns: tuple[str, ...]
     notes: tuple[str, ...]
 
-    def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
-        """The rows, with these columns as features in this order. Raises DataError, with row and column."""
+    def blocks(self, features: Sequence[str], label: str | None, *, needed: bool = False) -> Iterator[Block]:
+        """The rows, with these columns as features in this order. Raises DataError, with row and column.
+
+        needed: whether no feature can be left out, since a model wants them, so that no message says so.
+        """
 
 
 def is_table(path: Path) -> bool:
@@ -89,14 +92,14 @@ class TextTable:
         self.columns, self.notes = _column_names(path, self._header)
         self._first = len(self._header) - len(self.columns)
 
-    def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
+    def blocks(self, features: Sequence[str], label: str | None, *, needed: bool = False) -> Iterator[Block]:
         """See Table."""
         _refuse_twice(self, features, label)
         done: int | None = 0
         if self.path.stat().st_size >= FAST_BYTES:
             done = yield from self._fast_blocks(features, label)
         if done is not None:
-            yield from self._careful_blocks(features, label, done)
+            yield from self._careful_blocks(features, label, done, needed)
 
     def _no_header(self) -> DataError:
         """What to say of a first line that is one column, or none."""
@@ -156,7 +159,9 @@ class TextTable:
         """Where the column stands in each line."""
         return self._first + self.columns.index(name)
 
-    def _careful_blocks(self, features: Sequence[str], label: str | None, skipped: int) -> Iterator[Block]:
+    def _careful_blocks(
+        self, features: Sequence[str], label: str | None, skipped: int, needed: bool
+    ) -> Iterator[Block]:
         """The rows after the first `skipped` ones, by the csv module."""
         places = [self._place(name) for name in features]
         own = None if label is None else self._place(label)
@@ -176,7 +181,7 @@ class TextTable:
             except ValueError:
                 values = np.array([[*map(_number, take(fields))] for _, fields in part], np.float64)
             if not np.abs(values).max() <= LARGEST:
-                raise self._no_number(part, places, own)
+                raise self._no_number(part, places, own, needed)
             labels = [] if own is None else [fields[own].strip() for _, fields in part]
             if not all(labels):
                 line = part[labels.index("")][0]
@@ -184,7 +189,7 @@ class TextTable:
             yield Block(values.astype(np.float32), labels)
 
     def _no_number(
-        self, part: Sequence[tuple[int, list[str]]], places: Sequence[int], own: int | None
+        self, part: Sequence[tuple[int, list[str]]], places: Sequence[int], own: int | None, needed: bool
     ) -> DataError:
         """What to say of the first line of `part` with a field that is no number."""
         line, wrong = next(
@@ -199,7 +204,7 @@ class TextTable:
             self.path,
             f"line {line:,}, column {names[wrong[0]]!r}",
             fields[wrong[0]],
-            left_out if len(wrong) < len(places) else (),
+            left_out if len(wrong) < len(places) and not needed else (),
         )
 
     def _fast_blocks(self, features: Sequence[str], label: str | None) -> Generator[Block, None, int | None]:
@@ -266,12 +271,12 @@ class ParquetTable:
                 found = printable((str(error) or type(error).__name__).splitlines()[0])[:120]
                 raise _wrong(self.path, "a whole Parquet file", found, "write it again") from error
 
-    def blocks(self, features: Sequence[str], label: str | None) -> Iterator[Block]:
+    def blocks(self, features: Sequence[str], label: str | None, *, needed: bool = False) -> Iterator[Block]:
         """See Table."""
         _refuse_twice(self, features, label)
         stored = {name.strip(): name for name in self._types}
         features, label = [stored[name] for name in features], None if label is None else stored[label]
-        self._check_types(features, label)
+        self._check_types(features, label, needed)
         done = 0
         with self._opened() as (file, _):
             columns = [*features, *([] if label is None else [label])]
@@ -279,7 +284,7 @@ class ParquetTable:
                 numbers = [batch.column(name) for name in features]
                 X = _matrix(numbers)
                 if X is None:
-                    raise self._no_number(numbers, features, label, done)
+                    raise self._no_number(numbers, features, label, done, needed)
                 found = [] if label is None else batch.column(label).to_pylist()
                 labels = ["" if value is None else str(value).strip() for value in found]
                 if not all(labels):
@@ -287,7 +292,7 @@ class ParquetTable:
                 yield Block(X, labels)
                 done += len(X)
 
-    def _check_types(self, features: Sequence[str], label: str | None) -> None:
+    def _check_types(self, features: Sequence[str], label: str | None, needed: bool) -> None:
         from pyarrow import types
 
         def numbers(kind: Any) -> bool:
@@ -308,17 +313,19 @@ class ParquetTable:
         wrong = [name for name in features if not numbers(self._types[name])]
         if wrong:
             found = printable(self._types[wrong[0]])[:60]
-            raise _no_number(self.path, f"column {wrong[0]!r}", found, self._left_out(wrong, features, label))
+            left = [] if needed else self._left_out(wrong, features, label)
+            raise _no_number(self.path, f"column {wrong[0]!r}", found, left)
 
     def _no_number(
-        self, columns: Sequence[Any], features: Sequence[str], label: str | None, done: int
+        self, columns: Sequence[Any], features: Sequence[str], label: str | None, done: int, needed: bool
     ) -> DataError:
         """What to say of the first value of these columns that is no number."""
         for name, column in zip(features, columns, strict=True):
             for row, value in enumerate(column.to_pylist()):
                 if value is None or not abs(float(value)) <= LARGEST:
                     where, found = f"row {done + row:,}, column {name!r}", "" if value is None else str(value)
-                    return _no_number(self.path, where, found, self._left_out([name], features, label))
+                    left = [] if needed else self._left_out([name], features, label)
+                    return _no_number(self.path, where, found, left)
         raise AssertionError
 
     def _left_out(self, wrong: Sequence[str], features: Sequence[str], label: str | None) -> list[str]:
@@ -369,15 +376,22 @@ def _refuse_twice(table: Table, features: Sequence[str], label: str | None) -> N
 
 
 def _no_number(path: Path, where: str, found: str, left_out: Sequence[str]) -> DataError:
+    """left_out: all columns that are to be left out then; none where a model needs the column."""
+    remedies = ["turn it into numbers"]
     if found.strip().casefold() in MISSING:
-        remedy = "fill it in, delete the row"
+        remedies = ["fill it in, delete the row"] if left_out else ["fill it in", "delete the row"]
         found = f"none ({found!a:.30})" if found else "none"
     elif _GROUPED.fullmatch(found.strip()):
-        remedy, found, left_out = "write a decimal point, and nothing between thousands", f"{found!a:.60}", ()
+        remedies, found, left_out = (
+            ["write a decimal point, and nothing between thousands"],
+            f"{found!a:.60}",
+            (),
+        )
     else:
-        remedy, found = "turn it into numbers", f"{found!a:.60}"
+        found = f"{found!a:.60}"
     if left_out:
-        remedy += f", or leave it out: --set 'data.ignore={','.join(dict.fromkeys(left_out))}'"
+        remedies.append(f"leave it out: --set 'data.ignore={','.join(dict.fromkeys(left_out))}'")
+    remedy = (", or " if left_out else " or ").join(remedies)
     return _wrong(path, "numbers that fit float32", f"{found} in {where}", remedy)
 
 

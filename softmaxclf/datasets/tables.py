@@ -37,6 +37,10 @@ class Settings(Protocol):
     @property
     def ignore(self) -> tuple[str, ...]: ...
     @property
+    def features(self) -> tuple[str, ...] | None: ...
+    @property
+    def training(self) -> bool: ...
+    @property
     def warn(self) -> Log: ...
 
 
@@ -44,21 +48,20 @@ def read_table(path: Path, settings: Settings) -> Dataset:
     """The data set of one table; data.test of its rows are drawn as test rows. Raises DataError."""
     table = open_table(path)
     label, features = chosen_columns(table, settings)
-    X, stored = _rows(table, label, features)
-    classes = Classes.of(stored)
+    X, stored = _rows(table, label, features, settings)
+    classes = Classes.of(stored, training=settings.training)
     y = classes.labels(stored, len(X))
     try:
         train_rows, test_rows = drawn_test_split(y, settings.test, settings.seed)
     except ValueError as error:
-        raise DataError(f"{path}: data.test: {error}") from error
-    _warn_of_unknown(table, settings)
-    notes = table.notes + _constant(table, X, features)
+        if settings.training:
+            raise DataError(f"{path}: data.test: {error}") from error
+        train_rows, test_rows = np.arange(len(y)), np.empty(0, np.int64)  # nothing need be left to train on
+    notes = table.notes + _notes(table, X, label, features, settings)
     test = Split(X[test_rows], y[test_rows], str(path))
     train = Split(_moved_up(X, train_rows), y[train_rows], str(path))
-    if len(test.y):
-        notes += (f"{path}: {len(test.y):,} of its {len(y):,} rows are drawn as test rows (data.test)",)
     read_test = (lambda: test) if len(test.y) else None
-    return _dataset(path, train, classes, features, notes, read_test=read_test, drawn=read_test is not None)
+    return _dataset(path, train, classes, features, notes, read_test=read_test, drawn=True)
 
 
 def read_table_folder(path: Path, settings: Settings) -> Dataset:
@@ -66,15 +69,17 @@ def read_table_folder(path: Path, settings: Settings) -> Dataset:
     tables = {part: open_table(file) for part in PARTS if (file := part_of(path, part))}
     _refuse_other_names(path, tables)
     label, features = chosen_columns(tables["train"], settings)
-    read = {part: _rows(table, label, _found_in(table, label, features)) for part, table in tables.items()}
-    classes = Classes.of(read["train"][1])
+    read = {
+        part: _rows(table, label, _found_in(table, label, features), settings)
+        for part, table in tables.items()
+    }
+    classes = Classes.of(read["train"][1], training=settings.training)
     splits = {
         part: Split(X, classes.labels(stored, len(X), "data row {}".format), stored.place)
         for part, (X, stored) in read.items()
     }
-    _warn_of_unknown(tables["train"], settings)
     notes = tuple(note for table in tables.values() for note in table.notes)
-    notes += _constant(tables["train"], splits["train"].X, features)
+    notes += _notes(tables["train"], splits["train"].X, label, features, settings)
     test = splits.get("test")
     return _dataset(
         path,
@@ -138,9 +143,15 @@ def _refuse_other_names(folder: Path, tables: dict[str, Table]) -> None:
 def chosen_columns(table: Table, settings: Settings) -> tuple[str, list[str]]:
     """The label column, and the features. Raises DataError where the settings name others than there are."""
     columns = [name for name in table.columns if name not in settings.ignore]
+    known = settings.features
+    if known is not None:
+        refuse_lacking(str(table.path), known, columns)
     wanted = (settings.label,) if settings.label is not None else LABELS
     labels = [
-        name for name in columns if name in wanted or (settings.label is None and name.casefold() in wanted)
+        name
+        for name in columns
+        if name in wanted
+        or (settings.label is None and name.casefold() in wanted and name not in (known or ()))
     ]
     if len(labels) != 1:
         expected = " or ".join(wanted)
@@ -152,10 +163,27 @@ def chosen_columns(table: Table, settings: Settings) -> tuple[str, list[str]]:
         else:
             remedy = "name it with data.label" + _meant(table, settings.label or "")
         raise _wrong_column(table, f"expected one column of labels, {expected}, found {found}; {remedy}")
-    features = [name for name in columns if name != labels[0]]
+    features = [name for name in columns if name != labels[0] and (known is None or name in known)]
     if not features:
         raise _wrong_column(table, "expected columns beside the labels, found none")
     return labels[0], features
+
+
+def refuse_lacking(place: str, features: Sequence[str], found: Sequence[str]) -> None:
+    """Raise DataError where a model's features are not among the columns that were found."""
+    if lacking := [name for name in features if name not in found]:
+        more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
+        raise DataError(
+            f"{place}: expected the column {lacking[0]!r}{more}, which the model was trained on, found "
+            f"{', '.join(found[:SHOWN])}; add it, or rename the column that it is"
+        )
+
+
+def left_aside(place: object, extra: Sequence[str]) -> tuple[str, ...]:
+    """A note of columns that a model does not know."""
+    more = f" and {len(extra) - SHOWN:,} more" if len(extra) > SHOWN else ""
+    told = f"{place}: columns that the model does not know are ignored: {', '.join(extra[:SHOWN])}{more}"
+    return (told,) if extra else ()
 
 
 def _wrong_column(table: Table, told: str) -> DataError:
@@ -185,11 +213,11 @@ def _found_in(table: Table, label: str, features: Sequence[str]) -> Sequence[str
     return features
 
 
-def _rows(table: Table, label: str, features: Sequence[str]) -> tuple[Rows, StoredLabels]:
+def _rows(table: Table, label: str, features: Sequence[str], settings: Settings) -> tuple[Rows, StoredLabels]:
     """The rows (N, D) in float32, in an array that grows where it stands, and the labels."""
     name = f"column {label!r}"
     X, done, codes, coder = np.empty((0, len(features)), np.float32), 0, [], Coder(f"{table.path}: {name}")
-    for block in table.blocks(features, label):
+    for block in table.blocks(features, label, needed=settings.features is not None):
         end = done + len(block.X)
         if end > len(X):
             X.resize((max(end, len(X) + len(X) // 4), len(features)), refcheck=False)
@@ -208,6 +236,15 @@ def _moved_up(X: Rows, rows: Indices) -> Rows:
         X[start : start + len(part)] = X[part]
     X.resize((len(rows), X.shape[1]), refcheck=False)
     return X
+
+
+def _notes(table: Table, X: Rows, label: str, features: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    """What the owner of the table may not expect: of a model's features, which cannot be left out, another thing."""
+    _warn_of_unknown(table, settings)
+    if settings.features is None:
+        return _constant(table, X, features)
+    used = {label, *features, *settings.ignore}
+    return left_aside(table.path, [name for name in table.columns if name not in used])
 
 
 def _warn_of_unknown(table: Table, settings: Settings) -> None:

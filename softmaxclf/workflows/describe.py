@@ -29,6 +29,8 @@ def describe(config: Config, observer: Observer, out: Path | None = None) -> dic
         format_of(out)
         refuse_no_picture(out)
     dataset = load_dataset(config, observer)
+    if dataset.drawing():
+        observer.note(dataset.drawing())
     shape = dataset.image_shape
     if out is not None and not has_colours(shape):
         raise ConfigError(f"--out {out}: expected grey or coloured images, found features; leave --out out")

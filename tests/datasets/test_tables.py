@@ -70,7 +70,7 @@ def test_each_kind_of_label_in_parquet_is_what_it_is_in_text(tmp_path: Path) -> 
 def test_the_test_rows_are_drawn_by_seed_and_share(tmp_path: Path) -> None:
     first = read(tmp_path / "a.csv", text(), test=0.5)
     assert len(first.test().y) == 30 and first.drawn
-    assert "a.csv: 30 of its 60 rows are drawn as test rows (data.test)" in first.notes[-1]
+    assert "a.csv: 30 of its 60 rows are drawn as test rows (data.test)" in first.drawing()
     assert not np.array_equal(first.test().X, read(tmp_path / "a.csv", text(), test=0.5, seed=1).test().X)
     assert len(read(tmp_path / "a.csv", text(), test=7).test().y) == 7
     assert read(tmp_path / "a.csv", text(), test=0).read_test is None

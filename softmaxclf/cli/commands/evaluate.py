@@ -49,6 +49,7 @@ its labels are the same"""
 @options.model
 @options.split("Rows to score.")
 @options.data()
+@options.assignments("Set one key of data, as data.label, instead of the model's own; may be repeated.")
 @options.out("DIR", "Also write evaluation.json, tables (CSV) and pictures into this folder.")
 @click.option(
     "--calibrate",

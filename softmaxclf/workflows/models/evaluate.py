@@ -1,6 +1,6 @@
 """`softmaxclf evaluate`: how a saved model does on one split."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,19 +61,22 @@ def evaluate(
     *,
     split: str = "test",
     source: str | None = None,
+    settings: Sequence[str] = (),
     out: Path | None = None,
     calibrated: bool = False,
     calibrated_out: Path | None = None,
 ) -> dict[str, Any]:
     """Accuracy, loss, per class figures, confusion counts (rows true, columns predicted) and calibration.
 
-    source None is the model's own data. With `out` also as tables and pictures. calibrated also fits a temperature,
-    stored in calibrated_out, by default beside the weights. Raises ConfigError, DataError, ModelError, OutputError.
+    source None is the model's own data; settings: `data.key=value` texts over the model's own. With `out` also as
+    tables and pictures. calibrated also fits a temperature, stored in calibrated_out, by default beside the weights.
+    Raises ConfigError, DataError, ModelError, OutputError.
     """
     model, file = load_model(path), model_path(path)
     target = calibrated_path(file, calibrated_out, model) if calibrated else None
     folder = None if out is None else output_folder(out)
-    data = open_rows(model, source, observer, only_test=split == "test" and target is None)
+    only_test = split == "test" and target is None
+    data = open_rows(model, source, observer, only_test=only_test, settings=settings)
     rows, after, calibration = data.rows(split), None, {}
     if target is not None:
         warm, facts = calibrate(file, data, target)

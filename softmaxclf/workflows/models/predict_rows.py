@@ -14,7 +14,7 @@ from softmaxclf.core.images import UnclearShapeError, as_rows
 from softmaxclf.core.model import LinearModel
 from softmaxclf.datasets.dataset import Split
 from softmaxclf.datasets.table_files import Table, is_table, open_table
-from softmaxclf.datasets.tables import LABELS, SHOWN
+from softmaxclf.datasets.tables import LABELS, left_aside, refuse_lacking
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import atomic_writer
 from softmaxclf.model_file import load_model
@@ -68,11 +68,10 @@ class RowPredictions:
     def _of_table(self) -> Iterator[Array]:
         table = open_table(self.source)
         features = model_columns(self.model, table)
-        if extra := [name for name in table.columns if name not in features]:
-            more = f" and {len(extra) - SHOWN:,} more" if len(extra) > SHOWN else ""
-            told = f"{', '.join(extra[:SHOWN])}{more}"
-            self._observer.note(f"{self.source}: columns that the model does not know are ignored: {told}")
-        return _regular(block.X for block in table.blocks(features, None))
+        extra = [name for name in table.columns if name not in features]
+        for note in (*table.notes, *left_aside(self.source, extra)):
+            self._observer.note(note)
+        return _regular(block.X for block in table.blocks(features, None, needed=True))
 
     def _of_array(self) -> Iterator[Array]:
         with open_arrays(self.source, error=DataError) as file:
@@ -114,13 +113,7 @@ def _regular(blocks: Iterable[Array]) -> Iterator[Array]:
 def model_columns(model: LinearModel, table: Table) -> Sequence[str]:
     """The columns of the table that are the model's features, in its order. Raises DataError where one is missing."""
     if model.feature_names is not None:
-        lacking = [name for name in model.feature_names if name not in table.columns]
-        if lacking:
-            more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
-            raise DataError(
-                f"{table.path}: expected the column {lacking[0]!r}{more}, which the model was trained on, found "
-                f"{', '.join(table.columns[:SHOWN])}; add it, or rename the column that it is"
-            )
+        refuse_lacking(str(table.path), model.feature_names, table.columns)
         return model.feature_names
     if len(table.columns) == model.features:
         return table.columns

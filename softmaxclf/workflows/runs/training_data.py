@@ -118,10 +118,14 @@ def _is_large_file(X: Array) -> bool:
     return isinstance(base, np.memmap) and X.nbytes > BLOCK_BYTES
 
 
-def prepare(config: Config, observer: Observer, *, folds: int = 0, fit: bool = False) -> TrainingData:
-    """Load (or download) the data of `config` and split its training rows, see `split_up`."""
+def prepare(
+    config: Config, observer: Observer, *, folds: int = 0, fit: bool = False, **reading: Any
+) -> TrainingData:
+    """Load (or download) the data of `config`, see `load_dataset`, and split its training rows, see `split_up`."""
     started = time.perf_counter()
-    dataset = load_dataset(config, observer)
+    dataset = load_dataset(config, observer, **reading)
+    if dataset.drawing():
+        observer.note(dataset.drawing())
     data = split_up(config, dataset, observer, folds=folds, fit=fit)
     return replace(data, seconds=time.perf_counter() - started)
 
@@ -132,8 +136,8 @@ def split_up(
     """The rows of a data set made ready for training, read once.
 
     data.validation of them become validation rows where the data have none. With `folds` all training rows are dealt
-    into folds and none is split off. fit: what stages are fitted on is summed up in the same reading. Raises
-    DataError, ConfigError.
+    into folds and none is split off. fit: training follows, which takes two classes, and what stages are fitted on is
+    summed up in the same reading. Raises DataError, ConfigError.
     """
     stages = chosen(config.preprocessing)
     for stage in stages:
@@ -151,8 +155,9 @@ def split_up(
     validation = dataset.train
     if dataset.validation is not None and not folds:
         validation, unseen = dataset.validation, np.arange(len(dataset.validation.y))
-    _check_classes(dataset, train_rows)
-    if len(unseen) and validation is dataset.train and len(held := np.unique(y[unseen])) < 2:
+    if fit:
+        _check_classes(dataset, train_rows)
+    if fit and len(unseen) and validation is dataset.train and len(held := np.unique(y[unseen])) < 2:
         observer.warn(
             f"{dataset.path}: all {len(unseen):,} validation rows are of class {dataset.class_names[held[0]]}; "
             "use data.validation_rows: drawn"
@@ -178,8 +183,11 @@ def split_up(
     )
 
 
-def load_dataset(config: Config, observer: Observer) -> Dataset:
-    """The data set that `config.data` names; fetched first when it is missing and may be. Raises DataError."""
+def load_dataset(config: Config, observer: Observer, **reading: Any) -> Dataset:
+    """The data set that `config.data` names; fetched first when it is missing and may be. Raises DataError.
+
+    reading: DataSettings that are in no configuration.
+    """
     source, directory = config.data.source, Path(config.data.directory)
     settings = {
         each.name: getattr(config.data, each.name)
@@ -187,6 +195,7 @@ def load_dataset(config: Config, observer: Observer) -> Dataset:
         if each.name != "directory" and hasattr(config.data, each.name)
     }
     settings |= {
+        **reading,
         "progress": WorkProgress(observer, "images", "image"),
         "note": observer.note,
         "warn": observer.warn,

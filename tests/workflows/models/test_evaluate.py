@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,21 +16,27 @@ from PIL import Image
 from softmaxclf.cli.main import cli
 from softmaxclf.core.losses.softmax import cross_entropy
 from softmaxclf.core.metrics import brier_score, outcome_bins, wilson_interval
+from softmaxclf.core.model import LinearModel
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError, ModelError, OutputError, RunConflictError
 from softmaxclf.model_file import load_model, save_model
 from softmaxclf.workflows.models.evaluate import evaluate
+from softmaxclf.workflows.models.model_rows import open_rows
 from softmaxclf.workflows.observer import Observer
 
 
 class Listener(Observer):
-    """Keeps the warnings."""
+    """Keeps the warnings and notes."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
+        self.notes: list[str] = []
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def table(path: Path) -> list[list[str]]:
@@ -183,18 +190,54 @@ def test_a_class_that_is_never_predicted_gives_null_and_not_nan(
     assert each["predicted"] == 0 and each["recall"] == 0
 
 
-def test_other_rows_and_other_class_names_are_warned_of(
+def test_other_rows_and_classes_without_names_are_warned_of(
     features_file: Path, hinge_run: Path, tmp_path: Path
 ) -> None:
     with np.load(features_file) as arrays:
-        other = {**arrays, "class_names": np.array(["a", "b", "d"])}
+        other = {name: array for name, array in arrays.items() if name != "class_names"}
     other["X_train"] = other["X_train"] + 1
     np.savez(tmp_path / "other.npz", **other)
     listener = Listener()
     evaluate(hinge_run, listener, split="train", source=str(tmp_path / "other.npz"))
     names, rows = listener.warnings
-    assert "class 2 is called 'd' there and 'c' in the model" in names
+    assert "class 0 is called '0' there and 'a' in the model" in names
     assert "not the rows that the model was trained on" in rows
+
+
+@pytest.mark.parametrize(
+    ("own", "names", "labels", "wanted"),
+    [
+        ("abc", "abc", None, None),
+        ("abc", "ab", None, None),
+        ("abc", "cab", [2, 0, 1], "note"),
+        ("abc", "bc", [1, 2], "note"),
+        ("abc", "012", None, "warning"),
+        ("abc", "123", None, "warning"),
+        ("abc", "12", [1, 2], "warning"),
+        ("012", "abc", None, "warning"),
+        ("abc", "abd", "(a, b, c), found 'd'; ", "error"),
+        ("abc", "xyz", "found 'x', 'y', 'z'; ", "error"),
+        ("abc", "0123", "found '0', '1', '2', '3'; ", "error"),
+        ("012", "013", "(0, 1, 2), found '3'; ", "error"),
+        ("012", "ab", "found 'a', 'b'; ", "error"),
+    ],
+)
+def test_classes_are_those_of_the_model_by_name_or_else_by_number(
+    own: str, names: str, labels: Any, wanted: str | None, tmp_path: Path
+) -> None:
+    rows = np.arange(8, dtype=np.float32).reshape(4, 2)
+    y = np.arange(4) % len(names)
+    np.savez(tmp_path / "d.npz", X_train=rows, y_train=y, X_test=rows, y_test=y, class_names=list(names))
+    model = LinearModel(np.ones((2, 3), np.float32), np.zeros(3, np.float32), tuple(own))
+    listener = Listener()
+    if wanted == "error":
+        with pytest.raises(DataError, match=re.escape(labels)):
+            open_rows(model, str(tmp_path / "d.npz"), listener, only_test=True)
+        return
+    found = open_rows(model, str(tmp_path / "d.npz"), listener, only_test=True)
+    assert (None if found.labels is None else found.labels.tolist()) == labels
+    assert bool(listener.warnings) == (wanted == "warning")
+    assert any("found among the model's by name" in note for note in listener.notes) == (wanted == "note")
 
 
 def test_a_refitted_model_is_scored_on_all_training_rows_but_has_no_validation_rows(refit_run: Path) -> None:
@@ -204,10 +247,10 @@ def test_a_refitted_model_is_scored_on_all_training_rows_but_has_no_validation_r
 
 
 def test_the_folder_of_a_run_is_not_written_into(run: Path) -> None:
-    before = (run / "confusion.png").read_bytes()
+    before = {file: file.read_bytes() for file in run.iterdir() if file.is_file()}
     with pytest.raises(RunConflictError, match="whose own pictures would be replaced"):
         evaluate(run, Observer(), out=run)
-    assert (run / "confusion.png").read_bytes() == before
+    assert {file: file.read_bytes() for file in run.iterdir() if file.is_file()} == before
 
 
 def test_rows_whose_scores_overflow_give_one_clear_error(hinge_run: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """From a table to a model and back: names of columns and classes hold together, whatever their order."""
 
 import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -58,9 +59,11 @@ def iris(run_cli: Run, tmp_path: Path) -> Any:
 def test_columns_are_found_by_name_in_another_order(iris: Any, run_cli: Run, tmp_path: Path) -> None:
     own = json.loads(run_cli("evaluate", "run", "--data", "iris.csv", "--json").stdout)
     assert own["rows"] == 30
+    own_notes = run_cli("evaluate", "run").stderr
+    assert own_notes.count("30 of its 150 rows are drawn as test rows") == 1
     write(tmp_path / "turned.csv", iris, [3, 0, 2, 1], label="species")
     result = run_cli("evaluate", "run", "--data", "turned.csv", "--json")
-    assert "so all of them are scored" in result.stderr
+    assert "so all of them are scored" in result.stderr and "are drawn as test rows" not in result.stderr
     turned = json.loads(result.stdout)
     model = load_model(tmp_path / "run")
     wanted = (model.predict(iris.data.astype(np.float32)) == iris.target).sum()
@@ -74,12 +77,82 @@ def test_columns_are_found_by_name_in_another_order(iris: Any, run_cli: Run, tmp
     assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "q.csv").read_bytes()
 
 
+def test_columns_that_the_model_does_not_know_are_ignored_as_predict_ignores_them(
+    iris: Any, run_cli: Run, tmp_path: Path
+) -> None:
+    header, *lines = (tmp_path / "iris.csv").read_text().splitlines()
+    extra = [f"{header},colour,label", *(f"{line},blue,7" for line in lines)]
+    (tmp_path / "extra.csv").write_text("\n".join(extra))
+    for split in ("test", "train"):
+        result = run_cli("evaluate", "run", "--data", "extra.csv", "--split", split, "--json")
+        assert result.exit_code == 0 and json.loads(result.stdout)["accuracy"] > 0.9
+        assert "extra.csv: columns that the model does not know are ignored: colour, label" in result.stderr
+
+
+@pytest.mark.parametrize("rows", [1, 12])
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_rows_of_one_class_are_scored(split: str, rows: int, iris: Any, run_cli: Run, tmp_path: Path) -> None:
+    lines = (tmp_path / "iris.csv").read_text().splitlines()
+    (tmp_path / "one.csv").write_text("\n".join([lines[0], *lines[101 : 101 + rows]]))
+    result = run_cli("evaluate", "run", "--data", "one.csv", "--split", split, "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0 and found["per_class"][2]["support"] == found["rows"] > 0
+    assert split == "train" or found["rows"] == rows
+    assert "Error" not in result.stderr and "classes without" not in result.stderr
+    refused = run_cli("train", "--data", "one.csv", "--set", "data.label=species", "--out", "none")
+    assert refused.exit_code == 3 and "expected at least 2 classes in column 'species'" in refused.stderr
+
+
+def test_data_settings_are_set_over_those_of_the_model(iris: Any, run_cli: Run, tmp_path: Path) -> None:
+    text = (tmp_path / "iris.csv").read_text().replace("species", "sort", 1)
+    (tmp_path / "sort.csv").write_text(text)
+    refused = run_cli("evaluate", "run", "--data", "sort.csv")
+    assert refused.exit_code == 3 and "name it with data.label" in refused.stderr
+    result = run_cli("evaluate", "run", "--data", "sort.csv", "--set", "data.label=sort", "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout)["rows"] == 30
+    again = run_cli("evaluate", "run", "--set", "data.seed=1", "--json")
+    assert again.exit_code == 0 and "some may be rows of the training" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("training.loss=hinge", "--set training.loss: expected a key of data, as data.label"),
+        ("data.source=x.csv", "name the data set with --data"),
+        ("data.lable=x", "did you mean label?"),
+        ("data.test=many", "--set data.test=many: expected"),
+    ],
+)
+def test_other_settings_are_refused_in_one_line(
+    assignment: str, said: str, iris: Any, run_cli: Run, tmp_path: Path
+) -> None:
+    result = run_cli("evaluate", "run", "--set", assignment)
+    assert result.exit_code == 2 and said in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("command", [["predict", "run"], ["evaluate", "run", "--data"]])
+def test_a_column_that_the_model_needs_is_not_to_be_left_out(
+    command: list[str], ending: str, iris: Any, run_cli: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / f"gap.{ending}"
+    text = (tmp_path / "iris.csv").read_text().replace("setosa,5.1,", "setosa,,", 1)
+    if ending == "csv":
+        file.write_text(text)
+    else:
+        arrow, parquet = pytest.importorskip("pyarrow.csv"), pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(arrow.read_csv(io.BytesIO(text.encode())), file)
+    result = run_cli(*command, file.name)
+    assert result.exit_code == 3 and "--set" not in result.stderr and "data.ignore" not in result.stderr
+    assert result.stderr.endswith("column 'sepal length (cm)'; fill it in or delete the row\n")
+
+
 def test_classes_are_matched_by_name(iris: Any, run_cli: Run, tmp_path: Path) -> None:
     later = iris.target > 0  # without setosa, so that numbers would be others
     iris.data, iris.target = iris.data[later], iris.target[later]
     write(tmp_path / "two.csv", iris, label="species")
     result = run_cli("evaluate", "run", "--data", "two.csv", "--json")
-    assert "matched by name" in result.stderr
+    assert "its classes are found among the model's by name" in result.stderr
     assert json.loads(result.stdout)["accuracy"] > 0.9
 
 
@@ -89,12 +162,12 @@ def test_classes_are_matched_by_name(iris: Any, run_cli: Run, tmp_path: Path) ->
         (
             "virginica",
             "venus",
-            "found 'versicolor', which it knows, in another place, and 'venus', which it does not know",
+            "expected classes that the model knows (setosa, versicolor, virginica), found 'venus'; ",
         ),
         (
             "petal length (cm)",
             "length",
-            "expected a column 'petal length (cm)', which the model was trained on",
+            "expected the column 'petal length (cm)', which the model was trained on",
         ),
     ],
 )
@@ -103,7 +176,7 @@ def test_what_the_model_does_not_know_is_said(
 ) -> None:
     (tmp_path / "other.csv").write_text((tmp_path / "iris.csv").read_text().replace(old, new))
     result = run_cli("evaluate", "run", "--data", "other.csv")
-    assert said in result.stderr
+    assert result.exit_code == 3 and said in result.stderr
 
 
 def test_a_class_too_many_is_an_error(iris: Any, run_cli: Run, tmp_path: Path) -> None:
@@ -113,7 +186,7 @@ def test_a_class_too_many_is_an_error(iris: Any, run_cli: Run, tmp_path: Path) -
     result = run_cli("evaluate", "run", "--data", "other.csv")
     assert result.exit_code == 3
     assert (
-        "expected 3 classes, as the model has, found 4, among them 'venus', which it does not know"
+        "expected classes that the model knows (setosa, versicolor, virginica), found 'venus'"
         in result.stderr
     )
 
