@@ -110,6 +110,7 @@ def test_sheets_and_their_table_are_written(folder: Path, run_cli: Run) -> None:
             "Error: missing.png: expected a readable image file, found No such file",
         ),
         (["weights.npz", "empty"], 3, "Error: empty: expected image files (.png, "),
+        (["weights.npz", "in", "--probabilities"], 2, "--probabilities: expected --format csv or jsonl"),
         (["weights.npz", "in", "--out", "in"], 2, "Error: --out in: expected a folder apart from the images"),
         (["weights.npz", "in", "--out", "bad.png"], 2, "Error: bad.png: cannot be written"),
     ],

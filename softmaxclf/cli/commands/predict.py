@@ -64,6 +64,10 @@ def predict(
 
     form = chosen_format(form, out)
     file = out if out is not None and out.suffix[1:].lower() in FORMATS else None
+    if probabilities and file is None and form == "table":
+        raise ConfigError(
+            "--probabilities: expected --format csv or jsonl, or --out FILE.csv, got a table; choose one"
+        )
     predictions = _predictions(output, model, inputs, top, None if file else out)
     names = predictions.model.class_names
     if file is not None:
