@@ -53,7 +53,7 @@ def folders(tmp_path, sample_folder):
     ("source", "command", "cache"),
     [
         ("sample_folder", SGD, "true"),
-        ("sample_folder", OPTIMUM, "false"),
+        pytest.param("sample_folder", OPTIMUM, "false", marks=pytest.mark.slow),
         pytest.param("real_cifar", SGD, "false", marks=[pytest.mark.real, pytest.mark.slow]),
         pytest.param("real_cifar", OPTIMUM, "true", marks=[pytest.mark.real, pytest.mark.slow]),
     ],

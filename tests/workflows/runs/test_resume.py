@@ -60,7 +60,7 @@ def artifacts(out: Path) -> dict[str, object]:
     return {**kept, "splits": metrics["splits"], "best": metrics.get("best"), "cells": metrics.get("cells")}
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "arguments", [TUNE, TRAIN, FOLDED], ids=["tune with halving", "train", "tune with folds"]
 )
