@@ -60,9 +60,14 @@ def artifacts(out: Path) -> dict[str, object]:
     return {**kept, "splits": metrics["splits"], "best": metrics.get("best"), "cells": metrics.get("cells")}
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "arguments", [TUNE, TRAIN, FOLDED], ids=["tune with halving", "train", "tune with folds"]
+    ("arguments", "kills"),
+    [
+        pytest.param(TUNE, 2, id="tune with halving"),
+        pytest.param(TUNE, 20, id="tune with halving, often", marks=pytest.mark.slow),
+        pytest.param(TRAIN, 20, id="train, often", marks=pytest.mark.slow),
+        pytest.param(FOLDED, 20, id="tune with folds, often", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_undisturbed_one(
     arguments, kills, sample_folder, tmp_path
