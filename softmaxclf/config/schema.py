@@ -85,6 +85,36 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class FeaturesConfig:
+    """What lies between images and the linear layer: nothing, or patch features, learned from training rows alone."""
+
+    kind: str = _setting("none", Choice(("none", "patches")), "pixels, or what filters find in small patches")
+    filters: int = _setting(
+        800, Number(2, 2**16, whole=True), "filters of each scale, half of them mirror images of the others"
+    )
+    patch: int = _setting(6, Number(2, 64, whole=True), "side of a patch, in pixels")
+    scales: tuple[int, ...] = _setting(
+        (1, 2),
+        Several(Number(1, 64, whole=True)),
+        "the image is also averaged to 1 / 2, 1 / 3 ... of its size",
+    )
+    threshold: float = _setting(0.25, Number(0, 1e6), "what a filter's response must exceed to count")
+    pooling: int = _setting(
+        2, Number(1, 16, whole=True), "responses are averaged over so many by so many regions"
+    )
+    contrast: float = _setting(
+        1000.0, Number(0, 1e9), "added to a patch's variance before it is divided by; pixels are 0 to 255"
+    )
+    whitening: float = _setting(0.1, Number(1e-9, 1e6), "added to the variances that whitening divides by")
+    seed: int = _setting(0, _SEED, "seed of the patches that filters are learned from")
+    memory: int | None = _setting(
+        None,
+        Unset(Memory(), "null"),
+        "features above it are read from their file; null is half of what is free",
+    )
+
+
+@dataclass(frozen=True)
 class PreprocessingConfig:
     """What is done to the rows; fitted on training rows only, stored in the model."""
 
@@ -171,6 +201,7 @@ class Config:
     """Everything that decides what a run computes."""
 
     data: DataConfig = field(default_factory=DataConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)

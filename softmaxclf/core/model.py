@@ -1,6 +1,7 @@
 """A trained linear classifier: weights, bias and the preprocessing that they expect."""
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -51,7 +52,14 @@ class LinearModel:
 
     def column_name(self, column: int) -> str:
         """What the column of a raw row is called: its number where it has no name."""
-        return str(column) if self.feature_names is None else self.feature_names[column]
+        names = self.column_names
+        return str(column) if names is None else names[column]
+
+    @property
+    def column_names(self) -> Sequence[str] | None:
+        """(n,) names of the columns of `pixel_weights`, where they have some."""
+        stages = [] if self.preprocessing.linear else self.preprocessing.reading
+        return next((stage.names() for stage in stages if hasattr(stage, "names")), self.feature_names)
 
     @property
     def loss_function(self) -> Loss:
@@ -92,21 +100,35 @@ class LinearModel:
 
         Of other rows as they were trained: what a deviation of a standardized column is worth, whatever its unit.
         """
-        images = self.image_shape is not None or self.preprocessing.reading
+        images = self.template_shape is not None or (self.preprocessing.reading and self.preprocessing.linear)
         return self.pixel_weights() if images else self.W.astype(np.float64)
 
     def evidence(self, x: Array) -> tuple[Array, Array]:
         """(contributions (D, K), bias (K,)) of one raw row x (D,): each pixel's share of each score.
 
         contributions[:, k].sum() + bias[k] is the score of class k. A pixel contributes its weight times its
-        distance from the training mean.
+        distance from the training mean; with patch features, its share of what the patches around it add.
         """
         preprocessing = self.preprocessing
-        contributions = preprocessing.departures(x)[:, None] * self.pixel_weights()
+        contributions = preprocessing.contributions(x, self._raw_weights)
         if preprocessing.unit_norm:
             Z = RowReader(x[None], preprocessing.reading, np.float64).all()
             contributions *= preprocessing.inverse_norms(Z)[0]
         return contributions, self.b.astype(np.float64)
+
+    @property
+    def digest(self) -> bytes:
+        """The same for models of equal scores, in any process."""
+        digest = hashlib.sha256()
+        stages = [array for stage in self.preprocessing.reading for array in stage.arrays().values()]
+        for array in (self.W, self.b, self.preprocessing.divisor, self.preprocessing.offset, *stages):
+            digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+        return digest.digest()
+
+    @property
+    def template_shape(self) -> ImageShape | None:
+        """The image shape of `pixel_weights`; None where they are no images."""
+        return self.image_shape if self.preprocessing.linear else None
 
     def _checked(self, X: Array) -> Array:
         X = np.asarray(X)

@@ -1,8 +1,8 @@
 """Accuracy and loss of models on rows, counted one way everywhere: of one model, and of a whole stack at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -11,10 +11,11 @@ import numpy as np
 
 from softmaxclf.core import blas
 from softmaxclf.core.metrics import wilson_interval
-from softmaxclf.core.model import Array, LinearModel, chunked_scores
+from softmaxclf.core.model import CHUNK_ROWS, Array, LinearModel, chunked_scores
 from softmaxclf.core.rows import RowReader
 from softmaxclf.core.stages.stage import less
 
+MOST_KEPT = 2**24  # scores
 STACK_ROWS = 256  # scored at once: their scores by a wide stack stay in the cache
 
 
@@ -22,7 +23,8 @@ STACK_ROWS = 256  # scored at once: their scores by a wide stack stay in the cac
 class SplitRows:
     """The rows of one split: raw X (N, D), y (N,), rows (n,) indices or None for all.
 
-    name: train, validation or test. place: where they come from, for messages.
+    name: train, validation or test. place: where they come from, for messages. progress: told (rows scored, of) while a
+    model with a costly stage scores them.
     """
 
     name: str
@@ -30,6 +32,29 @@ class SplitRows:
     X: Array
     y: Array
     rows: Array | None = None
+    progress: Callable[[int, int], None] = field(default=lambda *_: None, compare=False, repr=False)
+    _kept: dict[bytes, Array] = field(init=False, default_factory=dict, compare=False, repr=False)
+
+    def scored_by(self, model: LinearModel) -> Iterator[tuple[Array, Array]]:
+        """Yield (row indices (n,), scores (n, K)) by a model, in order; kept where a stage of it is costly."""
+        if not any(stage.costly for stage in model.preprocessing.reading):
+            yield from chunked_scores(model, self.X, self.rows)
+            return
+        count, key = len(self.labels), model.digest
+        scores = self._kept.get(key, np.empty((0, model.classes), np.float32))
+        if len(scores) == count:
+            for start in range(0, count, CHUNK_ROWS):
+                chunk = slice(start, start + CHUNK_ROWS)
+                yield self.places[chunk], scores[chunk]
+            return
+        done, found = 0, []
+        for part, some in chunked_scores(model, self.X, self.rows):
+            done += len(part)
+            self.progress(done, count)
+            found.append(some)
+            yield part, some
+        if count * model.classes <= MOST_KEPT:
+            self._kept[key] = np.concatenate(found)
 
     @property
     def labels(self) -> Array:
@@ -82,7 +107,7 @@ def score_model(model: LinearModel, split: SplitRows) -> Score:
     """The Score on the rows of a split."""
     labels = split.labels
     predicted, loss, start = np.empty(len(labels), np.int64), 0.0, 0
-    for part, scores in chunked_scores(model, split.X, split.rows):
+    for part, scores in split.scored_by(model):
         predicted[start : start + len(part)] = scores.argmax(axis=1)
         loss += float(model.loss_function.of_rows(scores, split.y[part]).sum(dtype=np.float64))
         start += len(part)

@@ -29,6 +29,7 @@ class Mistakes:
 
     rows: (n,) places in the part of the data set that they lie in. truth, predicted: (n,) labels. probability:
     (n,) of the predicted class; truth_probability: (n,) of the true one. images: (n, H, W, C) uint8, or None.
+    evidence: (n, H, W, 3) uint8, see plots.mistakes.difference_maps, or None.
     """
 
     rows: Array
@@ -37,6 +38,7 @@ class Mistakes:
     probability: Array
     truth_probability: Array
     images: NDArray[np.uint8] | None
+    evidence: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from softmaxclf.core.metrics import confused_pairs
 from softmaxclf.plots.confusion import draw_confusion
 from softmaxclf.plots.features import top_features
 from softmaxclf.plots.figure import left_out
+from softmaxclf.plots.filters import filter_sheet, patch_stage
 from softmaxclf.plots.reliability import draw_reliability
 from softmaxclf.plots.templates import template_images
 from softmaxclf.report.drawing import drawing
@@ -19,7 +20,7 @@ from softmaxclf.report.markup import Markup, element, join
 from softmaxclf.report.page import figure, paragraphs, section
 from softmaxclf.report.tables import Column, captioned, table, terms
 
-MOST_TEMPLATES, MOST_SHEET, MOST_LISTED, MOST_PAIRS, TOP_FEATURES = 100, 40, 20, 5, 6
+MOST_TEMPLATES, MOST_SHEET, MOST_LISTED, MOST_PAIRS, TOP_FEATURES, MOST_FILTERS = 100, 40, 20, 5, 6, 30
 CHANNELS = {1: "grey", 3: "colour"}
 CLASSES = (Column("class", False), Column("precision"), Column("recall"), Column("F1"), Column("rows"))
 BINS = (Column("confidence"), Column("rows"), Column("mean confidence"), Column("accuracy"))
@@ -72,7 +73,9 @@ def _contact_sheet(facts: Facts) -> Markup | None:
 
 def templates(facts: Facts) -> Markup:
     """The weights of each class, as an image or as its largest ones."""
-    shape = facts.model.image_shape
+    if patch_stage(facts.model) is not None:
+        return section("templates", "Filters", *_filters(facts))
+    shape = facts.model.template_shape
     if shape is None or not has_colours(shape):
         return section("templates", "Weights", _largest_weights(facts))
     images = template_images(facts.model.pixel_weights(), shape, "per-class")[:MOST_TEMPLATES]
@@ -87,6 +90,29 @@ def templates(facts: Facts) -> Markup:
     told += left_out(MOST_TEMPLATES, len(facts.model.class_names)) + "."
     content = element("ul", *tiles, class_="tiles")
     return section("templates", "Templates", paragraphs(told), content)
+
+
+def _filters(facts: Facts) -> list[Markup]:
+    """The filters of patch features: the most important, then those that speak for and against each class."""
+    sheet, names = filter_sheet(facts.model), facts.model.class_names
+    lines: list[Markup] = []
+    for factor, count_of, tiles in sheet.scales:
+        where = "of the image" if factor == 1 else f"of the image at 1 / {factor} of its size"
+        shown = np.array(tiles[:MOST_FILTERS])
+        lines += [
+            element("dt", f"{len(shown)} of {count_of} filters {where}"),
+            element("dd", strip(shown, where)),
+        ]
+    for k, (for_it, against) in sheet.responses.items():
+        for side, responses in (("for", for_it), ("against", against)):
+            told = f"{side} {names[k]}"
+            shown = np.array([sheet.tiles[each] for each in responses])
+            lines += [element("dt", told), element("dd", strip(shown, f"The filters that speak most {told}"))]
+    told = (
+        "What is looked for in small patches: first the filters with the largest weights, then those whose responses "
+        "raise or lower the score of a class most. softmaxclf visualize-weights shows the patches that excite them."
+    )
+    return [paragraphs(told), element("dl", *lines, class_="sheet")]
 
 
 def _largest_weights(facts: Facts) -> Markup:
@@ -222,6 +248,8 @@ def mistakes(facts: Facts, scored: Scored) -> Markup:
         f"The {len(wrong.rows)} wrong answers of which the model is surest, among the {scored.split} {facts.noun}: "
         "the answer and its probability, and what it should have been."
     )
+    if wrong.evidence is not None:
+        told += " Beside each image, red speaks for the answer and blue for the truth."
     shown = (
         _mistake_table(facts, wrong)
         if wrong.images is None
@@ -236,7 +264,11 @@ def _mistake_tiles(names: Sequence[str], wrong: Mistakes) -> Markup:
     for place, image in enumerate(wrong.images):
         true, called = names[wrong.truth[place]], names[wrong.predicted[place]]
         alt = f"Labelled {true}, taken for {called} at {100 * wrong.probability[place]:.0f} %"
-        tiles.append(element("li", figure(picture(image, alt), _mistake_caption(wrong, place, true, called))))
+        pictures = picture(image, alt)
+        if wrong.evidence is not None:
+            told = f"What speaks for {called} (red) and for {true} (blue)"
+            pictures = element("div", pictures, picture(wrong.evidence[place], told), class_="beside")
+        tiles.append(element("li", figure(pictures, _mistake_caption(wrong, place, true, called))))
     return element("ul", *tiles, class_="tiles small")
 
 

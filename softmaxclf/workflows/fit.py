@@ -16,6 +16,7 @@ from softmaxclf.datasets.labels import Classes, StoredLabels
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import decided
+from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.training import Recipe, build_problem, only_model
 from softmaxclf.workflows.runs.training_data import split_up
 
@@ -28,6 +29,7 @@ def fit(
     *,
     class_names: Sequence[str] | None = None,
     image_shape: ImageShape | None = None,
+    features: Mapping[str, object] | None = None,
     **settings: object,
 ) -> LinearModel:
     """The model trained on all rows X with labels y, as `softmaxclf train` trains it.
@@ -35,19 +37,23 @@ def fit(
     X: (N, D) rows, or images (N, H, W), (N, H, W, C), (N, C, H, W) with C = 1 or 3; uint8, float32 or float64. Where
     the shape cannot tell which axis is the colour, say image_shape = (channels, height, width), which also makes
     rows (N, D) images. y: (N,) integers, truth values or text, as datasets/labels.py takes them.
+    features: keys of the section features, as {"kind": "patches", "filters": 200}.
     settings: keys of the sections training and preprocessing by their own names, as learning_rate=1e-3,
     scale="standardize". Nothing is written, and the same arguments give the same bits.
 
     Raises ConfigError for settings, ValueError for arrays, DataError for values that are no finite numbers, and
     AllDivergedError where the learning rate is too large.
     """
-    config = load_config(options={"data.validation": 0, **_keys(settings)})
+    options = {"data.validation": 0, "data.cache": False, **_keys(settings)}
+    options |= {f"features.{name}": value for name, value in _known(features or {}, "features").items()}
+    config = load_config(options=options)
     data = split_up(config, dataset_of(X, y, class_names, image_shape), Observer(), fit=True)
-    config = decided(config, data, "train", Observer())
+    data = extracted(config, data, Observer())
+    config = decided(config, lambda: data, "train", Observer())
     recipe = Recipe.of(config)
     solver = recipe.start(build_problem(config, data), grid_cells(recipe.point(config)))
     solver.run(solver.length)
-    return only_model(solver, config, data)
+    return data.deployed(only_model(solver, config, data))
 
 
 def dataset_of(
@@ -78,7 +84,12 @@ def dataset_of(
 def _keys(settings: Mapping[str, object]) -> dict[str, Any]:
     """Settings by dotted key. Raises ConfigError for names that are no settings of one model."""
     known = {key.split(".")[1]: key for section in SECTIONS for key in SCHEMA if key.startswith(section)}
-    unknown = [name for name in settings if name not in known]
-    if unknown:
+    return {known[name]: value for name, value in _known(settings, *SECTIONS).items()}
+
+
+def _known(settings: Mapping[str, object], *sections: str) -> Mapping[str, object]:
+    """The settings, if all are keys of those sections. Raises ConfigError."""
+    known = [key.split(".")[1] for section in sections for key in SCHEMA if key.startswith(f"{section}.")]
+    if unknown := [name for name in settings if name not in known]:
         raise ConfigError(f"fit: expected settings out of {', '.join(known)}, got {', '.join(unknown)}")
-    return {known[name]: value for name, value in settings.items()}
+    return settings

@@ -28,7 +28,7 @@ from softmaxclf.cli import console, options
     is_flag=True,
     help="Beside each template the training images of highest and of lowest score; needs the data.",
 )
-@options.data("Data set for --examples.")
+@options.data("Data set for --examples, and for the patches beside filters.")
 @options.out("FILE", "Picture file; its ending names the format. [default: templates.png beside the weights]")
 @click.option("--table", "as_table", is_flag=True, help="Also print each class's weights in numbers.")
 @click.option(
@@ -41,7 +41,8 @@ from softmaxclf.cli import console, options
 def visualize_weights(output: console.Console, model: Path, as_table: bool, **request: Any) -> None:
     """Draw what each class looks for: its weights as an image, or its largest weights as bars.
 
-    MODEL is a run folder or a weights.npz.
+    MODEL is a run folder or a weights.npz. Of a model with patch features: its filters, and for each class those that
+    speak for and against it, with the training patches that excite them most.
 
     \b
     Example:
@@ -49,8 +50,6 @@ def visualize_weights(output: console.Console, model: Path, as_table: bool, **re
     """
     from softmaxclf.workflows.models.visualize import visualize
 
-    if request["source"] is not None and not request["examples"]:
-        raise click.UsageError("--data is for --examples; add it, or leave both out")
     result = visualize(model, output, **request)
     output.answer(result, partial(_text, as_table))
 

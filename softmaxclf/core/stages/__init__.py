@@ -12,6 +12,7 @@ from softmaxclf.core.registry import Registry
 # In the order in which a row meets them.
 STAGES = Registry(
     {
+        "patches": "softmaxclf.core.stages.patches.stage:Patches",
         "mirror": "softmaxclf.core.stages.mirror:Mirror",
         "center": "softmaxclf.core.stages.statistics:Center",
         "standardize": "softmaxclf.core.stages.statistics:Standardize",

@@ -84,7 +84,8 @@ class FittingRows:
     """The training rows that stages are fitted on.
 
     X: (N, D) raw rows; rows: (n,) indices; groups: (n,) fold of each, or None. image_shape: (channels, height,
-    width) of a row, or None. squares: whether a stage needs deviations. gathered: moments that were summed up
+    width) of a row, or None. base: what is done to rows before the stages. squares: whether a stage needs deviations.
+    gathered: moments that were summed up
     already while the rows were read. outside: the moments found, by reading stages.
     """
 
@@ -92,6 +93,7 @@ class FittingRows:
     rows: Array
     groups: Array | None = None
     image_shape: ImageShape | None = None
+    base: Preprocessing = Preprocessing()  # noqa: RUF009 - frozen
     squares: bool = False
     gathered: Moments | None = None
     outside: dict[Any, list[tuple[Array, Array]]] = field(default_factory=dict, repr=False)
@@ -115,7 +117,7 @@ def fit_stages(stages: Sequence[type[Stage]], rows: FittingRows) -> list[Preproc
     """
     count = 1 if rows.groups is None else int(rows.groups.max()) + 1
     rows.squares = any(stage.squares for stage in stages)
-    fitted = [Preprocessing()] * count
+    fitted = [rows.base] * count
     for stage in stages:
         fitted = stage.fit(fitted, rows)
     return fitted

@@ -50,11 +50,14 @@ class Reading(Stage):
     """A stage that changes rows as they are read. This one changes nothing; others say what they do.
 
     width: D, the columns of the rows that it takes. linear: whether `unfold` and `spread` exist, so that weights
-    and means can be shown on these columns.
+    and means can be shown on these columns. One that is not may have `contributions(x, weights, offset)`: (D, K) shares
+    of the columns of x (D,) in (what is read of x - offset) @ weights (D', K). costly: whether reading takes so long
+    that what is read is better kept.
     """
 
     name: ClassVar[str]
     linear: ClassVar[bool] = False
+    costly: ClassVar[bool] = False
     width: int
 
     @property
@@ -145,18 +148,26 @@ class Preprocessing:
             weights = stage.unfold(weights)
         return weights
 
-    def departures(self, x: Array) -> Array:
-        """How far the row x (D,) is from the offset, in the columns of `unfold`: what its weights multiply."""
+    def contributions(self, x: Array, weights: Array) -> Array:
+        """(n, K): how the scores (z - offset) @ weights (D', K) of the row x (D,) come about, as a sum over n parts.
+
+        Parts are the columns of `unfold`, each its weight times its distance from the offset; or those of `Reading.
+        contributions` of a stage that has it.
+        """
         linear = self._linear_end()
         front = self.reading[: len(self.reading) - len(linear)]
-        row: Array = RowReader(x[None], front, np.float64).all()[0]
-        if self.offset is None:
-            return row
-        offset = self.offset
+        offset = np.zeros(len(weights)) if self.offset is None else self.offset
         for stage in reversed(linear):
-            offset = stage.spread(offset)
-        departures: Array = row - offset
-        return departures
+            weights, offset = stage.unfold(weights), stage.spread(offset)
+        if front and (parts := getattr(front[-1], "contributions", None)):
+            return np.asarray(parts(RowReader(x[None], front[:-1], np.float64).all()[0], weights, offset))
+        departures = RowReader(x[None], front, np.float64).all()[0] - offset
+        return np.asarray(departures[:, None] * weights)
+
+    @property
+    def linear(self) -> bool:
+        """Whether weights can be shown on raw columns."""
+        return len(self._linear_end()) == len(self.reading)
 
     def _linear_end(self) -> Sequence[Reading]:
         """The last stages, all of them linear."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from softmaxclf.core.calibration import fit_temperature
 from softmaxclf.core.losses.softmax import log_softmax, softmax
 from softmaxclf.core.metrics import ReliabilityBins, brier_score, log_loss, outcome_bins
-from softmaxclf.core.model import LinearModel, chunked_scores
+from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.errors import ConfigError, DataError, ModelError
 from softmaxclf.files import digest_of_file
@@ -107,7 +107,7 @@ def calibration_of(model: LinearModel) -> str:
 
 def _finite_scores(model: LinearModel, rows: SplitRows) -> Iterable[tuple[Array, Array]]:
     """(row indices (n,), scores (n, K) in float64) of each chunk."""
-    for part, scores in chunked_scores(model, rows.X, rows.rows):
+    for part, scores in rows.scored_by(model):
         if not np.isfinite(scores).all():
             raise DataError(
                 f"{rows.place}: expected rows with finite scores, found some beyond the range of float32; "

@@ -231,7 +231,7 @@ def _draw(path: Path, result: Mapping[str, Any], contenders: Sequence[Contender]
     images = {
         each.name: template_images(each.model.pixel_weights(), shape)
         for each in contenders
-        if (shape := each.model.image_shape) is not None and has_colours(shape)
+        if (shape := each.model.template_shape) is not None and has_colours(shape)
     }
     if images:
         class_names = contenders[0].model.class_names

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +33,12 @@ from softmaxclf.workflows.models.model_rows import open_rows, provenance_of
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.output import output_folder
 
+if TYPE_CHECKING:
+    from softmaxclf.plots.mistakes import Mistakes
+
 Array = NDArray[Any]
 PAIRS, EXAMPLES = 10, 8  # confused pairs that are listed, and example images of each
+MISTAKES = 24
 RELIABILITY_COLUMNS = ("low", "high", "rows", "confidence", "accuracy", "accuracy_low", "accuracy_high")
 CLASS_COLUMNS = (
     "class", "precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high", "f1",
@@ -221,6 +225,7 @@ def _flat(figures: Mapping[str, Any]) -> list[Any]:
 def _draw(path: Path, found: _Evaluation, calibration: Mapping[str, Any]) -> list[str]:
     from softmaxclf.plots.figure import save
     from softmaxclf.plots.images import image_groups
+    from softmaxclf.plots.mistakes import draw_mistakes
     from softmaxclf.plots.reliability import draw_reliability
     from softmaxclf.plots.strips import draw_pairs
     from softmaxclf.workflows.runs.result import confusion_figure
@@ -245,9 +250,22 @@ def _draw(path: Path, found: _Evaluation, calibration: Mapping[str, Any]) -> lis
             found.confusion,
             heading=f"Most confused pairs of {rows} (true → predicted)",
         )
+        drawn["mistakes.png"] = draw_mistakes(
+            _mistakes(found), model.class_names, heading=f"Surest wrong answers among {rows}"
+        )
     for name, figure in drawn.items():
         save(figure, path / name, made_by=f"softmaxclf evaluate, {split} rows of {found.dataset.name}")
     return list(drawn)
+
+
+def _mistakes(found: _Evaluation) -> "Mistakes":
+    from softmaxclf.plots.mistakes import mistakes
+
+    score, sure = found.score, found.now.confidence
+    wrong = np.flatnonzero(~score.correct)
+    wrong = wrong[np.argsort(-sure[wrong], kind="stable")[:MISTAKES]]
+    X = found.rows.X[found.rows.places[wrong]]
+    return mistakes(found.model, X, score.predicted[wrong], score.truth[wrong], sure[wrong])
 
 
 def _examples(found: _Evaluation) -> dict[tuple[int, int], Array]:

@@ -10,7 +10,7 @@ from softmaxclf.config import load_config, values_of
 from softmaxclf.config.schema import SCHEMA
 from softmaxclf.core import metrics as measures
 from softmaxclf.core.losses.softmax import log_softmax
-from softmaxclf.core.model import LinearModel, chunked_scores
+from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.core.search import Outcome, axes_of
@@ -117,7 +117,7 @@ def _scored(model: LinearModel, metrics: Any, shown: SplitRows | None, unscored:
     """(what the rows show, "") or (None, why nothing is shown)."""
     if shown is None:
         return None, unscored
-    scores = np.concatenate([scores for _, scores in chunked_scores(model, shown.X, shown.rows)])
+    scores = np.concatenate([scores for _, scores in shown.scored_by(model)])
     y = shown.labels
     right, recorded = int((scores.argmax(axis=1) == y).sum()), metrics["splits"].get(shown.name, {})
     if (right, len(y)) != (recorded.get("correct"), recorded.get("rows")):
@@ -152,17 +152,22 @@ def _figures(model: LinearModel, recorded: Any, shown: SplitRows, scores: Array)
 
 def _mistakes(model: LinearModel, shown: SplitRows, probabilities: Array) -> Any:
     from softmaxclf.plots.images import image_pixels
+    from softmaxclf.plots.mistakes import difference_maps
     from softmaxclf.report.facts import Mistakes
 
     wrong = measures.most_wrong(probabilities, shown.labels, MOST_WRONG)
     predicted, truth, rows = probabilities[wrong].argmax(axis=1), shown.labels[wrong], shown.places[wrong]
+    X, shape = shown.X[rows], model.image_shape
     return Mistakes(
         rows=rows,
         truth=truth,
         predicted=predicted,
         probability=probabilities[wrong, predicted],
         truth_probability=probabilities[wrong, truth],
-        images=None if model.image_shape is None else image_pixels(shown.X[rows], model.image_shape),
+        images=None if shape is None else image_pixels(X, shape),
+        evidence=None
+        if shape is None or not len(rows)
+        else difference_maps(model, X, predicted.tolist(), truth.tolist()),
     )
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from softmaxclf.config.values import nearest
 from softmaxclf.config.yaml_reader import shown
 from softmaxclf.core.images import has_colours
-from softmaxclf.core.model import LinearModel, chunked_scores
+from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import SplitRows
-from softmaxclf.errors import ConfigError
+from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import write_text
 from softmaxclf.model_file import load_model, model_path
 from softmaxclf.runs import csv_text
@@ -53,7 +53,12 @@ def visualize(
     format_of(out)
     refuse_no_picture(out)
     if csv is not None:
-        refuse_other_table(csv, "feature,channel,row,column," if model.image_shape else "feature,")
+        refuse_other_table(csv, "feature,channel,row,column," if model.template_shape else "feature,")
+    filters = not model.preprocessing.linear and model.image_shape is not None
+    if filters:
+        _check_filters(view, columns, examples)
+    elif source is not None and not examples:
+        raise ConfigError("--data is for --examples; add it, or leave both out")
     if examples:
         _check_examples(model, columns)
         rows = open_rows(model, source, observer).rows("train")
@@ -63,6 +68,7 @@ def visualize(
         classes=chosen if classes else None,
         columns=columns,
         examples=_examples(model, rows, chosen) if examples else None,
+        rows=_searched(model, source, observer) if filters else None,
     )
     save(figure, out, made_by=f"softmaxclf visualize-weights {path} --view {view}")
     result = {"model": str(path), "view": view, "picture": str(out)}
@@ -126,7 +132,7 @@ def class_facts(model: LinearModel, chosen: Sequence[int]) -> list[dict[str, Any
 
 def _place(column: int, model: LinearModel) -> dict[str, int | str]:
     """Where a column of a row stands: its feature's number or name, and for an image its channel, row and column."""
-    shape, names = model.image_shape, model.feature_names
+    shape, names = model.template_shape, model.column_names
     inside = () if shape is None else map(int, np.unravel_index(column, shape))
     feature = column if names is None else names[column]
     return dict(zip(("feature", "channel", "row", "column"), (feature, *inside), strict=False))
@@ -146,7 +152,7 @@ def _examples(model: LinearModel, rows: SplitRows, chosen: Sequence[int]) -> dic
     from softmaxclf.plots.images import image_groups
 
     assert model.image_shape is not None
-    scores = np.concatenate([scores for _, scores in chunked_scores(model, rows.X, rows.rows)])
+    scores = np.concatenate([scores for _, scores in rows.scored_by(model)])
     groups = [
         rows.X[rows.places[np.argsort(sign * scores[:, k], kind="stable")[:EXAMPLES]]]
         for k in chosen
@@ -154,6 +160,28 @@ def _examples(model: LinearModel, rows: SplitRows, chosen: Sequence[int]) -> dic
     ]
     images = image_groups(groups, model.image_shape)
     return dict(zip(chosen, zip(images[::2], images[1::2], strict=True), strict=True))
+
+
+def _searched(model: LinearModel, source: str | None, observer: Observer) -> tuple[Array, Array] | None:
+    """The training images in which patches are looked for; None, with a note, where they cannot be had."""
+    try:
+        rows = open_rows(model, source, observer).rows("train")
+    except (DataError, ConfigError) as error:
+        if source is not None:
+            raise
+        observer.note(f"{str(error).splitlines()[0]}; the filters are drawn without patches that excite them")
+        return None
+    return rows.X, rows.places
+
+
+def _check_filters(view: str, columns: int | None, examples: bool) -> None:
+    """Raise ConfigError for choices that only templates have."""
+    asked = {"--view": view != "shared", "--columns": columns, "--examples": examples}
+    for option in filter(asked.get, asked):
+        raise ConfigError(
+            f"{option}: expected a model of pixels, which has templates, but this one has patch features, whose "
+            "filters are drawn with the patches that excite them; leave it out"
+        )
 
 
 def _check_examples(model: LinearModel, columns: int | None) -> None:

@@ -1,6 +1,7 @@
 """What the training rows say about settings: the values of those that are `auto`, and what to try after divergence."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,6 @@ from softmaxclf.config.axis import spaced
 from softmaxclf.config.schema import PATH_DECADES, PATH_VALUES, RATE_MULTIPLES
 from softmaxclf.core.search import largest_curvature, stable_learning_rate
 from softmaxclf.core.solvers import SOLVERS
-from softmaxclf.core.stages import chosen
 from softmaxclf.core.stages.fitting import FittingRows, fit_stages
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.training_data import TrainingData
@@ -23,8 +23,10 @@ SMALLEST = 1e-200  # curvature of features that are all 0
 DECADES_DOWN = 4  # from the strongest regularization to that of one model
 
 
-def decided(config: Config, data: TrainingData, command: str, observer: Observer) -> Config:
+def decided(config: Config, data: Callable[[], TrainingData], command: str, observer: Observer) -> Config:
     """The configuration with every `auto` on the axes of that command, train or tune, replaced by what suits the rows.
+
+    data: asked for where there is one.
 
     Regularizations: a path from the power of ten at which all weights are nearly 0, six decades down. Learning
     rates: multiples of one that cannot diverge. Rounded as they are, they do not hang on the machine's last digits.
@@ -39,7 +41,7 @@ def decided(config: Config, data: TrainingData, command: str, observer: Observer
     missing = [axis for axis in axes if getattr(section, axis) is None]
     if not missing:
         return config
-    features = _features(config, data)
+    features = _features(config, data())
     found: dict[str, Any] = {strength: getattr(section, strength)}
     if strength in missing:
         top = math.ceil(math.log10(max(largest_curvature(features), SMALLEST)))
@@ -73,6 +75,6 @@ def _features(config: Config, data: TrainingData) -> Array:
     """(n, D') features of a few hundred evenly spaced training rows, by a preprocessing fitted on them."""
     train = data.dataset.train
     rows = data.train_rows[:: max(1, len(data.train_rows) // PROBED_ROWS)]
-    fitting = FittingRows(train.X, rows, image_shape=data.dataset.image_shape)
-    preprocessing = fit_stages(chosen(config.preprocessing), fitting)[0]
+    fitting = FittingRows(train.X, rows, image_shape=data.dataset.image_shape, base=data.fitting.base)
+    preprocessing = fit_stages(data.stages(config), fitting)[0]
     return preprocessing.apply(np.asarray(train.X[rows]))

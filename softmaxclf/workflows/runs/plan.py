@@ -11,21 +11,25 @@ from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import rungs
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import decided
+from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.session import Request, default_path
 from softmaxclf.workflows.runs.training import Recipe, build_problem
+from softmaxclf.workflows.runs.training_data import TrainingData
 from softmaxclf.workflows.runs.tune import planned_stacks, prepare_for_tuning
 
 PROBE_SECONDS = 0.5
 PROBE_WARM_UP = 2
 PROBED_READINGS = 3
+PROBED_IMAGES = 64
 READINGS = 8  # per value of a path: 2 at strong, 20 at the weakest regularizations were seen
 
 
 def plan(request: Request, observer: Observer) -> dict[str, Any]:
     """The expanded grid, its stacks, their memory, and an estimate of the training time from a short probe."""
     data = prepare_for_tuning(request, observer)
-    config = decided(request.config, data, "tune", observer)
+    data = extracted(request.config, data, observer, trial=True)
+    config = decided(request.config, lambda: data, "tune", observer)
     request = replace(request, config=config)
     problem, recipe = build_problem(config, data), Recipe.of(config)
     stacks = planned_stacks(request, problem)
@@ -40,11 +44,29 @@ def plan(request: Request, observer: Observer) -> dict[str, Any]:
         "stacks": widths,
         "stack_bytes": recipe.bytes_per_cell(problem) * max(widths),
         "bound_bytes": stack_bound(config),
+        **_time_of_features(data),
         **(
             _time(problem, recipe, stacks, config.tuning.halving)
             if hasattr(recipe.settings, "iterations")
             else _time_of_readings(problem, recipe, stacks)
         ),
+    }
+
+
+def _time_of_features(data: TrainingData) -> dict[str, Any]:
+    """How long the features of the images will take, where they are not there yet."""
+    if data.front is None:
+        return {}
+    dataset = data.own.dataset
+    counts = [len(each.y) for each in (dataset.train, dataset.validation) if each is not None]
+    some = dataset.train.X[:PROBED_IMAGES].astype(np.float32)
+    started = time.perf_counter()
+    data.front.stage.read(some, np.empty((len(some), data.front.stage.columns), np.float32))
+    each = (time.perf_counter() - started) / len(some)
+    return {
+        "features": data.front.stage.columns,
+        "features_bytes": sum(counts) * data.front.stage.columns,
+        "features_seconds": round(sum(counts) * each, 3),
     }
 
 

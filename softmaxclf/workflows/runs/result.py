@@ -1,7 +1,7 @@
 """Finishing a run: its scores, its files in one order, its summary in one shape. train and tune share it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Summary = dict[str, Any]
+KEPT = "scored by the features as they were kept for training, rounded to a byte each"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,11 @@ def score_splits(model: LinearModel, data: TrainingData, *, test: bool | None = 
     """The scores on the training rows, the validation rows if any, and the test split: if any, or as asked."""
     names = ["train"] + ["validation"] * (len(data.validation_rows) > 0)
     names += ["test"] * (data.dataset.read_test is not None if test is None else test)
-    return {name: score_model(model, data.split(name)) for name in names}
+    if data.front is None:
+        return {name: score_model(model, data.split(name)) for name in names}
+    # Of the training rows as they are kept: to compute them once more would take as long as the first time.
+    train, deployed = replace(score_model(model, data.split("train")), note=KEPT), data.deployed(model)
+    return {"train": train, **{name: score_model(deployed, data.own.split(name)) for name in names[1:]}}
 
 
 def finish(
@@ -59,7 +64,7 @@ def finish(
     training: float,
 ) -> Summary:
     """Write everything a run leaves behind, the metrics after what they describe, the manifest last."""
-    folder = session.folder
+    folder, data = session.folder, data.own
     save_model(folder.path / WEIGHTS, finding.model)
     folder.write_table(HISTORY, HISTORY_COLUMNS, finding.history)
     documents = [cell.document() for cell in finding.cells]
@@ -68,7 +73,7 @@ def finish(
         columns = (*finding.cells[0].values, *MEASURED, *figures, "status", *FURTHER)
         folder.write_table(RESULTS, columns, [[cell.get(name) for name in columns] for cell in documents])
         write_coefficients(folder, finding.cells)
-    _draw(folder.path, finding, note_of(session), control, observer)
+    _draw(folder.path, finding, data, note_of(session), control, observer)
     seconds = {"load": data.seconds, "train": training, "total": control.elapsed}
     seconds = {name: round(value, 3) for name, value in seconds.items()}
     summary: Summary = {
@@ -124,7 +129,9 @@ def _places(path: Path) -> dict[str, str]:
     return {"run": str(path), "weights": str(path / WEIGHTS)}
 
 
-def _draw(path: Path, finding: Finding, note: str, control: Control, observer: Observer) -> None:
+def _draw(
+    path: Path, finding: Finding, data: TrainingData, note: str, control: Control, observer: Observer
+) -> None:
     """The run's pictures, as long as there is time."""
     from softmaxclf.plots.coefficients import coefficients, draw_coefficients
     from softmaxclf.plots.curves import draw_curves, learning_curves
@@ -133,7 +140,7 @@ def _draw(path: Path, finding: Finding, note: str, control: Control, observer: O
 
     shown = next((name for name in ("test", "validation", "train") if name in finding.splits), "train")
     drawings: dict[str, Callable[[], Figure]] = {
-        "templates.png": lambda: draw_weights(finding.model),
+        "templates.png": lambda: draw_weights(finding.model, rows=(data.dataset.train.X, data.train_rows)),
         "curves.png": lambda: draw_curves([learning_curves(finding.history)]),
         "confusion.png": lambda: confusion_figure(finding.splits[shown], shown, finding.model.class_names),
     }

@@ -2,12 +2,14 @@
 
 import time
 from dataclasses import replace
+from functools import cache
 
 from softmaxclf.core.search import grid_cells
 from softmaxclf.errors import AllDivergedError, ConfigError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import decided
 from softmaxclf.workflows.runs.control import Control
+from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.result import (
     Finding,
     Summary,
@@ -41,10 +43,11 @@ def train(request: Request, observer: Observer) -> Summary:
                 f"--test: expected a test split, got {data.dataset.path} without one; leave --test out"
             )
         observer.note(data.describe())
-        request = replace(request, config=decided(request.config, data, "train", observer))
+        ready = cache(lambda: extracted(request.config, data, observer, control))
+        request = replace(request, config=decided(request.config, ready, "train", observer))
         with opened(request, data) as session:
             if not session.finished:
-                return _train(request, session, data, control, observer)
+                return _train(request, session, ready(), control, observer)
             observer.note(session.found())
             summary = stored_summary(session)
             return add_test(session, data) if request.test and "test" not in summary["splits"] else summary
@@ -65,7 +68,7 @@ def _train(
         session.abandon()
         raise
     finding = Finding(
-        model,
+        data.deployed(model),
         result.state.history.lines(0),
         score_splits(model, data, test=request.test),
         [] if result.complete else [cut_short(result.solver)],

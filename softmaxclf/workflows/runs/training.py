@@ -17,7 +17,6 @@ from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import FURTHER, named, narrowed
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.solvers.solver import Solver, State
-from softmaxclf.core.stages import chosen
 from softmaxclf.core.stages.fitting import fit_stages
 from softmaxclf.errors import AllDivergedError, DataError
 from softmaxclf.runs import NUMBER, Maybe, RunFolder, has_form
@@ -89,7 +88,7 @@ class Recipe:
 def build_problem(config: Config, data: TrainingData) -> Problem:
     """The rows as a solver sees them, with stages fitted on training rows; once per fold, on the rows outside it."""
     dataset = data.dataset
-    stages = chosen(config.preprocessing)
+    stages = data.stages(config)
     fitted = fit_stages(stages, data.fitting)
     whole = fitted[0]
     if len(fitted) > 1:
@@ -132,6 +131,8 @@ def with_provenance(model: LinearModel, config: Config, data: TrainingData, **fa
     sections["training"] |= {name: value for name, value in facts.items() if name in sections["training"]}
     if "refit" not in facts:
         del sections["tuning"]
+    if config.features.kind == "none":
+        del sections["features"]
     counted = Recipe.of(config).counted
     sections["training"] = {name: value for name, value in sections["training"].items() if name in counted}
     provenance = {

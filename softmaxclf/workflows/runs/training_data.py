@@ -4,17 +4,21 @@ import time
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.config import Config
+from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.core.splits import count_of, stratified_folds, validation_split
 from softmaxclf.core.stages import chosen
+from softmaxclf.core.stages.codes import Codes
 from softmaxclf.core.stages.fitting import FittingRows, gather
-from softmaxclf.datasets.dataset import Dataset, Split
+from softmaxclf.core.stages.patches.dictionary import Recipe
+from softmaxclf.core.stages.stage import Reading, Stage
+from softmaxclf.datasets.dataset import Dataset, Progress, Split, ignored
 from softmaxclf.datasets.duplicates import shared_rows
 from softmaxclf.datasets.sources import DataSettings, MissingDataError, open_source
 from softmaxclf.errors import ConfigError
@@ -31,13 +35,22 @@ MOST_NAMED = 10  # classes without a row
 FEW = 10  # rows: fewer are too few for a share of them to be held out
 
 
+class Front(NamedTuple):
+    """What made the features in place of the rows, the bytes that keep them, and the data with its own rows."""
+
+    stage: Reading
+    codes: Codes
+    images: "TrainingData"
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """A data set made ready for training.
 
     train_rows: (n,) indices into dataset.train. validation_rows: (m,) indices into validation_X, which is
     dataset.train.X when the rows were split off from it; m is 0 without validation.
-    fold_of_row: (N,) or None. fitting: the training rows as stages are fitted on them.
+    fold_of_row: (N,) or None. fitting: the training rows as stages are fitted on them. front: where the rows are
+    features of others, how they were made. progress: of rows that are scored slowly.
     """
 
     dataset: Dataset
@@ -49,15 +62,36 @@ class TrainingData:
     fitting: FittingRows
     fingerprint: str
     seconds: float = 0.0
+    front: Front | None = None
+    progress: Progress = ignored
+
+    @property
+    def own(self) -> "TrainingData":
+        """The data with their own rows, where these are features of them."""
+        return self if self.front is None else self.front.images
+
+    def stages(self, config: Config) -> list[type[Stage]]:
+        """The stages that are fitted on these rows: on features, those that come after."""
+        stages = chosen(config.preprocessing)
+        return stages if self.front is None else [each for each in stages if not issubclass(each, Reading)]
+
+    def deployed(self, model: LinearModel) -> LinearModel:
+        """A model of these rows as one of the data's own rows."""
+        if self.front is None:
+            return model
+        preprocessing = self.front.codes.decoded(model.preprocessing, self.front.stage)
+        return replace(model, preprocessing=preprocessing, image_shape=self.own.dataset.image_shape)
 
     def split(self, name: str) -> SplitRows:
         """The rows of train, validation or test; the test split is read now. Raises DataError when there is none."""
         path, train = self.dataset.path, self.dataset.train
         if name == "test":
-            return SplitRows(name, path, self._test.X, self._test.y)
+            return self._test_rows
         if name == "train":
-            return SplitRows(name, path, train.X, train.y, self.train_rows)
-        return SplitRows(name, path, self.validation_X, self.validation_y, self.validation_rows)
+            return SplitRows(name, path, train.X, train.y, self.train_rows, self.progress)
+        return SplitRows(
+            name, path, self.validation_X, self.validation_y, self.validation_rows, self.progress
+        )
 
     def together(self) -> "TrainingData":
         """All rows that a chosen model may be trained on, validation rows too; none is held out."""
@@ -67,9 +101,11 @@ class TrainingData:
             X, y = (np.concatenate([getattr(split, name) for split in both]) for name in "Xy")
             dataset = replace(dataset, read_train=lambda: Split(X, y), validation=None)
         rows = np.arange(len(dataset.train.y))
-        fitting = FittingRows(dataset.train.X, rows, image_shape=dataset.image_shape)
+        fitting = FittingRows(dataset.train.X, rows, image_shape=dataset.image_shape, base=self.fitting.base)
+        front = None if self.front is None else self.front._replace(images=self.own.together())
         return replace(
             self,
+            front=front,
             dataset=dataset,
             train_rows=rows,
             validation_rows=rows[:0],
@@ -94,6 +130,10 @@ class TrainingData:
     @cached_property
     def _test(self) -> Split:
         return self.dataset.test()
+
+    @cached_property
+    def _test_rows(self) -> SplitRows:
+        return SplitRows("test", self.dataset.path, self._test.X, self._test.y, progress=self.progress)
 
     @property
     def block(self) -> int | None:
@@ -127,7 +167,8 @@ def prepare(
     if dataset.drawing():
         observer.note(dataset.drawing())
     data = split_up(config, dataset, observer, folds=folds, fit=fit)
-    return replace(data, seconds=time.perf_counter() - started)
+    progress = WorkProgress(observer, "score", "image")
+    return replace(data, seconds=time.perf_counter() - started, progress=progress)
 
 
 def split_up(
@@ -142,6 +183,9 @@ def split_up(
     stages = chosen(config.preprocessing)
     for stage in stages:
         stage.check(dataset.image_shape)
+    extracting = config.features.kind != "none"
+    if extracting:
+        Recipe.of(config.features, fold=config.preprocessing.mirror).check(dataset.image_shape)
     y = dataset.train.y
     fold_of_row = _folds(config, y, folds) if folds else None
     if folds or dataset.validation is not None:
@@ -174,7 +218,7 @@ def split_up(
         )
     groups = None if fold_of_row is None else fold_of_row[train_rows]
     fitting = FittingRows(dataset.train.X, train_rows, groups, dataset.image_shape)
-    gathering = gather(stages, fitting) if fit else []
+    gathering = gather(stages, fitting) if fit and not extracting else []
     fingerprint = dataset.train.examine(*gathering)
     if dataset.validation is not None:
         fingerprint += dataset.validation.examine()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from softmaxclf.runs import MANIFEST, has_form
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import advice, decided
 from softmaxclf.workflows.runs.control import Control
+from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.outcomes import CellScorer, judgements, stored, unstored
 from softmaxclf.workflows.runs.result import (
@@ -52,12 +54,13 @@ def tune(request: Request, observer: Observer) -> Summary:
     with control.handling_signals():
         data = prepare_for_tuning(request, observer)
         observer.note(data.describe())
-        request = replace(request, config=decided(request.config, data, "tune", observer))
+        ready = cache(lambda: extracted(request.config, data, observer, control))
+        request = replace(request, config=decided(request.config, ready, "tune", observer))
         with opened(request, data) as session:
             if session.finished:
                 observer.note(session.found())
                 return stored_summary(session)
-            return _Tuning(request, session, data, control, observer).run()
+            return _Tuning(request, session, ready(), control, observer).run()
 
 
 def prepare_for_tuning(request: Request, observer: Observer) -> TrainingData:
@@ -203,7 +206,7 @@ class _Tuning:
             warnings.append(cut_short(result.solver))
         facts = {**best.values, "iterations": result.state.iteration, "refit": refit}
         finding = Finding(
-            with_provenance(self._model(result, place), self.config, data, **facts),
+            data.deployed(with_provenance(self._model(result, place), self.config, data, **facts)),
             result.state.history.lines(place),
             scores,
             warnings,
