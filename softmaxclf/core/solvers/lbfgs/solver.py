@@ -23,7 +23,7 @@ from softmaxclf.core.solvers.lbfgs.sums import ALL_ROWS, ArrayRows, Point
 from softmaxclf.core.solvers.solver import Solver, State, Stop
 
 MOST_GRAM_ROWS = 4000  # beyond, features that outnumber the rows are taken as they are
-IDENTITY_FEATURES = 6000  # beyond, no eigenbasis: the decomposition would cost more than it saves
+UNCORRELATED = 2**14  # features beyond which they are taken to be that: their covariance takes 1 GB
 FOLDS = 10  # times the tolerance is near enough for the fits of folds, which only choose; they are not proven
 STORED = "path"  # names of the arrays of paths begin so
 
@@ -173,15 +173,15 @@ class LBFGS(Solver):
         problem, settings = self.problem, self.settings
         free = not settings.regularize_bias
         wanted = minimizer.Settings(settings.tolerance, settings.max_passes, free)
-        rows, basis = self._rows(ALL_ROWS), None
+        rows = self._rows(ALL_ROWS)
+        basis: Basis | None = None
         small = problem.columns > len(problem.train_rows) <= MOST_GRAM_ROWS
-        if not small:
+        if not small and rows.features > UNCORRELATED:
+            basis = Basis(rows.variances(), None)
+        elif not small:
+            covariance = rows.covariance()
             with blas.single_threaded():  # in a decomposition two threads mostly wait for each other
-                basis = (
-                    Basis.of(rows.covariance())
-                    if rows.features <= IDENTITY_FEATURES
-                    else Basis(rows.variances(), None)
-                )
+                basis = Basis.of(covariance)
         paths: list[Path] = []
         for fold in dict.fromkeys([ALL_ROWS, *self._folds]):
             own = rows if fold == ALL_ROWS or problem.norms is None else self._rows(fold)

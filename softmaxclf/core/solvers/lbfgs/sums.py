@@ -10,6 +10,7 @@ else; no array of N x K is ever kept. In all of it `weights` is U (D + 1, K): W 
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -178,22 +179,31 @@ class ArrayRows:
         dtype = np.dtype(np.float32 if self.single and D > LARGE else np.float64)
         offset, scale = self._affine(ALL_ROWS)
         shift, divisor = (offset * scale).astype(dtype), scale.astype(dtype)
-        parts = np.array_split(chosen, self.threads * -(-len(chosen) // (self.threads * 4096)))
+        # Of many features one matrix is enough: then the product has all threads.
+        threads = self.threads if D <= LARGE else 1
+        parts = np.array_split(
+            chosen, threads * -(-len(chosen) // (threads * (4096 if D <= LARGE else 1024)))
+        )
 
         def summed(lane: int) -> Array:
             room, total = np.empty((len(parts[0]), D), dtype), np.zeros((), dtype)
-            for part in parts[lane :: self.threads]:
+            product = np.empty((D, D), dtype)
+            for part in parts[lane::threads]:
                 x = np.add(self._read(part, room[: len(part)], lane), shift, out=room[: len(part)])
                 x /= divisor
                 if self._weights is not None:
                     x *= np.sqrt(self._weights[part])[:, None].astype(dtype)
-                total = x.T @ x if total.ndim == 0 else np.add(total, x.T @ x, out=total)
+                np.matmul(x.T, x, out=product)
+                total = product.copy() if total.ndim == 0 else np.add(total, product, out=total)
             return total
 
-        with blas.single_threaded(), ThreadPoolExecutor(self.threads) as pool:
-            lanes = list(pool.map(summed, range(self.threads)))
+        with blas.single_threaded() if threads > 1 else nullcontext(), ThreadPoolExecutor(threads) as pool:
+            lanes = list(pool.map(summed, range(threads)))
         mass = len(chosen) if self._weights is None else self._weights[chosen].sum()
-        return np.asarray(sum(lanes[1:], lanes[0]) / mass)
+        for lane in lanes[1:]:
+            lanes[0] += lane
+        lanes[0] /= mass
+        return lanes[0]
 
     def variances(self) -> Array:
         """(D,) mean squares of the features, over a sample of rows."""
