@@ -238,69 +238,80 @@ class Room:
         self.G = np.ascontiguousarray(G.T)  # (M, C p p + 1)
         # Patches side by side, of the image and of its mirror image, the last row ones.
         self.P = np.ones((2, len(G), plan.positions), dtype)
-        self.squares = np.empty((2, len(G) - 1, plan.positions), dtype)
-        self.chunk = min(plan.scale.filters, max(8, CHUNK_NUMBERS // (2 * plan.positions)))
-        self.Z, self.A = np.empty((2, 2, self.chunk, plan.positions), dtype)
+        M = plan.scale.filters
+        parts = -(-M * plan.positions // CHUNK_NUMBERS)
+        self.chunk = -(-M // min(parts, M))
+        self.Z, self.A = np.empty((2, self.chunk, plan.positions), dtype)
         self.R = np.ascontiguousarray(plan.R[0], dtype)
+        self.means = np.empty((2, 2, plan.scale.filters, plan.regions), dtype)  # (view, sign, filter, region)
 
     def fill(self, image: Array, out: Array) -> None:
         """`out` (columns,), the features of one image (C, H, W)."""
-        plan, threshold = self.plan, self.dtype.type(self.plan.threshold)
+        plan, threshold, means = self.plan, self.dtype.type(self.plan.threshold), self.means
         self.load(image)
-        found = out.reshape(plan.views, 2, plan.scale.filters, plan.regions)
-        shift = threshold * self.R.sum(axis=0)
-        for start, Z in self._responses():
-            A, stop = self.A[:, : Z.shape[1]], start + Z.shape[1]
-            for sign, (ufunc, factor) in enumerate(((np.maximum, 1), (np.minimum, -1))):
-                ufunc(Z, factor * threshold, out=A)
-                image, mirrored = (factor * (each @ self.R) - shift for each in A)
-                if plan.fold:
-                    image += mirrored
-                else:
-                    found[1, sign, start:stop] = mirrored[:, plan.mirrored]
-                found[0, sign, start:stop] = image
+        for view, start, Z in self._responses():
+            stop = start + len(Z)
+            np.matmul(np.maximum(Z, threshold, out=self.A[: len(Z)]), self.R, out=means[view, 0, start:stop])
+            np.matmul(np.minimum(Z, -threshold, out=Z), self.R, out=means[view, 1, start:stop])
+        means[:, 1] *= -1
+        means -= threshold * self.R.sum(axis=0)
+        found = out.reshape(plan.views, *means.shape[1:])
+        if plan.fold:
+            np.add(means[0], means[1], out=found[0])
+        else:
+            found[0], found[1] = means[0], means[1, :, :, plan.mirrored].transpose(1, 2, 0)
 
     def maps(self, image: Array, weights: Array, offset: Array) -> Array:
         """(rows, columns, K): what each position adds to (features - offset) @ weights (columns, K)."""
         plan = self.plan
         self.load(image)
-        shape = (plan.views, 2, plan.scale.filters, plan.regions)
+        shape = (plan.views, *self.means.shape[1:])
         weights = weights.reshape(*shape, -1)
         even = offset.reshape(shape)[..., None] * weights  # of which each position has its share
-        views = [0, plan.views - 1]
         total = np.zeros((2, plan.positions, weights.shape[-1]))
-        for view, each, R in zip(views, total, plan.R, strict=True):
-            each -= (R / R.sum(axis=0)) @ even[view].sum(axis=(0, 1)) * (plan.views / 2)
-        for start, Z in self._responses():
-            stop = start + Z.shape[1]
-            for sign, a in ((0, np.maximum(Z - plan.threshold, 0)), (1, np.maximum(-Z - plan.threshold, 0))):
-                for view, each, active, R in zip(views, total, a, plan.R, strict=True):
-                    own = weights[view, sign, start:stop]  # (m, regions, K)
-                    each += np.einsum("mp,pr,mrk->pk", active, R, own, optimize=True)
+        for view, R in enumerate(plan.R):
+            total[view] -= (R / R.sum(axis=0)) @ even[view % plan.views].sum(axis=(0, 1)) * (plan.views / 2)
+        for view, start, Z in self._responses():
+            own = weights[view % plan.views, :, start : start + len(Z)]  # (sign, m, regions, K)
+            for factor, each in zip((1, -1), own, strict=True):
+                active = np.maximum(factor * Z - plan.threshold, 0)
+                total[view] += np.einsum("mp,pr,mrk->pk", active, plan.R[view], each, optimize=True)
         both = total.reshape(2, plan.rows, plan.columns_of_positions, -1)
         return np.asarray(both[0] + both[1, :, ::-1])
 
     def load(self, image: Array) -> None:
         """P of the image and its mirror image: patches divided by their deviations."""
         plan, p = self.plan, self.plan.patch
-        image, P = image.astype(self.dtype, copy=False), self.P[:, :-1]
+        image = image.astype(self.dtype, copy=False)
         shape = (plan.channels, p, p, plan.rows, plan.columns_of_positions)
         for view, pixels in enumerate((image, np.ascontiguousarray(image[:, :, ::-1]))):
-            windows = sliding_window_view(plan.reduced(pixels), (p, p), axis=(1, 2))
-            P[view].reshape(shape)[...] = windows.transpose(0, 3, 4, 1, 2)
-        np.square(P, out=self.squares)
-        means = P.mean(axis=1, keepdims=True)
-        variances = np.maximum(self.squares.mean(axis=1, keepdims=True) - np.square(means), 0)
-        P /= np.sqrt(variances + self.dtype.type(plan.contrast))
+            small, P = plan.reduced(pixels), self.P[view, :-1]
+            P.reshape(shape)[...] = sliding_window_view(small, (p, p), axis=(1, 2)).transpose(0, 3, 4, 1, 2)
+            P *= (1 / np.sqrt(_variances(small, p) + plan.contrast)).astype(self.dtype).ravel()
 
-    def _responses(self) -> Iterator[tuple[int, Array]]:
-        """Yield (first filter, z (2, m, n)) of all filters at all positions, some filters at a time.
+    def _responses(self) -> Iterator[tuple[int, int, Array]]:
+        """Yield (view, first filter, z (m, n)) of all filters at all positions, some filters at a time."""
+        for view, P in enumerate(self.P):
+            for start in range(0, len(self.G), self.chunk):
+                G = self.G[start : start + self.chunk]
+                yield view, start, np.matmul(G, P, out=self.Z[: len(G)])
 
-        Each view has a product of its own: in one for both, digits would depend on where a column stands.
-        """
-        for start in range(0, len(self.G), self.chunk):
-            G = self.G[start : start + self.chunk]
-            yield start, np.matmul(G, self.P, out=self.Z[:, : len(G)])
+
+def _variances(image: Array, p: int) -> Array:
+    """(rows, columns) float64, those of the pixels of all p x p patches of an image (C, h, w), all channels together."""
+    planes = np.stack([image.sum(axis=0, dtype=np.float64), np.square(image, dtype=np.float64).sum(axis=0)])
+    mean, squares = _sums(_sums(planes, p).swapaxes(1, 2), p).swapaxes(1, 2) / (len(image) * p**2)
+    return np.asarray(np.maximum(squares - np.square(mean), 0))
+
+
+def _sums(planes: Array, p: int) -> Array:
+    """(n, h, w - p + 1): of p neighbours on the last axis, the outer two first, so that mirror images have the same."""
+    width = planes.shape[2] - p + 1
+    total = planes[:, :, p // 2 : p // 2 + width] if p % 2 else np.zeros(1)
+    for first in range(p // 2):
+        last = p - 1 - first
+        total = total + (planes[:, :, first : first + width] + planes[:, :, last : last + width])
+    return total
 
 
 def _scalar(arrays: Mapping[str, Array], name: str, kinds: str) -> Any:
