@@ -89,8 +89,10 @@ class FeaturesConfig:
     """What lies between images and the linear layer: nothing, or patch features, learned from training rows alone."""
 
     kind: str = _setting("none", Choice(("none", "patches")), "pixels, or what filters find in small patches")
-    filters: int = _setting(
-        800, Number(2, 2**16, whole=True), "filters of each scale, half of them mirror images of the others"
+    filters: tuple[int, ...] = _setting(
+        (800,),
+        Several(Number(2, 2**16, whole=True)),
+        "filters, half of them mirror images of the others: one number for all scales, or one for each",
     )
     patch: int = _setting(6, Number(2, 64, whole=True), "side of a patch, in pixels")
     scales: tuple[int, ...] = _setting(

@@ -13,7 +13,7 @@ from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.errors import ConfigError
 
 SHAPES = [(3, 14, 14), (1, 13, 17), (3, 12, 25)]
-RECIPE = Recipe(8, 4, (1, 2), 0.25, 2, 1000.0, 0.1, 0)
+RECIPE = Recipe((8,), 4, (1, 2), 0.25, 2, 1000.0, 0.1, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -182,11 +182,12 @@ def test_images_of_numbers_from_0_to_1_have_the_filters_of_bytes():
     ("changes", "shape", "told"),
     [
         ({}, None, "expected rows that are images"),
-        ({"filters": 7}, (3, 14, 14), "expected an even number, got 7"),
+        ({"filters": (7,)}, (3, 14, 14), "expected one even number, or one for each of the 2 scales, got 7"),
+        ({"filters": (8, 4, 4)}, (3, 14, 14), "or one for each of the 2 scales, got 8, 4, 4"),
         ({"scales": ()}, (3, 14, 14), "expected 1 to 8 numbers, got 0"),
         ({"patch": 8}, (3, 14, 14), "at least 16 pixels on either side"),
         ({}, (3, 300, 300), "at most 65,536 pixels"),
-        ({"filters": 65536, "pooling": 16}, (3, 14, 14), "at most 1,048,576 features"),
+        ({"filters": (65536,), "pooling": 16}, (3, 14, 14), "at most 1,048,576 features"),
     ],
 )
 def test_settings_that_do_not_suit_the_images_are_refused(changes, shape, told):

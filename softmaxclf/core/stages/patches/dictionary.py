@@ -30,9 +30,9 @@ PATCH_BLOCK = 10_000  # patches worked on together
 
 
 class Recipe(NamedTuple):
-    """Settings of the stage, as the configuration's section `features` has them."""
+    """Settings of the stage, as the configuration's section `features` has them; fold: whether mirrored pairs are added."""
 
-    filters: int
+    filters: tuple[int, ...]
     patch: int
     scales: tuple[int, ...]
     threshold: float
@@ -47,6 +47,10 @@ class Recipe(NamedTuple):
         """That of settings with these names."""
         return cls(**{name: getattr(settings, name) for name in cls._fields[:-1]}, fold=fold)
 
+    def filters_at(self, place: int) -> int:
+        """How many filters the scale at that place has, their mirror images among them."""
+        return self.filters[place % len(self.filters)]
+
     def check(self, shape: ImageShape | None) -> None:
         """Raise ConfigError where no filters can be learned from rows of that image shape (None: no images)."""
         if shape is None:
@@ -56,8 +60,11 @@ class Recipe(NamedTuple):
                 f"features.kind: patches expects images of at most {MOST_PIXELS:,} pixels, got {shape[1]} x "
                 f"{shape[2]}; make them smaller"
             )
-        if self.filters % 2:
-            raise ConfigError(f"features.filters: expected an even number, got {self.filters}")
+        if any(count % 2 for count in self.filters) or len(self.filters) not in (1, len(self.scales)):
+            raise ConfigError(
+                f"features.filters: expected one even number, or one for each of the {len(self.scales)} scales, got "
+                f"{', '.join(map(str, self.filters)) or 'none'}"
+            )
         if not 1 <= len(self.scales) <= MOST_SCALES:
             raise ConfigError(f"features.scales: expected 1 to {MOST_SCALES} numbers, got {len(self.scales)}")
         if min(shape[1:]) // max(self.scales) < self.patch:
@@ -66,7 +73,7 @@ class Recipe(NamedTuple):
                 f"for patches of {self.patch} at 1 / {max(self.scales)} of their size, got {shape[1]} x {shape[2]}; "
                 "lower features.patch or the largest of features.scales"
             )
-        columns = 2 * self.pooling**2 * self.filters * len(self.scales) // (2 if self.fold else 1)
+        columns = 2 * self.pooling**2 * sum(map(self.filters_at, range(len(self.scales)))) // (1 + self.fold)
         if columns > MOST_COLUMNS:
             raise ConfigError(
                 f"features.filters: expected at most {MOST_COLUMNS:,} features in all, got {columns:,}; lower it or "
@@ -96,7 +103,9 @@ def learn(
         def told(done: int, place: int = place) -> None:
             progress(place * ROUNDS + done, rounds)
 
-        G = filters_of(patches, shape[0], recipe, contrast, generator, told)
+        G = filters_of(
+            patches, shape[0], recipe.filters_at(place), recipe.whitening, contrast, generator, told
+        )
         scales.append(Scale(factor, G.astype(np.float32)))
     return Patches(
         shape, tuple(scales), recipe.patch, recipe.threshold, recipe.pooling, contrast, recipe.fold
@@ -136,17 +145,18 @@ def sample(
 def filters_of(
     patches: Array,
     channels: int,
-    recipe: Recipe,
+    count: int,
+    epsilon: float,
     contrast: float,
     generator: np.random.Generator,
     told: Callable[[int], None] = lambda done: None,
 ) -> Array:
-    """G (C p p + 1, filters / 2), float64, from patches (n, C p p): see stage.py."""
+    """G (C p p + 1, count / 2), float64, from patches (n, C p p): see stage.py."""
     means = patches.mean(axis=1, keepdims=True)
     normalized = (patches - means) / np.sqrt(patches.var(axis=1, keepdims=True) + np.float32(contrast))
-    mean, W = whitening(normalized, channels, recipe.whitening)
+    mean, W = whitening(normalized, channels, epsilon)
     whitened = ((normalized - mean.astype(np.float32)) @ W.astype(np.float32)).astype(np.float32)
-    atoms = W @ omp1(whitened, recipe.filters // 2, generator, told)
+    atoms = W @ omp1(whitened, count // 2, generator, told)
     centered = atoms - atoms.mean(axis=0)  # a product with a patch then needs no mean of it
     return np.vstack([centered, -(mean @ atoms)])
 

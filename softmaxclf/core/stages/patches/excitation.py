@@ -84,8 +84,8 @@ def exciting(
         best, where = (np.empty((len(own), len(some)), kind) for kind in (np.float32, np.int64))
         with blas.single_threaded():
             for place, image in enumerate(images):
-                room.load(image)
-                z = G @ room.P[0]
+                room.load(image[None])
+                z = G @ room.P[0, 0]
                 where[:, place] = z.argmax(axis=1)
                 best[:, place] = z[np.arange(len(z)), where[:, place]]
         for each, values, positions in zip(own, best, where, strict=True):

@@ -32,7 +32,11 @@ from softmaxclf.core.stages.patches.regions import grid_shares, shares
 from softmaxclf.core.stages.stage import Array, Reading
 
 MOST_PIXELS = 2**16  # of an image, in a plane: its patches take 436 bytes each, and threads have their own
-CHUNK_NUMBERS = 2**17  # responses worked on together: they stay in the cache of a core
+CHUNK_NUMBERS = 2**18  # responses worked on together: they stay in the cache of a core
+LOADED_NUMBERS, MOST_LOADED = (
+    2**21,
+    16,
+)  # of the patches of some images, which are loaded together: Python then waits less
 MOST_COLUMNS, MOST_SCALES = 2**20, 8
 LIMITS = {"patch": (2, 64), "pooling": (1, 16), "filters": (1, 2**15), "factor": (1, 64)}
 
@@ -102,13 +106,11 @@ class Patches(Reading):
             )
 
     def _read_lane(self, rows: Array, out: Array) -> None:
-        rooms = [Room(plan, out.dtype) for plan in self.plans]
-        for row, features in zip(rows, out, strict=True):
-            start = 0
-            for room in rooms:
-                stop = start + room.plan.columns
-                room.fill(row.reshape(self.shape), features[start:stop])
-                start = stop
+        start, images = 0, rows.reshape(-1, *self.shape)
+        for plan in self.plans:
+            stop = start + plan.columns
+            Room(plan, out.dtype).fill(images, out[:, start:stop])
+            start = stop
 
     def contributions(self, x: Array, weights: Array, offset: Array) -> Array:
         """(D, K) shares of the pixels of x (D,) in (features - offset) @ weights, for weights (D', K), offset (D',).
@@ -209,7 +211,7 @@ class Plan:
         return self.views * 2 * self.scale.filters * self.regions
 
     def reduced(self, image: Array) -> Array:
-        """The image (C, h, w) averaged to this scale."""
+        """Images (..., H, W) averaged to this scale."""
         if self.shrink is None:
             return image
         rows, columns = (each.astype(image.dtype) for each in self.shrink)
@@ -236,8 +238,9 @@ class Room:
         self.plan, self.dtype = plan, dtype
         G = plan.scale.G.astype(dtype)
         self.G = np.ascontiguousarray(G.T)  # (M, C p p + 1)
-        # Patches side by side, of the image and of its mirror image, the last row ones.
-        self.P = np.ones((2, len(G), plan.positions), dtype)
+        # Of some images: patches side by side, of the image and of its mirror image, the last row ones.
+        batch = int(np.clip(LOADED_NUMBERS // (2 * len(G) * plan.positions), 1, MOST_LOADED))
+        self.P = np.ones((batch, 2, len(G), plan.positions), dtype)
         M = plan.scale.filters
         parts = -(-M * plan.positions // CHUNK_NUMBERS)
         self.chunk = -(-M // min(parts, M))
@@ -245,11 +248,17 @@ class Room:
         self.R = np.ascontiguousarray(plan.R[0], dtype)
         self.means = np.empty((2, 2, plan.scale.filters, plan.regions), dtype)  # (view, sign, filter, region)
 
-    def fill(self, image: Array, out: Array) -> None:
-        """`out` (columns,), the features of one image (C, H, W)."""
+    def fill(self, images: Array, out: Array) -> None:
+        """`out` (n, columns), the features of images (n, C, H, W)."""
+        for start in range(0, len(images), len(self.P)):
+            part = slice(start, start + len(self.P))
+            self.load(images[part])
+            for P, features in zip(self.P, out[part], strict=False):
+                self._fill(P, features)
+
+    def _fill(self, P: Array, out: Array) -> None:
         plan, threshold, means = self.plan, self.dtype.type(self.plan.threshold), self.means
-        self.load(image)
-        for view, start, Z in self._responses():
+        for view, start, Z in self._responses(P):
             stop = start + len(Z)
             np.matmul(np.maximum(Z, threshold, out=self.A[: len(Z)]), self.R, out=means[view, 0, start:stop])
             np.matmul(np.minimum(Z, -threshold, out=Z), self.R, out=means[view, 1, start:stop])
@@ -264,14 +273,14 @@ class Room:
     def maps(self, image: Array, weights: Array, offset: Array) -> Array:
         """(rows, columns, K): what each position adds to (features - offset) @ weights (columns, K)."""
         plan = self.plan
-        self.load(image)
+        self.load(image[None])
         shape = (plan.views, *self.means.shape[1:])
         weights = weights.reshape(*shape, -1)
         even = offset.reshape(shape)[..., None] * weights  # of which each position has its share
         total = np.zeros((2, plan.positions, weights.shape[-1]))
         for view, R in enumerate(plan.R):
             total[view] -= (R / R.sum(axis=0)) @ even[view % plan.views].sum(axis=(0, 1)) * (plan.views / 2)
-        for view, start, Z in self._responses():
+        for view, start, Z in self._responses(self.P[0]):
             own = weights[view % plan.views, :, start : start + len(Z)]  # (sign, m, regions, K)
             for factor, each in zip((1, -1), own, strict=True):
                 active = np.maximum(factor * Z - plan.threshold, 0)
@@ -279,38 +288,41 @@ class Room:
         both = total.reshape(2, plan.rows, plan.columns_of_positions, -1)
         return np.asarray(both[0] + both[1, :, ::-1])
 
-    def load(self, image: Array) -> None:
-        """P of the image and its mirror image: patches divided by their deviations."""
-        plan, p = self.plan, self.plan.patch
-        image = image.astype(self.dtype, copy=False)
-        shape = (plan.channels, p, p, plan.rows, plan.columns_of_positions)
-        for view, pixels in enumerate((image, np.ascontiguousarray(image[:, :, ::-1]))):
-            small, P = plan.reduced(pixels), self.P[view, :-1]
-            P.reshape(shape)[...] = sliding_window_view(small, (p, p), axis=(1, 2)).transpose(0, 3, 4, 1, 2)
-            P *= (1 / np.sqrt(_variances(small, p) + plan.contrast)).astype(self.dtype).ravel()
+    def load(self, images: Array) -> None:
+        """P of images (n, C, H, W), no more than there is room for: patches divided by their deviations."""
+        plan, p, count = self.plan, self.plan.patch, len(images)
+        both = np.stack([images, images[..., ::-1]], axis=1).astype(self.dtype, copy=False)
+        small, P = plan.reduced(both), self.P[:count, :, :-1]
+        windows = sliding_window_view(small, (p, p), axis=(3, 4)).transpose(0, 1, 2, 5, 6, 3, 4)
+        P.reshape(windows.shape)[...] = windows
+        divisors = 1 / np.sqrt(_variances(small, p) + plan.contrast)
+        P *= divisors.astype(self.dtype).reshape(count, 2, 1, -1)
 
-    def _responses(self) -> Iterator[tuple[int, int, Array]]:
+    def _responses(self, views: Array) -> Iterator[tuple[int, int, Array]]:
         """Yield (view, first filter, z (m, n)) of all filters at all positions, some filters at a time."""
-        for view, P in enumerate(self.P):
+        for view, P in enumerate(views):
             for start in range(0, len(self.G), self.chunk):
                 G = self.G[start : start + self.chunk]
                 yield view, start, np.matmul(G, P, out=self.Z[: len(G)])
 
 
-def _variances(image: Array, p: int) -> Array:
-    """(rows, columns) float64, those of the pixels of all p x p patches of an image (C, h, w), all channels together."""
-    planes = np.stack([image.sum(axis=0, dtype=np.float64), np.square(image, dtype=np.float64).sum(axis=0)])
-    mean, squares = _sums(_sums(planes, p).swapaxes(1, 2), p).swapaxes(1, 2) / (len(image) * p**2)
+def _variances(images: Array, p: int) -> Array:
+    """(..., rows, columns) float64, those of all pixels of each p x p patch of images (..., C, h, w)."""
+    planes = np.stack(
+        [images.sum(axis=-3, dtype=np.float64), np.square(images, dtype=np.float64).sum(axis=-3)]
+    )
+    sums = _sums(_sums(planes, p).swapaxes(-1, -2), p).swapaxes(-1, -2)
+    mean, squares = sums / (images.shape[-3] * p**2)
     return np.asarray(np.maximum(squares - np.square(mean), 0))
 
 
 def _sums(planes: Array, p: int) -> Array:
-    """(n, h, w - p + 1): of p neighbours on the last axis, the outer two first, so that mirror images have the same."""
-    width = planes.shape[2] - p + 1
-    total = planes[:, :, p // 2 : p // 2 + width] if p % 2 else np.zeros(1)
+    """(..., w - p + 1): of p neighbours on the last axis, the outer two first, so that mirror images have the same."""
+    width = planes.shape[-1] - p + 1
+    total = planes[..., p // 2 : p // 2 + width] if p % 2 else np.zeros(1)
     for first in range(p // 2):
         last = p - 1 - first
-        total = total + (planes[:, :, first : first + width] + planes[:, :, last : last + width])
+        total = total + (planes[..., first : first + width] + planes[..., last : last + width])
     return total
 
 
