@@ -32,12 +32,12 @@ from softmaxclf.plots.figure import (
     styled,
     title,
 )
-from softmaxclf.plots.images import Tiling, image_pixels, pixels, show
+from softmaxclf.plots.images import image_pixels, pixels, show
 
 SHOWN, PER_ROW = 60, 30  # filters of a scale
 SPEAKING, PATCHES = 6, 3  # filters for and against a class, and patches that excite each
 MOST_CLASSES = 20
-GAP, TOP, LINE = 4, pixels(0.42), pixels(0.26)
+GAP, TOP, LINE, NAME = 4, pixels(0.42), pixels(0.26), pixels(0.9)
 
 Tile = NDArray[np.uint8]
 
@@ -100,48 +100,59 @@ def draw_filters(
 ) -> Figure:
     """Return the sheet's figure. classes: those that were asked for, for the heading to say what is left out."""
     asked = len(class_names) if classes is None else len(classes)
+    side = len(next(tile for _, _, tiles in sheet.scales for tile in tiles))
     room = pixels(WIDTH) - 2 * MARGIN
-    small = room // PER_ROW - GAP
+    small, step = _fitting(side, room // PER_ROW - GAP), room // PER_ROW
+    half = (room - NAME) // 2
+    wide = half // SPEAKING
+    tile, patch = _fitting(side, wide * 3 // 5), _fitting(side, (wide - GAP) // PATCHES - 1)
+    row = tile + (GAP + patch if sheet.exciting else 0) + 3 * GAP
     lines = [-(-len(tiles) // PER_ROW) for _, _, tiles in sheet.scales]
-    half = (room - pixels(0.9)) // 2
-    step = half // SPEAKING - GAP // 2
-    tile = (step - GAP) * 3 // 5 if sheet.exciting else step - 3 * GAP
-    patch = (step - GAP) // PATCHES - 2
-    row_height = tile + (patch + GAP if sheet.exciting else 0) + 3 * GAP
     height = (
-        TOP
-        + sum(LINE + line * (small + GAP) + GAP for line in lines)
-        + 2 * LINE
-        + len(sheet.responses) * row_height
-        + MARGIN
+        TOP + sum(LINE + line * step + GAP for line in lines) + 2 * LINE + len(sheet.responses) * row + MARGIN
     )
     figure = new_figure(WIDTH, height / DPI, automatic_layout=False)
     title(figure, "Filters: what is looked for in small patches")
+    canvas = np.zeros(
+        (height, pixels(WIDTH), 4), np.uint8
+    )  # one picture of all tiles: axes for each would take seconds
     top = TOP
     for (factor, count, tiles), line in zip(sheet.scales, lines, strict=True):
         where = "of the image" if factor == 1 else f"of the image at 1 / {factor} of its size"
         _text(figure, MARGIN, top, f"The {len(tiles)} most important of {count} filters {where}", faint=True)
-        tiling = Tiling(PER_ROW, small, small, MARGIN, top + LINE - GAP, small + GAP, small + GAP)
         for place, image in enumerate(tiles):
-            show(tiling.axes(figure, place), image)
-        top += LINE + line * (small + GAP) + GAP
+            down, across = divmod(place, PER_ROW)
+            _paste(canvas, image, small, MARGIN + across * step, top + LINE - GAP + down * step)
+        top += LINE + line * step + GAP
     note = "; beneath each, training patches that excite it most" if sheet.exciting else ""
-    left = [MARGIN + pixels(0.9), MARGIN + pixels(0.9) + half]
+    left = [MARGIN + NAME, MARGIN + NAME + half]
     _text(figure, MARGIN, top, f"By class{note}{left_out(len(sheet.responses), asked)}", faint=True)
     for x, told in zip(left, ("speak for it", "speak against it"), strict=True):
         _text(figure, x, top + LINE - GAP, told)
     top += 2 * LINE
     for k, sides in sheet.responses.items():
-        _text(figure, MARGIN, top + tile // 3, fit_text(class_names[k], pixels(0.9) - GAP, MEDIUM))
-        for x, side in zip(left, sides, strict=True):
-            for place, response in enumerate(side):
-                at = x + place * step
-                show(Tiling(1, tile, tile, at, top, 0, 0).axes(figure, 0), sheet.tiles[response])
-                strip = Tiling(PATCHES, patch, patch, at, top + tile + GAP, patch + 1, 0)
+        _text(figure, MARGIN, top + tile // 3, fit_text(class_names[k], NAME - GAP, MEDIUM))
+        for x, responses in zip(left, sides, strict=True):
+            for place, response in enumerate(responses):
+                at = x + place * wide
+                _paste(canvas, sheet.tiles[response], tile, at, top)
                 for number, image in enumerate(sheet.exciting.get(response, ())):
-                    show(strip.axes(figure, number), image)
-        top += row_height
+                    _paste(canvas, image, patch, at + number * (patch + 1), top + tile + GAP)
+        top += row
+    show(figure.add_axes((0, 0, 1, 1), zorder=-1), canvas)
     return figure
+
+
+def _fitting(side: int, room: int) -> int:
+    """The largest multiple of `side` in that room, or the room where there is none."""
+    return room // side * side or room
+
+
+def _paste(canvas: NDArray[np.uint8], image: NDArray[np.uint8], size: int, left: int, top: int) -> None:
+    """Put an image (p, p, C) on the canvas (H, W, 4), `size` pixels wide and high."""
+    places = np.arange(size) * len(image) // size
+    canvas[top : top + size, left : left + size, :3] = image[places][:, places]
+    canvas[top : top + size, left : left + size, 3] = 255
 
 
 def _text(figure: Figure, x: int, top: int, told: str, *, faint: bool = False) -> None:

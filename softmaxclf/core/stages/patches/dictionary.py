@@ -30,7 +30,7 @@ PATCH_BLOCK = 10_000  # patches worked on together
 
 
 class Recipe(NamedTuple):
-    """Settings of the stage, as the configuration's section `features` has them; fold: whether mirrored pairs are added."""
+    """Settings of the stage, as the section `features` has them; fold: whether mirrored pairs are added."""
 
     filters: tuple[int, ...]
     patch: int
