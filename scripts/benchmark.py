@@ -40,6 +40,7 @@ PROBE_PATH = tuple(np.logspace(2, -6, 45).tolist())
 SKLEARN_PROBE_TOL = 1e-5  # the loosest that comes near 1e-4 everywhere
 CLASSES: dict[str, Any] = {"rows": 100_000, "columns": 768, "classes": 1000, "pull": 0.15}
 CLASSES_PATH = tuple(np.logspace(-1, -4, 8).tolist())
+PATCH_IMAGES = 2000
 LONG = {"probe", "sklearn_probe", "classes", "torch_classes"}  # minutes each: only where they are asked for
 # Found with `scripts/benchmark --search`: the setting of each with which it reaches the target soonest.
 SKLEARN = {"C": 1e-4, "max_iter": 35}
@@ -315,6 +316,67 @@ def torch_classes(arrays: Arrays, options: argparse.Namespace) -> Result:
     return {"seconds": seconds, "objectives": objectives}
 
 
+def patch_stage(arrays: Arrays) -> Any:
+    """The stage of configs/patches.yaml, learned from the training images."""
+    from softmaxclf.config import load_config
+    from softmaxclf.core.stages.patches.dictionary import Recipe, learn
+
+    settings = load_config(ROOT / "configs" / "patches.yaml").features
+    X = arrays["X"]
+    return learn(X, np.arange(len(X)), (3, 32, 32), Recipe.of(settings, fold=True))
+
+
+def softmaxclf_patches(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """Patch features of 2,000 images; GFLOP/s counted as one product with each filter."""
+    stage = patch_stage(arrays)
+    images = arrays["X"][:PATCH_IMAGES].astype(np.float32)
+    features = np.empty((len(images), stage.columns), np.float32)
+    stage.read(images[:100], features[:100])
+    seconds, _ = timed(lambda: stage.read(images, features))
+    # As if both of a filter and its mirror image had a product of their own.
+    operations = sum(2 * plan.scale.G.size * 2 * plan.positions for plan in stage.plans) * len(images)
+    return {
+        "seconds": seconds,
+        "gflops": operations / seconds / 1e9,
+        "features": features[:20].ravel().tolist(),
+    }
+
+
+def torch_patches(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """The same features by conv2d in PyTorch, batches of 50 images, the fastest of 10 to 200."""
+    import torch
+    from torch.nn import functional as F  # noqa: N812
+
+    stage = patch_stage(arrays)
+    images = torch.from_numpy(arrays["X"][:PATCH_IMAGES].astype(np.float32)).reshape(-1, 3, 32, 32)
+    p, scales = stage.patch, []
+    for plan in stage.plans:
+        G = torch.from_numpy(plan.scale.G)
+        filters = G[:-1].T.reshape(-1, 3, p, p)
+        both = torch.cat([filters, filters.flip(3)])  # a filter, and its mirror image
+        R = torch.from_numpy(plan.R[0].astype(np.float32))
+        scales.append((plan.scale.factor, both, torch.cat([G[-1], G[-1]])[:, None, None], R))
+    side = stage.pooling
+
+    def extract(batch: torch.Tensor) -> torch.Tensor:
+        found = []
+        for factor, filters, constant, R in scales:
+            x = F.avg_pool2d(batch, factor)
+            mean = F.avg_pool2d(x.mean(1, keepdim=True), p, 1)
+            variance = F.avg_pool2d(x.square().mean(1, keepdim=True), p, 1) - mean.square()
+            z = F.conv2d(x, filters) / torch.sqrt(variance + stage.contrast) + constant
+            for response in (z, -z):
+                pooled = F.relu(response - stage.threshold).flatten(2) @ R
+                own, mirrored = pooled.unflatten(2, (side, side)).chunk(2, dim=1)
+                found.append((own + mirrored.flip(3)).flatten(1))
+        return torch.cat(found, dim=1)
+
+    with torch.inference_mode():
+        extract(images[:100])
+        seconds, features = timed(lambda: torch.cat([extract(each) for each in images.split(50)]))
+    return {"seconds": seconds, "features": features[:20].ravel().tolist()}
+
+
 def softmaxclf_one(arrays: Arrays, options: argparse.Namespace) -> Result:
     """softmaxclf, a stack of one."""
     return engine(arrays, options, [CELL[0]], [CELL[1]])
@@ -397,6 +459,8 @@ TASKS: dict[str, Callable[[Arrays, argparse.Namespace], Result]] = {
     "sklearn_probe": sklearn_probe,
     "classes": softmaxclf_classes,
     "torch_classes": torch_classes,
+    "patches": softmaxclf_patches,
+    "torch_patches": torch_patches,
 }
 
 
@@ -470,7 +534,14 @@ def chosen_tasks(options: argparse.Namespace) -> list[str]:
         return options.only.split(",")
     left_out = LONG | (set() if options.really_24 else {"torch_24"})
     if options.quick:
-        left_out |= {"sklearn", "target", "path", "sklearn_path"}  # the target is one of CIFAR-10
+        left_out |= {
+            "sklearn",
+            "target",
+            "path",
+            "sklearn_path",
+            "patches",
+            "torch_patches",
+        }  # the target is one of CIFAR-10
     return [task for task in TASKS if task not in left_out]
 
 
@@ -497,6 +568,12 @@ def ratios(found: dict[str, Result], cells: int) -> dict[str, float]:
         ),
         "24 cells: PyTorch stacked by hand / softmaxclf": lambda: seconds("torch_stacked") / seconds("grid"),
         "24 cells: share of the sgemm peak": lambda: found["grid"]["gflops"] / found["sgemm"]["gflops"],
+        "patches: PyTorch / softmaxclf": lambda: seconds("torch_patches") / seconds("patches"),
+        "patches: share of the sgemm peak": lambda: found["patches"]["gflops"] / found["sgemm"]["gflops"],
+        "patches: largest difference of features, relative to the largest": lambda: float(
+            np.abs(np.subtract(found["patches"]["features"], found["torch_patches"]["features"])).max()
+            / np.max(found["patches"]["features"])
+        ),
         "24 cells x 5 folds / 24 cells": lambda: seconds("folds") / seconds("grid"),
         f"time to {TARGET}: scikit-learn / softmaxclf": lambda: (
             seconds("sklearn") / found["target"]["seconds"]

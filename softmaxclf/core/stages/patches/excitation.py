@@ -77,15 +77,13 @@ def exciting(
         if not own:
             continue
         room = Room(plan, np.dtype(np.float32))
-        G = (
-            room.G[[each.filter for each in own]]
-            * np.array([1 - 2 * each.sign for each in own], np.float32)[:, None]
-        )
+        filters = np.array([each.filter for each in own])
+        signs = np.array([1 - 2 * each.sign for each in own], np.float32)[:, None]
         best, where = (np.empty((len(own), len(some)), kind) for kind in (np.float32, np.int64))
         with blas.single_threaded():
             for place, image in enumerate(images):
                 room.load(image[None])
-                z = G @ room.P[0, 0]
+                z = signs * room.responses(filters)
                 where[:, place] = z.argmax(axis=1)
                 best[:, place] = z[np.arange(len(z)), where[:, place]]
         for each, values, positions in zip(own, best, where, strict=True):

@@ -12,8 +12,8 @@ quantization", ICML, and Coates, Lee & Ng (2011), "An analysis of single-layer n
 learning", AISTATS.
 
 Every filter comes with its mirror image, whose responses are those of the filter to the mirrored image: an image and
-its mirror image have the same features in another order, digit for digit. `fold` adds each feature to its partner,
-divided by sqrt 2: with an L2 penalty that equals training on every image and its mirror image (stages/mirror.py).
+its mirror image have the same features in another order, but for the last digits. `fold` adds each feature to its
+partner, divided by sqrt 2: with an L2 penalty that equals training on every image and its mirror image (mirror.py).
 """
 
 import math
@@ -182,7 +182,7 @@ class Patches(Reading):
 class Plan:
     """What is the same for all images of a scale: sizes and constant matrices.
 
-    n: positions. R: (n, regions) of each view, what averages over the positions of the image and of its mirror image.
+    n: positions. R: (n, regions) of each view, what averages over positions: the filters, and their mirror images.
     """
 
     def __init__(self, stage: Patches, scale: Scale) -> None:
@@ -199,7 +199,7 @@ class Plan:
         R = grid_shares(self.rows, self.columns_of_positions, stage.pooling)
         # Where each region of the image lies in its mirror image.
         self.mirrored = np.arange(R.shape[1]).reshape(stage.pooling, -1)[:, ::-1].ravel()
-        self.R = [R / math.sqrt(2)] * 2 if stage.fold else [R, R[:, self.mirrored]]
+        self.R = [R / math.sqrt(2), R[:, self.mirrored] / math.sqrt(2)] if stage.fold else [R, R]
 
     @property
     def regions(self) -> int:
@@ -232,43 +232,54 @@ class Plan:
 
 
 class Room:
-    """The buffers of one thread for one scale."""
+    """The buffers of one thread for one scale.
+
+    The responses of a filter and of its mirror image come from two products of half the length. With x a pixel of a
+    patch and x' the one in its mirrored place, g and g' the filter's numbers there,
+
+        g x + g' x' = (g + g')/2 (x + x') + (g - g')/2 (x - x') = u + v       and     g' x + g x' = u - v.
+
+    S, D: (images, ..., n) sums and differences of patches side by side, S with a last row of ones.
+    """
 
     def __init__(self, plan: Plan, dtype: np.dtype[Any]) -> None:
         self.plan, self.dtype = plan, dtype
-        G = plan.scale.G.astype(dtype)
-        self.G = np.ascontiguousarray(G.T)  # (M, C p p + 1)
-        # Of some images: patches side by side, of the image and of its mirror image, the last row ones.
-        batch = int(np.clip(LOADED_NUMBERS // (2 * len(G) * plan.positions), 1, MOST_LOADED))
-        self.P = np.ones((batch, 2, len(G), plan.positions), dtype)
-        M = plan.scale.filters
-        parts = -(-M * plan.positions // CHUNK_NUMBERS)
-        self.chunk = -(-M // min(parts, M))
-        self.Z, self.A = np.empty((2, self.chunk, plan.positions), dtype)
+        p, M, n = plan.patch, plan.scale.filters, plan.positions
+        G = plan.scale.G[:-1].astype(dtype).reshape(plan.channels, p, p, M)
+        even, odd = (G + G[:, :, ::-1]) / 2, (G - G[:, :, ::-1]) / 2
+        self.half, self.whole = p // 2, -(-p // 2)
+        even = even[:, :, : self.whole].reshape(-1, M)
+        self.even = np.ascontiguousarray(np.vstack([even, plan.scale.G[-1:]]).T, dtype)
+        self.odd = np.ascontiguousarray(odd[:, :, : self.half].reshape(-1, M).T)
+        batch = int(np.clip(LOADED_NUMBERS // (len(G) * p * p * n), 1, MOST_LOADED))
+        self.S = np.ones((batch, self.even.shape[1], n), dtype)
+        self.D = np.empty((batch, self.odd.shape[1], n), dtype)
+        self.chunk = -(-M // min(-(-M * n // CHUNK_NUMBERS), M))
+        self.u, self.v, self.z, self.a = np.empty((4, self.chunk, n), dtype)
         self.R = np.ascontiguousarray(plan.R[0], dtype)
-        self.means = np.empty((2, 2, plan.scale.filters, plan.regions), dtype)  # (view, sign, filter, region)
+        self.means = np.empty((2, 2, M, plan.regions), dtype)  # (view, sign, filter, region)
 
     def fill(self, images: Array, out: Array) -> None:
         """`out` (n, columns), the features of images (n, C, H, W)."""
-        for start in range(0, len(images), len(self.P)):
-            part = slice(start, start + len(self.P))
+        for start in range(0, len(images), len(self.S)):
+            part = slice(start, start + len(self.S))
             self.load(images[part])
-            for P, features in zip(self.P, out[part], strict=False):
-                self._fill(P, features)
+            for place, features in enumerate(out[part]):
+                self._fill(place, features)
 
-    def _fill(self, P: Array, out: Array) -> None:
+    def _fill(self, place: int, out: Array) -> None:
         plan, threshold, means = self.plan, self.dtype.type(self.plan.threshold), self.means
-        for view, start, Z in self._responses(P):
-            stop = start + len(Z)
-            np.matmul(np.maximum(Z, threshold, out=self.A[: len(Z)]), self.R, out=means[view, 0, start:stop])
-            np.matmul(np.minimum(Z, -threshold, out=Z), self.R, out=means[view, 1, start:stop])
+        for view, start, z in self._responses(place):
+            stop = start + len(z)
+            np.matmul(np.maximum(z, threshold, out=self.a[: len(z)]), self.R, out=means[view, 0, start:stop])
+            np.matmul(np.minimum(z, -threshold, out=z), self.R, out=means[view, 1, start:stop])
         means[:, 1] *= -1
         means -= threshold * self.R.sum(axis=0)
         found = out.reshape(plan.views, *means.shape[1:])
         if plan.fold:
-            np.add(means[0], means[1], out=found[0])
+            np.add(means[0], means[1][:, :, plan.mirrored], out=found[0])
         else:
-            found[0], found[1] = means[0], means[1, :, :, plan.mirrored].transpose(1, 2, 0)
+            found[...] = means
 
     def maps(self, image: Array, weights: Array, offset: Array) -> Array:
         """(rows, columns, K): what each position adds to (features - offset) @ weights (columns, K)."""
@@ -277,33 +288,46 @@ class Room:
         shape = (plan.views, *self.means.shape[1:])
         weights = weights.reshape(*shape, -1)
         even = offset.reshape(shape)[..., None] * weights  # of which each position has its share
-        total = np.zeros((2, plan.positions, weights.shape[-1]))
+        total = np.zeros((plan.positions, weights.shape[-1]))
         for view, R in enumerate(plan.R):
-            total[view] -= (R / R.sum(axis=0)) @ even[view % plan.views].sum(axis=(0, 1)) * (plan.views / 2)
-        for view, start, Z in self._responses(self.P[0]):
-            own = weights[view % plan.views, :, start : start + len(Z)]  # (sign, m, regions, K)
+            total -= (R / R.sum(axis=0)) @ even[view % plan.views].sum(axis=(0, 1)) * (plan.views / 2)
+        for view, start, z in self._responses(0):
+            own = weights[view % plan.views, :, start : start + len(z)]  # (sign, m, regions, K)
             for factor, each in zip((1, -1), own, strict=True):
-                active = np.maximum(factor * Z - plan.threshold, 0)
-                total[view] += np.einsum("mp,pr,mrk->pk", active, plan.R[view], each, optimize=True)
-        both = total.reshape(2, plan.rows, plan.columns_of_positions, -1)
-        return np.asarray(both[0] + both[1, :, ::-1])
+                active = np.maximum(factor * z - plan.threshold, 0)
+                total += np.einsum("mp,pr,mrk->pk", active, plan.R[view], each, optimize=True)
+        return total.reshape(plan.rows, plan.columns_of_positions, -1)
 
     def load(self, images: Array) -> None:
-        """P of images (n, C, H, W), no more than there is room for: patches divided by their deviations."""
+        """S and D of images (n, C, H, W), no more than there is room for: of patches divided by their deviations."""
         plan, p, count = self.plan, self.plan.patch, len(images)
-        both = np.stack([images, images[..., ::-1]], axis=1).astype(self.dtype, copy=False)
-        small, P = plan.reduced(both), self.P[:count, :, :-1]
-        windows = sliding_window_view(small, (p, p), axis=(3, 4)).transpose(0, 1, 2, 5, 6, 3, 4)
-        P.reshape(windows.shape)[...] = windows
-        divisors = 1 / np.sqrt(_variances(small, p) + plan.contrast)
-        P *= divisors.astype(self.dtype).reshape(count, 2, 1, -1)
+        small = plan.reduced(images.astype(self.dtype, copy=False))
+        windows = sliding_window_view(small, (p, p), axis=(2, 3)).transpose(0, 1, 4, 5, 2, 3)
+        mirrored, sizes = windows[:, :, :, ::-1], (count, plan.channels, p, -1, *windows.shape[4:])
+        S, D = self.S[:count, :-1], self.D[:count]
+        both = S.reshape(sizes)
+        np.add(windows[:, :, :, : self.half], mirrored[:, :, :, : self.half], out=both[:, :, :, : self.half])
+        if p % 2:
+            both[:, :, :, self.half] = windows[:, :, :, self.half]
+        np.subtract(windows[:, :, :, : self.half], mirrored[:, :, :, : self.half], out=D.reshape(sizes))
+        divisors = (1 / np.sqrt(_variances(small, p) + plan.contrast)).astype(self.dtype)
+        for each in (S, D):
+            each *= divisors.reshape(count, 1, -1)
 
-    def _responses(self, views: Array) -> Iterator[tuple[int, int, Array]]:
-        """Yield (view, first filter, z (m, n)) of all filters at all positions, some filters at a time."""
-        for view, P in enumerate(views):
-            for start in range(0, len(self.G), self.chunk):
-                G = self.G[start : start + self.chunk]
-                yield view, start, np.matmul(G, P, out=self.Z[: len(G)])
+    def responses(self, filters: Array) -> Array:
+        """z (m, n) of those filters in the first image that is loaded."""
+        return np.asarray(self.even[filters] @ self.S[0] + self.odd[filters] @ self.D[0])
+
+    def _responses(self, place: int) -> Iterator[tuple[int, int, Array]]:
+        """Yield (view, first filter, z (m, n)) of all filters at all positions of an image, some filters at a time."""
+        S, D = self.S[place], self.D[place]
+        for start in range(0, len(self.even), self.chunk):
+            part = slice(start, start + self.chunk)
+            count = len(self.even[part])
+            u = np.matmul(self.even[part], S, out=self.u[:count])
+            v = np.matmul(self.odd[part], D, out=self.v[:count])
+            yield 0, start, np.add(u, v, out=self.z[:count])
+            yield 1, start, np.subtract(u, v, out=self.z[:count])
 
 
 def _variances(images: Array, p: int) -> Array:
