@@ -220,3 +220,33 @@ def test_saving_over_an_older_model_leaves_the_older_one_when_it_fails(
         model_file.save_model(path, small(temperature=2.0))
     assert_equal(model_file.load_model(path), small())
     assert [entry.name for entry in tmp_path.iterdir()] == ["weights.npz"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stage.patches.G0", np.zeros((28, 2), np.float64)),
+        ("stage.patches.G0", np.zeros((10**6, 2), np.float32)),
+        ("stage.patches.pooling", np.array(2**40)),
+        ("stage.patches.factors", np.array([1, 2**40])),
+        ("stage.patches.patch", np.array(2)),
+        ("image_shape", np.array([3, 2**20, 2**20])),
+        ("W", np.zeros((15, 2), np.float32)),
+    ],
+)
+def test_a_model_of_patch_features_with_sizes_that_cannot_be_is_refused(tmp_path, monkeypatch, name, value):
+    from softmaxclf import fit
+    from softmaxclf.model_file import _checksum, load_model, save_model
+
+    monkeypatch.setattr("softmaxclf.core.stages.patches.dictionary.PATCHES", 500)
+    X = np.random.default_rng(0).integers(0, 256, (40, 12, 12, 3)).astype(np.uint8)
+    wanted = {"kind": "patches", "filters": 4, "patch": 3, "scales": [1], "pooling": 2}
+    model = fit(X, np.arange(40) % 2, features=wanted, regularization=1.0)
+    save_model(tmp_path / "weights.npz", model)
+    assert load_model(tmp_path / "weights.npz").digest == model.digest
+    with np.load(tmp_path / "weights.npz") as file:
+        content = {key: file[key] for key in file.files if key != "checksum"}
+    content[name] = value
+    np.savez(tmp_path / "poisoned.npz", **content, checksum=np.array(_checksum(content)))
+    with pytest.raises(ModelError, match=r"poisoned\.npz: expected"):
+        load_model(tmp_path / "poisoned.npz")
