@@ -213,7 +213,7 @@ def _cautions(model: LinearModel) -> Iterator[str]:
     if model.loss_function.caution:
         yield f"of the probabilities: {model.loss_function.caution}"
     offset = model.preprocessing.offset
-    if offset is not None and 0 <= offset.min() <= offset.max() <= 1:
+    if offset is not None and model.preprocessing.linear and 0 <= offset.min() <= offset.max() <= 1:
         yield (
             f"the model's pixels have a mean of at most {offset.max():.2g}, as if it was trained on 0 to 1; images are "
             "read as 0 to 255, so its answers may mean nothing: train it on bytes"

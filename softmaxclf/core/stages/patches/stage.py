@@ -13,7 +13,8 @@ learning", AISTATS.
 
 Every filter comes with its mirror image, whose responses are those of the filter to the mirrored image: an image and
 its mirror image have the same features in another order, but for the last digits. `fold` adds each feature to its
-partner, divided by sqrt 2: with an L2 penalty that equals training on every image and its mirror image (mirror.py).
+partner, divided by sqrt 2: with an L2 penalty that equals training on every image and its mirror image, see
+core/stages/mirror.py.
 """
 
 import math
