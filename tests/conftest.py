@@ -1,7 +1,9 @@
 """What all tests share: small data on disk, the real CIFAR-10 if it is there, the command line in-process."""
 
+import ctypes
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +73,21 @@ def undrawn() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         leave_pictures_out(patch)
         yield
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Permissions hold in the block for root too: its effective capabilities are set aside (man 2 capset)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, held = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, held) == 0
+    fewer = (ctypes.c_uint32 * 6)(*held)
+    fewer[0] = fewer[3] = 0  # effective, of two words each beside permitted and inheritable
+    assert libc.capset(header, fewer) == 0
+    try:
+        yield
+    finally:
+        assert libc.capset(header, held) == 0
 
 
 @pytest.fixture
