@@ -21,16 +21,19 @@ def printable(text: object) -> str:
 
 
 def look(path: Path) -> os.stat_result | None:
-    """What the system says of `path`, links followed; None where nothing is. Raises OSError where it does not say.
+    """What the system says of `path`, links followed; None where nothing is or can be. Raises OSError for permissions
+    and links in a circle.
 
-    The one question whether a path exists: of no permission, links in a circle and long names, pathlib hides some.
+    The one question whether a path exists; pathlib raises for some of the system's reasons and hides others.
     """
     try:
         return path.stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except ValueError:  # a NUL, or letters that the system's encoding lacks
         return None
-    except ValueError as error:
-        raise _no_name(path) from error
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            return None
+        raise
 
 
 def exists(path: Path) -> bool:
@@ -48,11 +51,6 @@ def is_file(path: Path) -> bool:
     """Whether a regular file, or a link to one, is at `path`. Raises OSError as `look` does."""
     found = look(path)
     return found is not None and stat.S_ISREG(found.st_mode)
-
-
-def _no_name(path: Path) -> OSError:
-    """Of a NUL, or of letters that the system's encoding lacks."""
-    return OSError(errno.EINVAL, "no name of a file", str(path))
 
 
 class _Reading(FileIO):
@@ -87,7 +85,7 @@ def open_regular(path: Path) -> Iterator["tuple[BufferedReader[Any], int]"]:
         # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except ValueError as error:
-        raise _no_name(path) from error
+        raise OSError(errno.EINVAL, "no name of a file", str(path)) from error
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode):
         os.close(handle)
@@ -161,8 +159,9 @@ def refuse_no_file(path: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if found is not None and not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "a pipe, socket or device is there")
-        if found is None and exists(path.parent) and not is_folder(path.parent):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if found is None:
+            with suppress(FileNotFoundError):  # anything else, as a name that is too long, will not change
+                path.stat()
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:

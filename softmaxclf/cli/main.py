@@ -8,6 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from logging import NullHandler, getLogger
 from typing import Any, NoReturn
 
@@ -25,7 +26,7 @@ from softmaxclf.cli.commands.report import report
 from softmaxclf.cli.commands.train import train
 from softmaxclf.cli.commands.tune import tune
 from softmaxclf.cli.commands.visualize_weights import visualize_weights
-from softmaxclf.errors import ConfigError, InterruptedRunError, SoftmaxclfError
+from softmaxclf.errors import ConfigError, InterruptedRunError, OutputError, SoftmaxclfError
 from softmaxclf.files import printable
 
 BUG = 1
@@ -84,7 +85,8 @@ def _told(error: Exception, *, debug: bool, as_json: bool) -> int:
             click.echo(f"Error: {message}", err=True)
     if as_json and not getattr(error, "answered", False):
         document = {"error": {"messages": messages, "exit_code": code}}
-        console.say(json.dumps(document, indent=2, ensure_ascii=False))
+        with suppress(OutputError):  # that stdout takes nothing may be what went wrong
+            console.say(json.dumps(document, indent=2, ensure_ascii=False))
     return code
 
 
