@@ -101,14 +101,23 @@ def _explained(error: Exception) -> SoftmaxclfError | None:
     """The error that we explain ourselves: `error`, or what it says of the machine; None of a bug."""
     if isinstance(error, SoftmaxclfError):
         return error
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        detail = str(error) if isinstance(error, MemoryError) and str(error) else "an array"
-        return SoftmaxclfError(f"not enough memory for {detail}; lower tuning.memory or the batch size")
+    if _lacks_memory(error):
+        detail = f" ({error})" if isinstance(error, MemoryError) and str(error) else ""
+        return SoftmaxclfError(
+            f"expected enough memory, found too little{detail}; lower tuning.memory or the batch size"
+        )
     if isinstance(error, OSError) and error.filename is not None:
         from softmaxclf.datasets.inputs import unreadable  # brings NumPy along
 
         return unreadable(os.fsdecode(error.filename), error)
     return None
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether memory is what an array, a mapping, a library or a thread could not get."""
+    if isinstance(error, ImportError | RuntimeError):
+        return any(said in str(error) for said in ("failed to map segment", "can't start new thread"))
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 @click.group(

@@ -1,5 +1,6 @@
 """Every exit code with what is said, and the boundary that turns errors into them and lets bugs through."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -141,14 +142,31 @@ def test_ctrl_c_outside_of_a_run_is_130(
     assert result.stderr.startswith("Error: interrupted") and result.stderr.count("\n") == 1
 
 
-def test_too_little_memory_is_2(run_cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),  # of a mapping
+        ImportError("libscipy_openblas64_.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        None,
+    ],
+    ids=repr,
+)
+def test_too_little_memory_is_2(
+    error: Exception | None, run_cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def allocate(*arguments: Any) -> None:
+        if error is not None:
+            raise error
         np.empty(2**55)
 
     monkeypatch.setattr("softmaxclf.workflows.runs.train.train", allocate)
     result = run_cli(*TRAIN)
-    assert result.exit_code == 2
-    assert "Error: not enough memory for" in result.stderr and "lower tuning.memory" in result.stderr
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("Error: expected enough memory, found too little")
+    assert ("Unable to allocate 256. PiB for an array" in result.stderr) is (error is None)
+    assert "lower tuning.memory" in result.stderr
 
 
 def start(script: str, *arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
