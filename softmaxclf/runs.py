@@ -60,6 +60,7 @@ FORMULAS = (
     "@",
     "\t",
     "\r",
+    *"＝＋－＠",  # in full width, which some spreadsheets take for the same
 )  # how they begin: https://owasp.org/www-community/attacks/CSV_Injection
 _NUMBER = re.compile(r"[+-][0-9.]+(e[+-]?[0-9]+)?")
 # What a manifest and a metrics.json hold at the least, see `has_form`.

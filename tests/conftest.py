@@ -3,7 +3,7 @@
 import ctypes
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +75,15 @@ def undrawn() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def without_privileges() -> Callable[[], AbstractContextManager[None]]:
+    """Permissions hold for root too, in a block of this."""
+    return _without_capabilities
+
+
 @contextmanager
-def without_privileges() -> Iterator[None]:
-    """Permissions hold in the block for root too: its effective capabilities are set aside (man 2 capset)."""
+def _without_capabilities() -> Iterator[None]:
+    """With the effective capabilities set aside (man 2 capset)."""
     libc = ctypes.CDLL(None, use_errno=True)
     header, held = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
     assert libc.capget(header, held) == 0

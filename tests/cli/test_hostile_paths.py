@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from softmaxclf.cli.main import cli
-from tests.conftest import leave_pictures_out, without_privileges
 
 # A question mark stands for the path. The model is one of a table, pixels one of images.
 INPUTS = (
@@ -127,7 +127,7 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, features_file: Path) -> Iterator[Path]:
+def made(tmp_path_factory: pytest.TempPathFactory, features_file: Path, undrawn: None) -> Path:
     """A folder with models of a table (model, other) and of images (pixels), their data and something to predict."""
     place = tmp_path_factory.mktemp("made")
     generator = np.random.default_rng(0)
@@ -139,12 +139,11 @@ def made(tmp_path_factory: pytest.TempPathFactory, features_file: Path) -> Itera
         rows = [",".join(map(str, row)) for row in file["X_test"].tolist()]
     (place / "rows.csv").write_text("\n".join([",".join(f"f{k}" for k in range(12)), *rows]) + "\n")
     with pytest.MonkeyPatch.context() as patch:
-        leave_pictures_out(patch)
         patch.chdir(place)
         for data, out in (("data.npz", "model"), ("data.npz", "other"), ("pixels.npz", "pixels")):
             command = ["train", "--data", data, "--out", out, "--set", f"data.seed={len(out)}"]
             assert CliRunner().invoke(cli, command).exit_code == 0
-        yield place
+    return place
 
 
 @pytest.fixture
@@ -153,21 +152,22 @@ def workplace(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     for each in made.iterdir():
         (tmp_path / each.name).symlink_to(each)
     monkeypatch.chdir(tmp_path)
-    leave_pictures_out(monkeypatch)
     yield tmp_path
     for folder in tmp_path.iterdir():
         if folder.is_dir() and not folder.is_symlink():
             folder.chmod(0o700)
 
 
-def run(command: str, path: str) -> Result:
+def run(command: str, path: str, privileges: "AbstractContextManager[None]") -> Result:
+    """What the command line says when the path is given; what hangs is ended."""
+
     def hangs(*_: object) -> None:
         raise AssertionError("the command waits for ever")
 
     before = signal.signal(signal.SIGALRM, hangs)
     signal.alarm(20)
     try:
-        with without_privileges():
+        with privileges:
             return CliRunner().invoke(cli, [word.replace("?", path) for word in shlex.split(command)])
     finally:
         signal.alarm(0)
@@ -206,10 +206,16 @@ def state(place: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("kind", "what", "command"), CASES)
-def test_what_is_no_file_is_refused_in_one_line(kind: str, what: str, command: str, workplace: Path) -> None:
+def test_what_is_no_file_is_refused_in_one_line(
+    kind: str,
+    what: str,
+    command: str,
+    workplace: Path,
+    without_privileges: Callable[[], AbstractContextManager[None]],
+) -> None:
     path = make(kind, what, command, workplace)
     before = state(workplace)
-    result = run(command, path)
+    result = run(command, path, without_privileges())
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     others = {5} if what == "manifest.json" else set()  # the place of another run

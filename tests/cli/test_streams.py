@@ -20,7 +20,6 @@ from PIL import Image
 from softmaxclf.cli import streams
 from softmaxclf.cli.main import cli
 from softmaxclf.errors import OutputError
-from tests.conftest import leave_pictures_out
 
 # Trained without pictures, which take most of the time.
 DRIVER = """
@@ -52,14 +51,12 @@ CASES = [(kind, command) for kind in STREAMS for command in COMMANDS]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, features_file: Path) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, features_file: Path, undrawn: None) -> Path:
     """A folder with data, a model of them and thousands of rows."""
     place = tmp_path_factory.mktemp("streams")
     (place / "data.npz").write_bytes(features_file.read_bytes())
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        for name in ("_draw", "write_report"):
-            patch.setattr(f"softmaxclf.workflows.runs.result.{name}", lambda *arguments: None)
         assert CliRunner().invoke(cli, shlex.split(TRAIN.replace("new", "model"))).exit_code == 0
     with np.load(features_file) as file:
         np.save(place / "rows.npy", np.tile(file["X_train"], (20, 1)))
@@ -198,10 +195,9 @@ def test_a_bug_is_a_json_document_too(
 
 
 def test_an_answer_that_names_what_failed_is_the_only_document(
-    made: Path, run_cli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Path, run_cli: Callable[..., Result], tmp_path: Path
 ) -> None:
     """predict says of each file what became of it, so nothing follows."""
-    leave_pictures_out(monkeypatch)
     pixels = np.arange(60 * 48, dtype=np.uint8).reshape(60, 3, 4, 4)
     np.savez(tmp_path / "pixels.npz", X_train=pixels, y_train=np.arange(60) % 2)
     assert run_cli("train", "--data", "pixels.npz", "--out", "model").exit_code == 0

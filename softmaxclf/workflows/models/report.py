@@ -55,7 +55,7 @@ def remake_report(folder: Path, source: str | None, observer: Observer, *, out: 
     Where the rows cannot be had, the page is made without them and a warning says why.
     """
     if not is_folder(folder):
-        found = "another kind of file" if exists(folder) else "nothing"
+        found = "a file" if exists(folder) else "nothing"
         raise DataError(f"{folder}: expected a run folder, found {found}; name one")
     shown, unscored = None, NO_ROWS
     try:

@@ -96,3 +96,20 @@ def test_a_run_that_time_cut_short_is_told_that_alone(run_cli: Callable[..., Res
     data = store(tmp_path / "data.npz", np.arange(900) % 3)
     result = run_cli("train", "--data", data, *RAW_PIXELS, "--max-time", "0.001", "--out", "run")
     assert not told(result) and "--max-time ended training" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_a_label_far_beyond_the_rows_is_refused_before_training(
+    command: str, run_cli: Callable[..., Result], tmp_path: Path
+) -> None:
+    y = np.arange(300) % 3
+    y[7] = 99_999
+    X = np.zeros((300, 2), np.float32)
+    names = [f"class {k}" for k in range(100_000)]
+    np.savez(tmp_path / "data.npz", X_train=X, y_train=y, class_names=names)
+    result = run_cli(command, "--data", "data.npz", "--out", "run")
+    assert result.exit_code == 3 and not (tmp_path / "run").exists()
+    assert "found 99,996 classes without an example and 300 rows; " in result.stderr
+    # As many as labels without names may leave out are no fault.
+    np.savez(tmp_path / "few.npz", X_train=X, y_train=y % 3, class_names=names[:1000])
+    assert run_cli("train", "--data", "few.npz", "--regularization", "1", "--out", "few").exit_code == 0
