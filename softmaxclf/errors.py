@@ -9,6 +9,7 @@ class SoftmaxclfError(Exception):
     """Base of all errors that softmaxclf explains itself; `exit_code` is what the command line returns."""
 
     exit_code = 2
+    answered = False  # whether the command's answer was already given, of which this is a part
 
 
 class ConfigError(SoftmaxclfError):

@@ -52,7 +52,7 @@ from softmaxclf.core.stages.mirror import Mirror
 from softmaxclf.core.stages.stage import Preprocessing, Reading
 from softmaxclf.datasets.checks import checked_class_names, checked_names
 from softmaxclf.errors import DataError, ModelError
-from softmaxclf.files import write_bytes
+from softmaxclf.files import exists, is_folder, write_bytes
 
 FORMAT_VERSION = 1
 FILE_NAME = "weights.npz"
@@ -104,8 +104,8 @@ def model_path(path: str | Path) -> Path:
     path = Path(path)
     try:
         path = path.expanduser()
-        inside = path / FILE_NAME if path.is_dir() else path
-        exists = inside.exists()
+        inside = path / FILE_NAME if is_folder(path) else path
+        found = exists(inside)
     except (
         OSError,
         RuntimeError,
@@ -114,7 +114,7 @@ def model_path(path: str | Path) -> Path:
         raise ModelError(
             f"{path}: expected a run folder or a {FILE_NAME}, found: {reason}; check the path"
         ) from error
-    if exists:
+    if found:
         return inside
     if inside != path:
         raise ModelError(f"{path}: expected a run folder with {FILE_NAME}, found none; finish its run first")

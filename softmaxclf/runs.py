@@ -25,7 +25,7 @@ from softmaxclf import __version__
 from softmaxclf.arrays import read_arrays
 from softmaxclf.core.search import FURTHER
 from softmaxclf.errors import DataError, RunConflictError
-from softmaxclf.files import atomic_writer, cannot_write, write_text
+from softmaxclf.files import atomic_writer, cannot_write, exists, read_bytes, write_text, writing
 from softmaxclf.locks import held
 
 FORMAT_VERSION = 1
@@ -60,6 +60,7 @@ FORMULAS = (
     "@",
     "\t",
     "\r",
+    *"＝＋－＠",  # in full width, which some spreadsheets take for the same
 )  # how they begin: https://owasp.org/www-community/attacks/CSV_Injection
 _NUMBER = re.compile(r"[+-][0-9.]+(e[+-]?[0-9]+)?")
 # What a manifest and a metrics.json hold at the least, see `has_form`.
@@ -160,15 +161,13 @@ def claim(path: Path) -> Iterator[RunFolder]:
 
 def make_folder(path: Path) -> None:
     """Make the folder if need be. Raises OutputError."""
-    try:
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """The manifest of the run folder `path`, or None. Raises RunConflictError when it is not one of ours."""
-    if not (path / MANIFEST).exists():
+    if not exists(path / MANIFEST):
         return None
     try:
         content = read_json(path / MANIFEST)
@@ -207,7 +206,7 @@ def read_table(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:
     """The table of a CSV file with these columns as (T, n) floats, empty fields as NaN. Raises DataError."""
     again = "run the command again to make it"
     try:
-        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+        lines = list(csv.reader(io.StringIO(read_bytes(path).decode())))
         if tuple(lines[0]) != tuple(columns):
             raise ValueError
         rows = [[float(field) if field else np.nan for field in line] for line in lines[1:]]
@@ -248,7 +247,7 @@ def _holds(value: Mapping[str, Any], key: str, form: Any) -> bool:
 def read_json(path: Path) -> Any:
     """The JSON content of a file. Raises DataError when it is missing, not UTF-8 or not JSON."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_bytes(path))
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read: {error.strerror}; run the command again to make it"

@@ -1,7 +1,9 @@
 """What all tests share: small data on disk, the real CIFAR-10 if it is there, the command line in-process."""
 
+import ctypes
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +73,27 @@ def undrawn() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         leave_pictures_out(patch)
         yield
+
+
+@pytest.fixture(scope="session")
+def without_privileges() -> Callable[[], AbstractContextManager[None]]:
+    """Permissions hold for root too, in a block of this."""
+    return _without_capabilities
+
+
+@contextmanager
+def _without_capabilities() -> Iterator[None]:
+    """With the effective capabilities set aside (man 2 capset)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, held = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, held) == 0
+    fewer = (ctypes.c_uint32 * 6)(*held)
+    fewer[0] = fewer[3] = 0  # effective, of two words each beside permitted and inheritable
+    assert libc.capset(header, fewer) == 0
+    try:
+        yield
+    finally:
+        assert libc.capset(header, held) == 0
 
 
 @pytest.fixture

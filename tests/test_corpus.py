@@ -17,6 +17,8 @@ CORPORA = {
     "IDX files": "tests/datasets/test_idx.py",
     "image folders": "tests/datasets/test_hostile_image_folders.py",
     "images": "tests/datasets/test_images.py",
+    "paths of every command": "tests/cli/test_hostile_paths.py",
+    "standard streams": "tests/cli/test_streams.py",
 }
 
 

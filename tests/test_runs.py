@@ -329,3 +329,12 @@ def test_what_may_be_missing_must_be_right_where_it_is() -> None:
 def test_a_table_keeps_floats_exactly_and_leaves_nan_empty() -> None:
     text = csv_text(["a", "b"], [[0.1 + 0.2, float("nan")], [np.float64(1), 'x,"y"'], [np.float32("inf"), 3]])
     assert text == 'a,b\n0.30000000000000004,\n1.0,"x,""y"""\n,3\n'
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝", "＋", "－", "＠"])
+def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(sign: str) -> None:
+    assert csv_text([f"{sign}a"], [[f"{sign}SUM(1,2)"]]) == f"'{sign}a\n\"'{sign}SUM(1,2)\"\n"
+
+
+def test_numbers_stay_numbers_in_a_table_also_as_class_names() -> None:
+    assert csv_text(["-1", "+2.5e3"], [[-1.5, "-7"]]) == "-1,+2.5e3\n-1.5,-7\n"

@@ -21,13 +21,16 @@ class Console(Observer):
     def __init__(self, *, quiet: bool, verbose: bool, no_progress: bool, as_json: bool) -> None:
         self.quiet, self.verbose, self.as_json = quiet, verbose, as_json
         self.no_progress = no_progress or quiet
+        self.answered = False
         self._bar: tqdm[Any] | None = None
 
     def answer(self, document: Any, text: Callable[[Any], str]) -> None:
         """The result on stdout: as one JSON document if that was asked for, else the text made of it."""
         from softmaxclf.runs import to_json
 
-        say(to_json(document) if self.as_json else text(document))
+        told = to_json(document) if self.as_json else text(document)
+        self.answered = True
+        say(told)
 
     def note(self, text: str) -> None:
         if not self.quiet:
@@ -69,14 +72,18 @@ class Console(Observer):
         tqdm.write(text, file=sys.stderr)
 
 
-def say(text: str) -> None:
-    """Print a text on stdout in the letters that it has: others become escapes, and the blocks of bars # signs."""
+def say(text: str, *, end: str = "\n") -> None:
+    """Print a text on stdout, past a progress bar, in the letters that stdout has.
+
+    Others become escapes, and the blocks of bars # signs.
+    """
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
         text = text.translate(PLAIN).encode(encoding, "backslashreplace").decode(encoding)
-    click.echo(text)
+    with tqdm.external_write_mode(file=sys.stdout):
+        click.echo(f"{text}{end}", nl=False)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:

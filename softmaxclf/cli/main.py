@@ -1,12 +1,21 @@
 """The command group, and the one place where errors become exit codes."""
 
+import errno
+import json
+import os
+import signal
 import sys
 import traceback
-from typing import Any
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from logging import NullHandler, getLogger
+from typing import Any, NoReturn
 
 import click
 
 from softmaxclf import __version__
+from softmaxclf.cli import console, streams
 from softmaxclf.cli.commands.compare import compare
 from softmaxclf.cli.commands.data import data
 from softmaxclf.cli.commands.evaluate import evaluate
@@ -17,9 +26,10 @@ from softmaxclf.cli.commands.report import report
 from softmaxclf.cli.commands.train import train
 from softmaxclf.cli.commands.tune import tune
 from softmaxclf.cli.commands.visualize_weights import visualize_weights
-from softmaxclf.errors import ConfigError, SoftmaxclfError
+from softmaxclf.errors import ConfigError, InterruptedRunError, OutputError, SoftmaxclfError
 from softmaxclf.files import printable
 
+BUG = 1
 EXIT_CODES = """\b
 Exit codes:
   0    done
@@ -29,38 +39,85 @@ Exit codes:
   4    every cell diverged
   5    the output folder holds another run, or another process works in it
   130  interrupted by Ctrl-C; the same command continues
+  141  the reader of the output went away, as head does
   143  interrupted by SIGTERM; the same command continues
 """
 
 
 class ErrorBoundary(click.Group):
-    """Turns the errors that we explain ourselves into one line each and their exit code; bugs pass through."""
+    """Turns the errors that we explain ourselves into one line each and their exit code; bugs pass through.
+
+    With --json every failure is a document on stdout as well, {"error": {"messages": [...], "exit_code": ...}}.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except SoftmaxclfError as error:
-            if _debugging():
-                traceback.print_exc()
-            # A file's name may hold a line break or move the cursor: what cannot be printed is escaped.
-            for problem in error.problems if isinstance(error, ConfigError) else (str(error),):
-                click.echo(f"Error: {printable(problem)}", err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("Error: interrupted; the same command starts again or continues", err=True)
-            ctx.exit(130)
-        except MemoryError as error:
-            if _debugging():
-                traceback.print_exc()
-            detail = str(error) or "an array"
-            click.echo(
-                f"Error: not enough memory for {detail}; lower tuning.memory or the batch size", err=True
-            )
-            ctx.exit(2)
+        except KeyboardInterrupt as error:
+            told = "interrupted; the same command starts again or continues"
+            raise InterruptedRunError(told, signal.SIGINT) from error
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> NoReturn:
+        """Run the command that `args` say and exit with its code."""
+        given = sys.argv[1:] if args is None else list(args)
+        try:
+            code = super().main(args, *others, **{**extra, "standalone_mode": False}) or 0
+            sys.stdout.flush()  # what cannot be written shows here at the latest
+        except Exception as error:
+            code = _told(error, debug="--debug" in given, as_json="--json" in given)
+            if code == BUG:
+                raise
+        sys.exit(code)
 
 
-def _debugging() -> bool:
-    return "--debug" in sys.argv
+def _told(error: Exception, *, debug: bool, as_json: bool) -> int:
+    """Say what went wrong, and return the exit code."""
+    if isinstance(error, click.ClickException):
+        messages, code = [error.format_message()], error.exit_code
+        error.show()
+    else:
+        known = _explained(error)
+        messages = _messages(known or error)
+        code = known.exit_code if known else BUG
+        if debug and known:
+            traceback.print_exception(error)
+        for message in messages if known else ():
+            click.echo(f"Error: {message}", err=True)
+    if as_json and not getattr(error, "answered", False):
+        document = {"error": {"messages": messages, "exit_code": code}}
+        with suppress(OutputError):  # that stdout takes nothing may be what went wrong
+            console.say(json.dumps(document, indent=2, ensure_ascii=False))
+    return code
+
+
+def _messages(error: Exception) -> list[str]:
+    """A line for each problem; a file's name may hold a line break or move the cursor, so that is escaped."""
+    if not isinstance(error, SoftmaxclfError):
+        return [f"{type(error).__name__}: {printable(error)}"]
+    return [printable(each) for each in (error.problems if isinstance(error, ConfigError) else [str(error)])]
+
+
+def _explained(error: Exception) -> SoftmaxclfError | None:
+    """The error that we explain ourselves: `error`, or what it says of the machine; None of a bug."""
+    if isinstance(error, SoftmaxclfError):
+        return error
+    if _lacks_memory(error):
+        detail = f" ({error})" if isinstance(error, MemoryError) and str(error) else ""
+        return SoftmaxclfError(
+            f"expected enough memory, found too little{detail}; lower tuning.memory or the batch size"
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        from softmaxclf.datasets.inputs import unreadable  # brings NumPy along
+
+        return unreadable(os.fsdecode(error.filename), error)
+    return None
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether memory is what an array, a mapping, a library or a thread could not get."""
+    if isinstance(error, ImportError | RuntimeError):
+        return any(said in str(error) for said in ("failed to map segment", "can't start new thread"))
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 @click.group(
@@ -84,4 +141,8 @@ for command in (train, tune, visualize_weights, evaluate, predict, report, compa
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    streams.prepare()
+    if not sys.warnoptions:  # python -W shows what libraries say; what users should know we say ourselves
+        warnings.simplefilter("ignore")
+    getLogger().addHandler(NullHandler())  # without a handler, logging writes on stderr
     cli(prog_name="softmaxclf")

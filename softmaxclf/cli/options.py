@@ -1,6 +1,5 @@
 """Options that several commands share, declared once and applied by decorators."""
 
-import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -11,17 +10,68 @@ import click
 from softmaxclf.cli.console import Console
 from softmaxclf.config import load_config
 from softmaxclf.config.schema import SCHEMA
+from softmaxclf.config.values import Number, Unexpected, number_in
+from softmaxclf.config.yaml_reader import scalar, shown
+from softmaxclf.errors import ConfigError, SoftmaxclfError
 
 Function = Callable[..., Any]
 Decorator = Callable[[Function], Function]
-PATH = click.Path(path_type=Path)
 
 
-def finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
-    """The value, unless it is infinite or no number, which a range lets through."""
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"expected a number of seconds, got {value}", context, option)
-    return value
+class _Checked(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
+    """Text that is taken or refused in one line, as the settings of a configuration are."""
+
+    name = "text"
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value of a text that was typed; defaults pass. Raises ConfigError."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except ConfigError as error:
+            assert param is not None
+            named = isinstance(param, click.Option)
+            called = max(param.opts, key=len) if named else param.human_readable_name
+            raise ConfigError(f"{called}: {error}") from error
+
+
+def number(kind: Number) -> _Checked:
+    """The type of an option that takes a number as `kind` of the configuration reads it."""
+
+    def read(text: str) -> int | float:
+        try:
+            return kind.read(scalar(text))
+        except Unexpected as error:
+            raise ConfigError(error.against(kind)) from error
+
+    return _Checked(read)
+
+
+def _any_number(text: str) -> float:
+    found = number_in(text.strip())
+    if found is None:
+        raise ConfigError(f"expected a number, got {shown(text) or 'nothing'}")
+    return float(found)
+
+
+def _path(text: str) -> Path:
+    if any(0xD800 <= ord(letter) < 0xE000 for letter in text):
+        raise ConfigError(f"expected a name in UTF-8, got {shown(text)}; rename it")
+    return _image(text)
+
+
+def _image(text: str) -> Path:
+    if not text:
+        raise ConfigError("expected a path, got an empty text; leave it out or name one")
+    return Path(text)
+
+
+# NUMBER: in no range. IMAGE: of files that others named; PATH: of all others, whose names we write into files.
+NUMBER, PATH, IMAGE = _Checked(_any_number), _Checked(_path), _Checked(_image)
 
 
 def together(*decorators: Decorator) -> Decorator:
@@ -41,7 +91,11 @@ def output(function: Function) -> Function:
     @wraps(function)
     def run(quiet: bool, verbose: bool, no_progress: bool, as_json: bool, debug: bool, **others: Any) -> None:
         asked = Console(quiet=quiet, verbose=verbose, no_progress=no_progress, as_json=as_json)
-        function(asked, **others)
+        try:
+            function(asked, **others)
+        except SoftmaxclfError as error:
+            error.answered = asked.answered
+            raise
 
     return together(
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table."),
@@ -116,7 +170,7 @@ run = together(
     out("DIR", "Run folder. [default: runs/<command>-<8 hex of settings and data>]"),
     click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds."),
     click.option(
-        "--max-time", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", callback=finite,
+        "--max-time", type=number(Number(1e-3, 1e9)), metavar="SECONDS",
         help="End within this time with what was reached by then.",
     ),
 )  # fmt: skip

@@ -34,7 +34,7 @@ class Reading:
         try:
             self.store(key, value, place)
         except Unexpected as error:
-            self.problems.append(f"{place}: {_expectation(key, error)}")
+            self.problems.append(f"{place}: {error.against(SCHEMA[key].kind)}")
 
     def take_text(self, key: str, text: str, place: str) -> None:
         """Take one key's value as it was typed: YAML where an axis starts with a bracket, else one plain value."""
@@ -77,7 +77,7 @@ class Reading:
                 try:
                     self.store(key, value, f"{name}:{line}: {key}")
                 except Unexpected as error:
-                    problems.append(Problem(error.line or line, key, _expectation(key, error)))
+                    problems.append(Problem(error.line or line, key, error.against(SCHEMA[key].kind)))
         self.problems += [problem.at(name) for problem in sorted(problems, key=lambda found: found.line)]
 
 
@@ -136,8 +136,3 @@ def _unknown(expected: str, section: str, name: str = "") -> str:
     homes = [key.split(".")[0] for key in SCHEMA if section in (key, key.split(".")[1])]
     hint = f"it belongs to {' and '.join(homes)}" if homes else nearest(section, known)
     return f"expected {expected}, got an unknown one; {hint}"
-
-
-def _expectation(key: str, error: Unexpected) -> str:
-    hint = f"; {error.hint}" if error.hint else ""
-    return f"expected {SCHEMA[key].kind.expected}, got {error.got}{hint}"

@@ -33,7 +33,7 @@ Schedule = Literal["constant", "cosine"]
 Metric = Literal["accuracy", "loss"]
 Select = Literal["best", "one-se"]
 
-_SEED = Number(low=0, high=2**32 - 1, whole=True)
+SEED = Number(low=0, high=2**32 - 1, whole=True)
 _LEARNING_RATE = Number(low=1e-300, high=1e300)
 REGULARIZATION = Number(low=0, high=1e300)
 # What auto stands for on the axes of a grid: so many regularizations over so many decades, these multiples of a rate.
@@ -71,7 +71,7 @@ class DataConfig:
         Rows(0, 10**9, whole=True),
         "rows that become the test split where a table or folder has none, or their share",
     )
-    seed: int = _setting(0, _SEED, "seed of these draws, of the folds and of the sample set")
+    seed: int = _setting(0, SEED, "seed of these draws, of the folds and of the sample set")
     image_size: int | tuple[int, int] = _setting(
         32, Size(Number(1, 4096, whole=True)), "image files: what they are cropped and resized to"
     )
@@ -108,7 +108,7 @@ class FeaturesConfig:
         1000.0, Number(0, 1e9), "added to a patch's variance before it is divided by; pixels are 0 to 255"
     )
     whitening: float = _setting(0.1, Number(1e-9, 1e6), "added to the variances that whitening divides by")
-    seed: int = _setting(0, _SEED, "seed of the patches that filters are learned from")
+    seed: int = _setting(0, SEED, "seed of the patches that filters are learned from")
     memory: int | None = _setting(
         None,
         Unset(Memory(), "null"),
@@ -163,7 +163,7 @@ class TrainingConfig:
         Choice(get_args(Schedule)),
         "sgd: learning rate over time: fixed, or falling to 0 along a cosine",
     )
-    seed: int = _setting(0, _SEED, "sgd: seed of the order in which rows are visited")
+    seed: int = _setting(0, SEED, "sgd: seed of the order in which rows are visited")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 A kind has two duties: `read` turns a node, of a file, of the text of an option or of a Python value, into a value,
 and `text` writes a value so that `read` gives it back.
 Numbers are what Python's int() and float() take: `1e-7`, `5e-8`, `1.5e4`, `.5` and `9_000` are numbers; a whole
-number may be written `3e3` or `3000.0`; `010`, `0x10`, `12:30`, `"7"` (quoted), `nan` and `inf` are refused.
+number may be written `3e3` or `3000.0`; `010`, `0x10`, `12:30`, `"7"` (quoted), `nan`, `inf`, digits of other scripts,
+numbers so small that they would become 0 and counts of `-0` are refused.
 """
 
 import difflib
@@ -24,6 +25,7 @@ from softmaxclf.config.yaml_reader import is_null, is_quoted, scalar, shown
 AUTO = "auto"
 _TWO_SIDES = re.compile(r" *([0-9]+) *[,x] *([0-9]+) *")
 _LEADING_ZERO = re.compile("[+-]?0[0-9_]")
+_NOT_ZERO = re.compile("[^eE]*[1-9]")
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BYTES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
@@ -36,6 +38,11 @@ class Unexpected(Exception):  # noqa: N818 - it is raised and caught here, never
         self.got = got
         self.hint = hint
         self.line = 0  # of the file, where it is another than the key's
+
+    def against(self, kind: "Kind") -> str:
+        """The problem in words: what was expected, what was found, what may help."""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"expected {kind.expected}, got {self.got}{hint}"
 
 
 class Kind(Protocol):
@@ -101,9 +108,13 @@ class Number:
 
     def read(self, node: yaml.Node) -> int | float:
         node = scalar_of(node)
-        number = _number(node.value)
+        number = number_in(node.value)
         if is_quoted(node) or number is None:
             raise Unexpected(_got(node), _hint_for_number(node))
+        if number == 0 and _NOT_ZERO.match(node.value):
+            raise Unexpected(_got(node), "it is too small to be told from 0")
+        if number == 0 and self.whole and node.value.startswith("-"):
+            raise Unexpected(_got(node), "write 0")
         return self.checked(number, _got(node))
 
     def checked(self, value: int | float, got: str) -> int | float:
@@ -129,7 +140,7 @@ def _short(value: float) -> str:
     return f"{value:g}".replace("e+", "e").replace("e-0", "e-")
 
 
-def _number(text: str) -> int | float | None:
+def number_in(text: str) -> int | float | None:
     """The number that Python reads in this text, None for no number; leading zeros, octal to some, are not taken."""
     if not text.isascii() or text != text.strip() or _LEADING_ZERO.match(text):
         return None
@@ -142,8 +153,8 @@ def _number(text: str) -> int | float | None:
 
 def _hint_for_number(node: yaml.ScalarNode) -> str:
     if is_quoted(node):
-        return "remove the quotes" if _number(node.value) is not None else ""
-    if _number(node.value.replace(",", ".", 1)) is not None:
+        return "remove the quotes" if number_in(node.value) is not None else ""
+    if number_in(node.value.replace(",", ".", 1)) is not None:
         return "write a decimal point, not a comma"
     return "write it without leading zeros" if _LEADING_ZERO.match(node.value) else ""
 
@@ -303,7 +314,7 @@ class Memory:
     def read(self, node: yaml.Node) -> int:
         node = scalar_of(node)
         digits = node.value.rstrip(ascii_letters)
-        number, unit = _number(digits.removesuffix(" ")), _BYTES.get(node.value[len(digits) :].upper())
+        number, unit = number_in(digits.removesuffix(" ")), _BYTES.get(node.value[len(digits) :].upper())
         if number is None or unit is None:
             raise Unexpected(_got(node), _hint_for_number(node))
         return round(Number(low=1, high=1e15).checked(number * unit, _got(node)))

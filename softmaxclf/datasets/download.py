@@ -2,22 +2,25 @@
 
 A file grows as `<name>.part` beside its final place and gets its name only when its hash is the
 official one, so the final name never holds anything else. No server is trusted: its answer is cut at the
-official size, and what it sent counts only by its hash. A redirect never leads from https to http.
+official size, what it sent counts only by its hash, and one that trickles, headers or body, is given up. A redirect
+never leads from https to http.
 """
 
 import hashlib
+import io
 import os
 import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from http.client import HTTPException, HTTPResponse, InvalidURL
 from io import FileIO
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from softmaxclf.datasets.cifar.layouts import CITATION, LAYOUTS, MIRRORS
 from softmaxclf.datasets.dataset import Log, Progress, ignored
@@ -28,6 +31,8 @@ from softmaxclf.files import cannot_write, digest_of_file, own_file
 from softmaxclf.locks import held
 
 _PIECE = 1 << 18  # bytes that are read at a time
+_LEAST_RATE, _WHILE = 1000, 60.0  # bytes a second that a server must send, over so many seconds
+_clock = time.monotonic
 _BUSY = (408, 429, 500, 502, 503, 504)  # the same request may succeed later
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 # A folder on the web: a host, perhaps a port, perhaps a path without question mark and hash sign.
@@ -80,7 +85,8 @@ def download(
 
     progress: called with (bytes done, bytes in total), and with both equal once, when the file is in place.
     log: takes lines for people. mirrors: addresses of folders that offer the file, asked in turn; any will do,
-    since only the hash is trusted. timeout: the longest silence of a server, in seconds. attempts: per address.
+    since only the hash is trusted. timeout: the longest silence of a server, in seconds. attempts: per address, in a
+    row without any progress.
     Raises DataError (no server gives it, a wrong hash, another file or process in its place), OutputError (the
     folder cannot be written) and ConfigError (a mirror that is no web address). After a failure or an
     interruption the same call continues where this one ended.
@@ -160,6 +166,7 @@ class _Download:
         self.published, self.file, self.timeout = published, file, timeout
         self.progress, self.log = progress, log
         self.hasher, self.done = self._new_hasher(), 0
+        self.pace = _Pace()
 
     def run(self, addresses: Sequence[str], attempts: int) -> None:
         """Continue the file with what the first address gives that completes it, and check it."""
@@ -203,18 +210,22 @@ class _Download:
 
     def _fetch(self, address: str, attempts: int) -> _FailedError | None:
         """None when the file is complete, else why `address` did not complete it."""
-        for attempt in range(attempts):
-            if attempt:
-                time.sleep(2 ** (attempt - 1))
+        idle, furthest = 0, self.done
+        self.pace.restart()
+        while True:
             try:
                 self._attempt(address)
             except _FailedError as error:
                 failure = error
             if self.done == self.published.size:  # perhaps only the end of the answer was missing
                 return None
-            if not isinstance(failure, _AgainError):
-                break
-        return failure
+            idle = 0 if self.done > furthest else idle + 1
+            furthest = max(furthest, self.done)
+            if idle:  # else the next attempt continues the while, so that resets do not hide a trickle
+                self.pace.restart()
+            if idle == attempts or not isinstance(failure, _AgainError):
+                return failure
+            time.sleep(2 ** max(0, idle - 1))
 
     def _attempt(self, address: str) -> None:
         size = self.published.size
@@ -242,7 +253,8 @@ class _Download:
         with _network(self.timeout):
             try:
                 request = Request(address, headers=headers)
-                response: HTTPResponse = build_opener(_WebRedirects).open(request, timeout=self.timeout)
+                handlers = (_WebRedirects(), _PacedHttp(self.pace), _PacedHttps(self.pace))
+                response: HTTPResponse = build_opener(*handlers).open(request, timeout=self.timeout)
             except HTTPError as error:
                 return error
         return response
@@ -269,6 +281,76 @@ class _Download:
         elif self.done:
             self.log("the server sends the file from its start only")
             self._restart()
+
+
+class _Pace:
+    """Counts what arrives, of all requests since `restart`. Raises _FailedError where that is too little."""
+
+    def restart(self) -> None:
+        """Begin a new while."""
+        self._since, self._arrived = _clock(), 0
+
+    def count(self, arrived: int) -> None:
+        """So many bytes have arrived."""
+        self._arrived += arrived
+        if _clock() - self._since < _WHILE:
+            return
+        if self._arrived < _LEAST_RATE * _WHILE:
+            raise _FailedError(f"sends less than {_LEAST_RATE:,} bytes a second, over {_WHILE:g} seconds")
+        self.restart()
+
+
+class _PacedSocket(io.RawIOBase):
+    """What arrives at `raw`, counted."""
+
+    def __init__(self, raw: Any, pace: _Pace) -> None:
+        self._raw, self._pace = raw, pace
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        count: int | None = self._raw.readinto(buffer)
+        self._pace.count(count or 0)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _PacedResponse(HTTPResponse):
+    """An answer whose headers and body are counted."""
+
+    def __init__(self, pace: _Pace, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fp = io.BufferedReader(_PacedSocket(self.fp.detach(), pace))
+
+
+class _Paced:
+    """Of a handler of urllib: counts what its connections give."""
+
+    def __init__(self, pace: _Pace) -> None:
+        super().__init__()
+        self._pace = pace
+
+    def do_open(self, http_class: Any, req: Request, **arguments: Any) -> Any:
+        """The answer to the request."""
+
+        def connected(*places: Any, **options: Any) -> Any:
+            connection = http_class(*places, **options)
+            connection.response_class = partial(_PacedResponse, self._pace)
+            return connection
+
+        return super().do_open(connected, req, **arguments)  # type: ignore[misc]
+
+
+class _PacedHttp(_Paced, HTTPHandler):
+    pass
+
+
+class _PacedHttps(_Paced, HTTPSHandler):
+    pass
 
 
 class _WebRedirects(HTTPRedirectHandler):

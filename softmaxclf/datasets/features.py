@@ -32,7 +32,7 @@ from softmaxclf.datasets.dataset import Dataset, Labels, Rows, Split
 from softmaxclf.datasets.inputs import read_lines
 from softmaxclf.datasets.labels import Classes, StoredLabels
 from softmaxclf.errors import DataError
-from softmaxclf.files import printable
+from softmaxclf.files import is_folder, printable
 
 MAX_FEATURES = 10_000_000
 EXACT = 2**24  # up to which float32 holds every integer
@@ -114,7 +114,7 @@ def _notes(path: Path, arrays: Arrays) -> tuple[str, ...]:
 
 def _mapped(path: Path) -> Arrays:
     """The arrays of _NAMES that a file or a folder holds, mapped where they lie on the disk ready for use."""
-    if not path.is_dir():
+    if not is_folder(path):
         with open_arrays(path, error=DataError) as file:
             _check_names(path, file.names)
             return {name: file.map(name) for name in file.names if name in _NAMES}

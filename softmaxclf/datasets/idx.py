@@ -20,7 +20,7 @@ from softmaxclf.datasets.gzipped import GZIP_MAGIC, Unpacked
 from softmaxclf.datasets.inputs import opened, unreadable
 from softmaxclf.datasets.labels import Classes, StoredLabels
 from softmaxclf.errors import DataError
-from softmaxclf.files import printable
+from softmaxclf.files import is_file, is_folder, printable
 
 TRAIN, TEST = "train", "test"
 FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
@@ -35,7 +35,7 @@ Files = dict[tuple[str, str], Path]
 
 def is_idx(path: Path) -> bool:
     """Whether a file is called as those of MNIST are, or there is one in a folder."""
-    return bool(_found(path) if path.is_dir() else _NAME.fullmatch(path.name))
+    return bool(_found(path) if is_folder(path) else _NAME.fullmatch(path.name))
 
 
 def files_of(path: Path) -> Files:
@@ -43,7 +43,7 @@ def files_of(path: Path) -> Files:
 
     Raises DataError where there are none or several, and where an image or label file is missing.
     """
-    named = _NAME.fullmatch(path.name) if path.is_file() else None
+    named = _NAME.fullmatch(path.name) if is_file(path) else None
     found = _found(path.parent if named else path)
     names = [named[1]] if named else [name for name, files in found.items() if (TRAIN, "images") in files]
     if len(names) > 1:
@@ -105,7 +105,7 @@ def _found(folder: Path) -> dict[str, Files]:
     found: dict[str, Files] = {}
     for home in (folder, folder / "raw"):
         try:
-            names = sorted(each.name for each in home.iterdir()) if home.is_dir() else []
+            names = sorted(each.name for each in home.iterdir()) if is_folder(home) else []
         except OSError as error:
             raise unreadable(printable(home), error) from error
         for name in names:

@@ -24,7 +24,7 @@ from softmaxclf.datasets.image_rows import FOLDER, ImageRows
 from softmaxclf.datasets.images import SUFFIXES, files_in, is_image
 from softmaxclf.datasets.inputs import unreadable
 from softmaxclf.errors import ConfigError, DataError
-from softmaxclf.files import printable
+from softmaxclf.files import is_folder, printable
 
 if TYPE_CHECKING:
     from softmaxclf.datasets.sources import DataSettings
@@ -37,7 +37,7 @@ ENDINGS = ", ".join(SUFFIXES)
 
 def is_image_folder(path: Path) -> bool:
     """Whether there is an image file in the folder `path`, those in it, or behind a link that may be a class."""
-    if not path.is_dir():
+    if not is_folder(path):
         return False
     inside = [path, *_folders(path)]
     linked = (each for home in inside for each in _folders(home) if each.is_symlink())

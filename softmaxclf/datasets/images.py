@@ -40,7 +40,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from softmaxclf.core.images import ImageShape
 from softmaxclf.errors import DataError
-from softmaxclf.files import open_regular, printable
+from softmaxclf.files import is_folder, open_regular, printable
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = tuple(
@@ -155,7 +155,7 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        inside = list(_images_in(path)) if path.is_dir() else [path]
+        inside = list(_images_in(path)) if is_folder(path) else [path]
         if not inside:
             raise DataError(
                 f"{printable(path)}: expected image files ({', '.join(SUFFIXES)}), found none in this folder; "

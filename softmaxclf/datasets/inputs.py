@@ -1,7 +1,7 @@
 """Input files: opened, or refused in one line."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,13 +23,14 @@ def unreadable(place: object, error: OSError) -> DataError:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """A regular file, open for reading, and its size. Raises DataError."""
-    with ExitStack() as stack:
-        try:
-            file, size = stack.enter_context(open_regular(path))
-        except OSError as error:
-            raise unreadable(path, error) from error
-        yield file, size
+    """A regular file, open for reading, and its size. Raises DataError, also where a read fails."""
+    try:
+        with open_regular(path) as (file, size):
+            yield file, size
+    except OSError as error:
+        if error.filename != str(path):
+            raise
+        raise unreadable(path, error) from error
 
 
 def read_lines(path: Path) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from softmaxclf.datasets.inputs import unreadable
-from softmaxclf.files import digest_of_file
+from softmaxclf.files import digest_of_file, look
 
 OFFICIAL, DIFFERS = "official", "differs from the official file"
 
@@ -42,8 +42,8 @@ def findings(directory: Path, file: Published, what: str) -> Iterator[Finding]:
     part = part_path(path)
     if os.path.lexists(path):
         yield compared(path, what, file.algorithm, file.digest)
-    if part.is_file():
-        size = part.stat().st_size
+    if (growing := look(part)) is not None:
+        size = growing.st_size
         detail = f"{size:,} of {file.size:,} bytes ({100 * size // file.size} %)"
         yield Finding(str(part), what, "incomplete", f"{detail}; softmaxclf data download continues it")
 

@@ -4,7 +4,6 @@ A source is a pair: what recognizes it, and what reads it. A new one is one file
 SOURCES, or in NAMED for one that is asked for by name; the errors about unknown sources are made from these lines.
 """
 
-import os
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,6 +27,7 @@ from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.datasets.table_files import is_table
 from softmaxclf.datasets.tables import part_of, read_table, read_table_folder
 from softmaxclf.errors import DataError
+from softmaxclf.files import exists, is_folder
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def find_official(source: str, directory: Path) -> Path | None:
     layouts = [layout for layout in LAYOUTS if layout.source == source]
     folders = [directory / layout.folder for layout in layouts]
     archives = [directory / layout.archive for layout in layouts]
-    return next((path for path in (*folders, *archives) if path.exists()), None)
+    return next((path for path in (*folders, *archives) if exists(path)), None)
 
 
 def _read_official(source: str, settings: DataSettings) -> Dataset:
@@ -122,7 +122,9 @@ def _read_arrays(path: Path, settings: DataSettings) -> Dataset:
 # In the order in which they are asked.
 SOURCES = (
     Source(
-        "a .csv, .tsv or .parquet table", lambda path, magic: is_table(path) and not path.is_dir(), read_table
+        "a .csv, .tsv or .parquet table",
+        lambda path, magic: is_table(path) and not is_folder(path),
+        read_table,
     ),
     Source(
         "a folder with train.csv", lambda path, magic: part_of(path, "train") is not None, read_table_folder
@@ -139,7 +141,7 @@ SOURCES = (
     ),
     Source(
         "a folder with X_train.npy and y_train.npy",
-        lambda path, magic: (path / "X_train.npy").exists() or (path / "y_train.npy").exists(),
+        lambda path, magic: exists(path / "X_train.npy") or exists(path / "y_train.npy"),
         _read_arrays,
     ),
     Source(
@@ -166,31 +168,34 @@ def open_source(source: str, directory: Path, **settings: Any) -> Dataset:
     wanted = DataSettings(directory, **settings)
     if source in NAMED:
         return NAMED[source](wanted)
-    path, magic = Path(source), _first_bytes(source)
+    try:
+        return _recognized(Path(source), _first_bytes(source), wanted)
+    except OSError as error:
+        raise unreadable(error.filename or source, error) from error
+
+
+def _recognized(path: Path, magic: bytes, settings: DataSettings) -> Dataset:
     if magic.startswith(ZIP_MAGICS):
         _refuse_other_archives(path)
     for each in SOURCES:
         if each.recognizes(path, magic):
-            return each.reads(path, wanted)
+            return each.reads(path, settings)
     raise _unknown(path, magic)
 
 
 def _first_bytes(source: str) -> bytes:
     """The first 8 bytes of a file, none of a folder. Raises DataError where there is neither, or it is closed to us."""
     path = Path(source)
-    if not os.path.exists(source):  # noqa: PTH110 - False, too, for a name that the system cannot have
+    if not exists(path):
         near = get_close_matches(source.lower(), NAMED, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         shown = source if source.isprintable() and len(source) < 200 else ascii(source)[:200]
         raise DataError(
             f"{shown or 'an empty source'}: expected a source, found no such file; {hint}give {accepted()}"
         )
-    try:
-        if path.is_dir():
-            next(path.iterdir(), None)
-            return b""
-    except OSError as error:
-        raise unreadable(path, error) from error
+    if is_folder(path):
+        next(path.iterdir(), None)
+        return b""
     with opened(path) as (file, _):
         return file.read(8)
 
@@ -209,7 +214,7 @@ def _refuse_other_archives(path: Path) -> None:
 
 
 def _unknown(path: Path, magic: bytes) -> DataError:
-    if path.is_dir():
+    if is_folder(path):
         return DataError(f"{path}: expected data in this folder, found none that is known; give {accepted()}")
     if magic.startswith(NPY_MAGIC):
         return DataError(

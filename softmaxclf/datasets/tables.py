@@ -19,6 +19,7 @@ from softmaxclf.datasets.features import PARTS, almost
 from softmaxclf.datasets.labels import Classes, Coder, StoredLabels
 from softmaxclf.datasets.table_files import SUFFIXES, Table, open_table
 from softmaxclf.errors import DataError
+from softmaxclf.files import exists
 
 LABELS = ("label", "target", "class", "y")
 SHOWN = 12  # columns that a message lists
@@ -119,7 +120,7 @@ def _dataset(
 
 def part_of(folder: Path, part: str) -> Path | None:
     """The table of that split in a folder, if there is one. Raises DataError where there are several."""
-    found = [file for suffix in SUFFIXES if (file := folder / f"{part}{suffix}").exists()]
+    found = [file for suffix in SUFFIXES if exists(file := folder / f"{part}{suffix}")]
     if len(found) > 1:
         raise DataError(
             f"{folder}: expected one table called {part}, found {', '.join(file.name for file in found)}; "

@@ -11,6 +11,8 @@ from softmaxclf.datasets.mnist import MNISTS, verify_mnist
 from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.datasets.sources import find_official, open_source
 from softmaxclf.errors import DataError, RunConflictError, SoftmaxclfError
+from softmaxclf.files import writing
+from softmaxclf.runs import make_folder
 from softmaxclf.workflows.observer import Observer, WorkProgress
 
 
@@ -59,7 +61,10 @@ def _readable(directory: Path) -> list[dict[str, Any]]:
 
 def write_sample(directory: Path, form: str, seed: int, overwrite: bool) -> dict[str, Any]:
     """Write the sample set in CIFAR-10's own layout into `directory`."""
-    if directory.exists() and any(directory.iterdir()) and not overwrite:
+    make_folder(directory)
+    with writing(directory):
+        empty = not any(directory.iterdir())
+    if not (empty or overwrite):
         raise RunConflictError(
             f"{directory}: expected an empty folder, found files; choose another or add --overwrite"
         )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from softmaxclf.errors import ConfigError, RunConflictError
-from softmaxclf.files import cannot_write
+from softmaxclf.files import exists, open_regular, refuse_no_file, writing
 from softmaxclf.runs import MANIFEST, RunFolder, make_folder
 
 # How the files that pictures are saved in begin: PNG, JPEG, PDF, SVG, WebP.
@@ -16,7 +16,9 @@ def output_folder(path: Path) -> RunFolder:
     Raises RunConflictError for the folder of a run, whose own files would be replaced, and OutputError where the
     system refuses.
     """
-    if (path / MANIFEST).exists():
+    with writing(path):
+        holds_run = exists(path / MANIFEST)
+    if holds_run:
         raise RunConflictError(
             f"{path}: holds a run, whose own pictures would be replaced; choose another folder, e.g. "
             f"--out {path / 'evaluation'}"
@@ -28,15 +30,14 @@ def output_folder(path: Path) -> RunFolder:
 def refuse_other(path: Path, begins: tuple[bytes, ...], found: str) -> None:
     """Raise ConfigError when the file `path` begins with none of `begins`, whatever its name says.
 
-    found: what it then holds. An empty file, or none yet, may be written over.
+    found: what it then holds. An empty file, or none yet, may be written over. Raises OutputError where no file can be.
     """
-    if not path.is_file():
-        return
-    try:
-        with path.open("rb") as file:
+    refuse_no_file(path)
+    with writing(path):
+        if not exists(path):
+            return
+        with open_regular(path) as (file, _):
             begin = file.read(64)
-    except OSError as error:
-        raise cannot_write(path, error) from error
     if begin and not begin.startswith(begins):
         raise ConfigError(f"{path}: holds {found}; choose another name")
 

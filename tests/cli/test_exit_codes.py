@@ -1,5 +1,6 @@
 """Every exit code with what is said, and the boundary that turns errors into them and lets bugs through."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def test_each_end_has_its_code_its_words_and_its_files(
     result = run_cli(*arguments)
     assert result.exit_code == code, result.stderr
     assert said in result.stderr and "Traceback" not in result.stderr
-    assert (result.stdout == "") is (code != 0)
+    assert (result.stdout == "") is (code != 0 and "--json" not in arguments)
     assert {entry.name for entry in tmp_path.iterdir()} == {"data.npz", *files}
 
 
@@ -141,14 +142,31 @@ def test_ctrl_c_outside_of_a_run_is_130(
     assert result.stderr.startswith("Error: interrupted") and result.stderr.count("\n") == 1
 
 
-def test_too_little_memory_is_2(run_cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),  # of a mapping
+        ImportError("libscipy_openblas64_.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        None,
+    ],
+    ids=repr,
+)
+def test_too_little_memory_is_2(
+    error: Exception | None, run_cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def allocate(*arguments: Any) -> None:
+        if error is not None:
+            raise error
         np.empty(2**55)
 
     monkeypatch.setattr("softmaxclf.workflows.runs.train.train", allocate)
     result = run_cli(*TRAIN)
-    assert result.exit_code == 2
-    assert "Error: not enough memory for" in result.stderr and "lower tuning.memory" in result.stderr
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("Error: expected enough memory, found too little")
+    assert ("Unable to allocate 256. PiB for an array" in result.stderr) is (error is None)
+    assert "lower tuning.memory" in result.stderr
 
 
 def start(script: str, *arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -206,7 +224,7 @@ def test_a_reader_who_has_seen_enough_gets_no_traceback(arguments: list[str], tm
         "import os, sys; reader, writer = os.pipe(); os.dup2(writer, 1); os.close(reader); os.close(writer)"
     )
     process = start(script, *arguments, folder=tmp_path)
-    assert process.stderr == ""
+    assert (process.returncode, process.stderr) == (141, "")
 
 
 def test_all_problems_of_a_configuration_come_at_once_with_file_and_line(
@@ -249,7 +267,7 @@ def test_the_help_lists_every_exit_code() -> None:
         for line in EXIT_CODES.splitlines()
         if line.split()[:1] and line.split()[0].isdigit()
     ]
-    assert listed == [0, 1, 2, 3, 4, 5, 130, 143]
+    assert listed == [0, 1, 2, 3, 4, 5, 130, 141, 143]
     for line in EXIT_CODES.splitlines()[1:]:
         assert line in output
 

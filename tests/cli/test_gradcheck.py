@@ -81,7 +81,7 @@ def test_kinks_are_shown_by_row_and_class(run_cli, features_file, monkeypatch):
         ("--rows 1", 2, "Error: --rows: expected 2 to 400 of the 400 training rows, got 1"),
         ("--rows 401", 2, "Error: --rows: expected 2 to 400 of the 400 training rows, got 401"),
         ("--loss huber", 2, "'huber' is not one of 'softmax', 'hinge'"),
-        ("--seed -1", 2, "-1 is not in the range x>=0"),
+        ("--seed -1", 2, "Error: --seed: expected a whole number from 0 to 4,294,967,295, got -1"),
         ("--data gone.npz", 3, "Error: gone.npz: expected a source, found no such file"),
     ],
 )

@@ -87,7 +87,11 @@ def test_sheets_and_their_table_are_written(folder: Path, run_cli: Run) -> None:
     ("arguments", "code", "said"),
     [
         (["weights.npz"], 2, "Missing argument 'INPUT...'"),
-        (["weights.npz", "in", "--top", "0"], 2, "0 is not in the range x>=1"),
+        (
+            ["weights.npz", "in", "--top", "0"],
+            2,
+            "Error: --top: expected a whole number from 1 to 1,000,000, got 0",
+        ),
         (
             ["missing.npz", "in"],
             3,

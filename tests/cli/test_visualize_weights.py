@@ -44,7 +44,12 @@ def model(undrawn: None, sample_folder: Path, tmp_path_factory: pytest.TempPathF
         (["--out", "here/a.xyz"], 2, ["ending in .png", "got the ending .xyz"], []),
         (["--out", "here/weights.npz"], 2, ["got the ending .npz"], []),
         (["--out", "here/a.png", "--classes", "no such class"], 2, ["expected a class name or an index"], []),
-        (["--out", "here/a.png", "--columns", "0"], 2, ["0 is not in the range"], []),
+        (
+            ["--out", "here/a.png", "--columns", "0"],
+            2,
+            ["Error: --columns: expected a whole number from 1 to 50, got 0"],
+            [],
+        ),
         (["--out", "here/a.png", "--columns", "3", "--examples"], 2, ["which has its own layout"], []),
         (["--out", "here/a.png", "--data", "sample"], 2, ["--data is for --examples"], []),
         (["--out", "here/a.png", "--examples", "--data", "none"], 3, ["none: expected a source"], []),

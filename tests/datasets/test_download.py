@@ -188,9 +188,9 @@ def test_a_download_that_dropped_at_30_percent_is_resumed_by_the_next_command(
     serve: Callable[..., Server], fetch: Client
 ) -> None:
     with pytest.raises(
-        DataError, match=r"found 180,000: .* broke off after 180,000 bytes; .*status 404; .*same command"
+        DataError, match=r"found 180,000: .* answered with status 503; .*status 404; .*same command"
     ):
-        fetch(serve(*[reply(503)] * 2, DROPPED), serve(reply(404)))
+        fetch(serve(DROPPED, *[reply(503)] * 3), serve(reply(404)))
     assert fetch.part.read_bytes() == THIRD
     server = serve()
     fetch(server)
@@ -352,6 +352,102 @@ def test_a_busy_server_is_not_asked_for_ever(serve: Callable[..., Server], fetch
     assert len(server.asked) == 3
 
 
+def test_resets_with_progress_do_not_end_it(serve: Callable[..., Server], fetch: Client) -> None:
+    """However many: each time some bytes come, then the connection is reset."""
+
+    def reset(request: BaseHTTPRequestHandler) -> None:
+        start = int((request.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        part = CONTENT[start : start + len(CONTENT) // 13]
+        place = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
+        headers = {"Content-Range": place} if start else {}
+        reply(206 if start else 200, part, length=len(CONTENT) - start, headers=headers)(request)
+
+    server = serve(*[reset] * 12)
+    fetch(server)
+    fetch.check()
+    assert len(server.asked) == 13 and fetch.pauses == [1.0] * 12
+
+
+def test_resets_in_a_row_without_progress_end_it(serve: Callable[..., Server], fetch: Client) -> None:
+    """A server that cannot continue and always breaks off at the same place makes none."""
+    server = serve(DROPPED, *[reply(503)] * 2, DROPPED, DROPPED, DROPPED)
+    with pytest.raises(DataError, match=r"found 180,000: .* status 503"):
+        fetch.of([server.address], attempts=2)
+    with pytest.raises(DataError, match=r"found 180,000: .* broke off after 180,000 bytes"):
+        fetch.of([server.address], attempts=3)
+    assert len(server.asked) == 6
+
+
+class Clock:
+    """A clock that goes on by `step` seconds whenever it is asked."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 0.0, step
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def trickling_headers(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"HTTP/1.0 200 OK\r\n")
+    for number in range(90):
+        request.wfile.write(f"X-{number}: y\r\n".encode())
+        request.wfile.flush()
+    request.connection.shutdown(socket.SHUT_RDWR)
+
+
+def trickling_body(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(CONTENT)))
+    request.end_headers()
+    for place in range(0, 9000, 100):
+        request.wfile.write(CONTENT[place : place + 100])
+        request.wfile.flush()
+    request.connection.shutdown(socket.SHUT_RDWR)
+
+
+def resetting(request: BaseHTTPRequestHandler) -> None:
+    """A byte, then a reset: progress, but a trickle."""
+    start = int((request.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+    headers = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"} if start else {}
+    reply(206 if start else 200, CONTENT[start : start + 1], length=len(CONTENT) - start, headers=headers)(
+        request
+    )
+
+
+@pytest.mark.parametrize(
+    "server", [trickling_headers, trickling_body, resetting], ids=lambda each: each.__name__
+)
+def test_a_trickle_is_ended(
+    server: Reply, serve: Callable[..., Server], fetch: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a minute passes with every piece that arrives."""
+    slow = serve(*[server] * 99)
+    monkeypatch.setattr("softmaxclf.datasets.download._clock", Clock(30.0))
+    with pytest.raises(DataError, match="sends less than 1,000 bytes a second, over 60 seconds"):
+        fetch.of([slow.address], attempts=5)
+    assert len(slow.asked) < 9
+    fetch(serve())  # the next server is not blamed for it
+    fetch.check()
+
+
+def test_a_slow_server_that_is_fast_enough_is_left_in_peace(
+    serve: Callable[..., Server], fetch: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("softmaxclf.datasets.download._clock", Clock(2.0))
+
+    def send(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(CONTENT)))
+        request.end_headers()
+        for place in range(0, len(CONTENT), 10_000):
+            request.wfile.write(CONTENT[place : place + 10_000])
+
+    fetch(serve(send))
+    fetch.check()
+
+
 def test_a_server_that_is_not_there_is_one_line(fetch: Client) -> None:
     with socket.socket() as closed:  # bound, so that nobody else listens there, but not listening
         closed.bind(("127.0.0.1", 0))
@@ -464,7 +560,7 @@ def test_a_silent_server_ends_in_a_line_that_says_how_to_continue(
 
     try:
         with pytest.raises(DataError, match=r"no answer within 0.4 s; .* the same command again"):
-            fetch.of([serve(silent).address], timeout=0.4, attempts=1)
+            fetch.of([serve(silent, silent).address], timeout=0.4, attempts=1)
     finally:
         enough.set()
     assert fetch.part.exists() == started

@@ -9,6 +9,7 @@ import click
 
 from softmaxclf.cli import console, options
 from softmaxclf.config import Config
+from softmaxclf.config.schema import SEED
 
 MOST_CLASSES = 50  # that describe lists
 DIRECTORY = click.option(
@@ -135,7 +136,12 @@ def _description(options: str, found: Mapping[str, Any]) -> str:
 @click.argument("directory", type=options.PATH)
 @FORM
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the drawing."
+    "--seed",
+    type=options.number(SEED),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Seed of the drawing.",
 )
 @click.option("--overwrite", is_flag=True, help="Write into a folder that holds files.")
 @options.output

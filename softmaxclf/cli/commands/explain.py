@@ -30,7 +30,7 @@ def _is_negative(token: str) -> bool:
 @click.option(
     "--scale",
     "factor",
-    type=float,
+    type=options.NUMBER,
     default=0.5,
     show_default=True,
     metavar="NUMBER",
@@ -39,7 +39,7 @@ def _is_negative(token: str) -> bool:
 @click.option(
     "--add",
     "constant",
-    type=float,
+    type=options.NUMBER,
     default=100.0,
     show_default=True,
     metavar="NUMBER",
@@ -51,7 +51,7 @@ def _is_negative(token: str) -> bool:
     metavar="MODEL",
     help="Take the scores that this run folder or weights.npz gives the --image.",
 )
-@click.option("--image", type=options.PATH, metavar="FILE", help="The image file for --model.")
+@click.option("--image", type=options.IMAGE, metavar="FILE", help="The image file for --model.")
 @options.out("FILE", "Also draw scores and probabilities; the ending names the format.")
 @options.output
 def explain(output: console.Console, **request: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from softmaxclf.cli import console, options
+from softmaxclf.config.schema import SEED
+from softmaxclf.config.values import Number
 
 HEAD = """\
 {loss} on {rows:,} rows of {data}: {features:,} standardized features, {classes:,} classes, \
@@ -31,7 +33,7 @@ TIMES = (
 )
 @click.option(
     "--rows",
-    type=int,
+    type=options.number(Number(0, 10**9, whole=True)),
     metavar="N",
     help="Training rows to use, drawn with --seed: 2 to 5,000.  [default: 200, or all if fewer]",
 )
@@ -44,7 +46,7 @@ TIMES = (
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=options.number(SEED),
     default=0,
     show_default=True,
     metavar="N",

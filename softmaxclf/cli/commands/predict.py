@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from tqdm import tqdm
 
 from softmaxclf.cli import console, options
+from softmaxclf.config.values import Number
 from softmaxclf.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,12 +20,13 @@ ROW_WIDTH = 7
 
 @click.command()
 @options.model
-@click.argument("inputs", type=options.PATH, nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", type=options.IMAGE, nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "--top",
-    type=click.IntRange(min=1),
+    type=options.number(Number(1, 10**6, whole=True)),
     default=3,
     show_default=True,
+    metavar="N",
     help="Labels to show of each image or row.",
 )
 @click.option(
@@ -78,7 +79,7 @@ def predict(
         output.answer([prediction.summary() for prediction in predictions], str)
     elif form != "table":
         for text in lines(predictions, form, names, probabilities=probabilities):
-            click.echo(text, nl=False)
+            console.say(text, end="")
     else:
         _print_table(predictions, model, out)
         return
@@ -119,15 +120,15 @@ def _print_table(predictions: "Predictions | RowPredictions", model: Path, out: 
         if prediction.error is None:
             rows.append((printable(prediction.item), *_cells(prediction)))
             for cells in rows:
-                tqdm.write(row(*cells).rstrip())  # past the progress bar
+                console.say(row(*cells).rstrip())
             rows.clear()
     if out is not None:
-        click.echo(f"\nSheets and predictions.csv are in {console.quoted(printable(out))}")
+        console.say(f"\nSheets and predictions.csv are in {console.quoted(printable(out))}")
     predictions.raise_if_failed()
     if out is None:
         given = predictions.files[0] if isinstance(predictions, Predictions) else predictions.source
         command = f"softmaxclf predict {console.quoted(model)} {console.quoted(printable(given))}"
-        click.echo(f"\nNext: {command} --out {'sheets' if images else 'predictions.csv'}")
+        console.say(f"\nNext: {command} --out {'sheets' if images else 'predictions.csv'}")
 
 
 def _row(predictions: "Predictions | RowPredictions", printable: Callable[[Path], str]) -> Callable[..., str]:

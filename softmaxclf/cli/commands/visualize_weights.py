@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from softmaxclf.cli import console, options
+from softmaxclf.config.values import Number
 
 
 @click.command("visualize-weights")
@@ -22,7 +23,9 @@ from softmaxclf.cli import console, options
 @click.option(
     "--classes", metavar="LIST", help="Only these classes, names or indices: cat,dog. [default: all]"
 )
-@click.option("--columns", type=click.IntRange(1, 50), metavar="N", help="Classes side by side.")
+@click.option(
+    "--columns", type=options.number(Number(1, 50, whole=True)), metavar="N", help="Classes side by side."
+)
 @click.option(
     "--examples",
     is_flag=True,

@@ -4,12 +4,12 @@ These are facts of the files at https://www.cs.toronto.edu/~kriz/cifar.html. Onl
 official one; where it came from says nothing.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from softmaxclf.datasets.published import Published
+from softmaxclf.files import is_file
 
 # The first is reported to redirect to the second.
 MIRRORS = ("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/")
@@ -145,7 +145,6 @@ def layout_of_folder(folder: Path) -> Layout | None:
 
     One batch is enough to tell, so that a folder which lacks some is reported and not overlooked.
     """
-    # os.path.isfile is False, too, for what the system does not let us look at.
-    counts = [sum(os.path.isfile(folder / name) for name in layout.files[:-1]) for layout in LAYOUTS]  # noqa: PTH113
+    counts = [sum(is_file(folder / name) for name in layout.files[:-1]) for layout in LAYOUTS]
     best = max(counts)
     return LAYOUTS[counts.index(best)] if best else None

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from softmaxclf.datasets.cifar.layouts import Layout
 from softmaxclf.datasets.inputs import opened
 from softmaxclf.errors import DataError
+from softmaxclf.files import exists
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,6 @@ class Member:
 
 def folder_members(folder: Path, layout: Layout, names: Collection[str]) -> Generator[Member, None, None]:
     """Those of the files `names` that `folder` has, in that order, each open while it is in use. Raises DataError."""
-    for path in [folder / name for name in names if (folder / name).exists()]:
+    for path in [folder / name for name in names if exists(folder / name)]:
         with opened(path) as (file, size):
             yield Member(path.name, str(path), size, file.read, file)

@@ -14,6 +14,7 @@ from softmaxclf.datasets.cifar.members import folder_members
 from softmaxclf.datasets.cifar.verify import is_official
 from softmaxclf.datasets.dataset import Dataset, Split
 from softmaxclf.errors import DataError
+from softmaxclf.files import is_file, is_folder
 
 
 def read_cifar(path: Path) -> Dataset:
@@ -23,7 +24,7 @@ def read_cifar(path: Path) -> Dataset:
     Rows are uint8 (N, 3072) in plane order. Each split is read when it is asked for, and raises DataError where a
     batch is missing or is not what it should be. Raises DataError where this is no such folder or archive.
     """
-    found = next(batch_folders(path), None) if path.is_dir() else (path, layout_of_archive(path))
+    found = next(batch_folders(path), None) if is_folder(path) else (path, layout_of_archive(path))
     if found is None:
         raise DataError(
             f"{path}: expected CIFAR batches such as {LAYOUTS[0].train[0]}, found none; "
@@ -51,7 +52,7 @@ class _Files:
     """
 
     def __init__(self, place: Path, layout: Layout) -> None:
-        self.place, self.layout, self._packed = place, layout, place.is_file()
+        self.place, self.layout, self._packed = place, layout, is_file(place)
         self._kept: dict[str, Any] = {}  # the test split and the class names, None where there are none
 
     def train(self) -> Split:

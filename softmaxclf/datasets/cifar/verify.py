@@ -4,6 +4,7 @@ from pathlib import Path
 
 from softmaxclf.datasets.cifar.layouts import LAYOUTS, Layout, batch_folders
 from softmaxclf.datasets.published import OFFICIAL, Finding, compared, findings
+from softmaxclf.files import is_file
 
 
 def verify(directory: Path) -> list[Finding]:
@@ -21,7 +22,7 @@ def verify(directory: Path) -> list[Finding]:
 
 def is_official(place: Path, layout: Layout) -> bool:
     """Whether an archive, or all batches of a folder, are the official ones, as far as hashes of them are known."""
-    if place.is_file():
+    if is_file(place):
         return compared(place, "", "sha256", layout.sha256).status == OFFICIAL
     return not layout.md5 or all(each.status == OFFICIAL for each in _of_folder(place, layout)[:-1])
 

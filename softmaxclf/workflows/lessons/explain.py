@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from softmaxclf.config.values import number_in
 from softmaxclf.config.yaml_reader import shown
 from softmaxclf.core.losses.hinge import hinge, hinge_margins, hinge_score_gradient
 from softmaxclf.core.losses.loss import Array
@@ -126,15 +127,14 @@ def parse_scores(texts: Sequence[str]) -> Array:
     """Scores (K,), float64, K >= 2. Raises ConfigError unless the texts are finite numbers up to 1e100."""
     values = []
     for text in texts:
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise ConfigError(f"SCORES: expected numbers with spaces between, got {shown(text)!r}") from error
+        value = number_in(text.strip())
+        if value is None:
+            raise ConfigError(f"SCORES: expected numbers with spaces between, got {shown(text)!r}")
         if not abs(value) <= LARGEST:
             raise ConfigError(
                 f"SCORES: expected finite numbers up to {LARGEST:g}, got {shown(text.strip())}; leave it out"
             )
-        values.append(value)
+        values.append(float(value))
     if len(values) < 2:
         raise ConfigError(
             f"SCORES: expected at least two, one per class, got {len(values) or 'none'}; "

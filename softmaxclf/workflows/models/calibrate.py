@@ -14,7 +14,7 @@ from softmaxclf.core.metrics import ReliabilityBins, brier_score, log_loss, outc
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.errors import ConfigError, DataError, ModelError
-from softmaxclf.files import digest_of_file
+from softmaxclf.files import digest_of_file, exists, refuse_no_file
 from softmaxclf.model_file import load_model, save_model
 from softmaxclf.workflows.models.model_rows import CALIBRATION, ModelRows, provenance_of
 
@@ -81,9 +81,11 @@ def calibrated_path(path: Path, chosen: Path | None, model: LinearModel) -> Path
     target = chosen or path.with_name(FILE_NAME)
     if target.suffix != ".npz":
         raise ConfigError(f"--calibrated-out: expected a name ending in .npz, got {target}")
-    if target.exists() and target.samefile(path):
+    refuse_no_file(target)
+    present = exists(target)
+    if present and target.samefile(path):
         raise ConfigError(f"--calibrated-out: {target} is the model itself, which stays; choose another name")
-    if target.exists() and not _is_earlier_copy(target, model):
+    if present and not _is_earlier_copy(target, model):
         raise ConfigError(f"--calibrated-out: {target} holds something else; choose another name")
     return target
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from softmaxclf.core.search import STRENGTH, Outcome, only_axis
 from softmaxclf.errors import DataError
+from softmaxclf.files import exists
 from softmaxclf.runs import COEFFICIENTS, RunFolder, read_table
 
 
@@ -28,7 +29,7 @@ def with_coefficients(path: Path, cells: Sequence[Outcome], features: int) -> li
 
     Raises DataError.
     """
-    if not cells or not (path / COEFFICIENTS).exists():
+    if not cells or not exists(path / COEFFICIENTS):
         return list(cells)
     table = read_table(path / COEFFICIENTS, _columns(features))
     found = [table[table[:, 0] == cell.values.get(STRENGTH), 2:].T for cell in cells]

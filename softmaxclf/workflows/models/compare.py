@@ -16,6 +16,7 @@ from softmaxclf.core.problem import HISTORY_COLUMNS
 from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.errors import ConfigError
+from softmaxclf.files import exists
 from softmaxclf.model_file import FILE_NAME, load_model, model_path
 from softmaxclf.runs import HISTORY, METRICS, RunFolder, read_metrics, read_table
 from softmaxclf.workflows.models.model_rows import SPLITS, ModelRows, fingerprint_of, open_rows
@@ -41,7 +42,7 @@ class Contender:
     def folder(self) -> Path | None:
         """Its run's, or None for a weights file that stands alone."""
         file = model_path(self.path)
-        return file.parent if file.name == FILE_NAME and (file.parent / METRICS).exists() else None
+        return file.parent if file.name == FILE_NAME and exists(file.parent / METRICS) else None
 
 
 def compare(
@@ -89,7 +90,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
     Raises ConfigError when one model is named twice.
     """
-    resolved = [path.expanduser().resolve() for path in paths]
+    resolved = [model_path(path).resolve() for path in paths]
     if len(set(resolved)) < len(resolved):
         raise ConfigError("compare: expected different models, got one of them twice; name each once")
     short = [_short_name(path) for path in resolved]
@@ -100,9 +101,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _short_name(path: Path) -> str:
-    if path.name == FILE_NAME:
-        return path.parent.name
-    return path.name if path.is_dir() else f"{path.parent.name}/{path.name}"
+    return path.parent.name if path.name == FILE_NAME else f"{path.parent.name}/{path.name}"
 
 
 def _check_same_data(contenders: Sequence[Contender], source: str | None) -> None:
@@ -244,4 +243,4 @@ def _draw(path: Path, result: Mapping[str, Any], contenders: Sequence[Contender]
 def _history(folder: Path) -> Array:
     """The lines (T, 4) of a run's history.csv; none without the file."""
     path = folder / HISTORY
-    return read_table(path, HISTORY_COLUMNS) if path.exists() else np.empty((0, len(HISTORY_COLUMNS)))
+    return read_table(path, HISTORY_COLUMNS) if exists(path) else np.empty((0, len(HISTORY_COLUMNS)))

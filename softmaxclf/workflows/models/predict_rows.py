@@ -16,7 +16,7 @@ from softmaxclf.datasets.dataset import Split
 from softmaxclf.datasets.table_files import Table, is_table, open_table
 from softmaxclf.datasets.tables import LABELS, left_aside, refuse_lacking
 from softmaxclf.errors import ConfigError, DataError
-from softmaxclf.files import atomic_writer
+from softmaxclf.files import atomic_writer, is_folder
 from softmaxclf.model_file import load_model
 from softmaxclf.runs import csv_lines
 from softmaxclf.workflows.models.predict import Prediction, named_top, ranked, scored
@@ -30,7 +30,7 @@ FORMATS = ("csv", "jsonl")
 
 def is_rows(path: Path) -> bool:
     """Whether the name is that of a table or an array."""
-    return (is_table(path) or path.suffix.lower() == ".npy") and not path.is_dir()
+    return (is_table(path) or path.suffix.lower() == ".npy") and not is_folder(path)
 
 
 class RowPredictions:

@@ -14,8 +14,8 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.core.search import Outcome, axes_of
-from softmaxclf.errors import ConfigError, DataError
-from softmaxclf.files import write_text
+from softmaxclf.errors import ConfigError, DataError, RunConflictError
+from softmaxclf.files import exists, is_folder, read_bytes, write_text
 from softmaxclf.model_file import load_model
 from softmaxclf.runs import CONFIG, HISTORY, WEIGHTS, read_manifest, read_metrics, read_table
 from softmaxclf.workflows.models.coefficients import with_coefficients
@@ -54,10 +54,9 @@ def remake_report(folder: Path, source: str | None, observer: Observer, *, out: 
 
     Where the rows cannot be had, the page is made without them and a warning says why.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: expected a run folder, found {'a file' if folder.exists() else 'nothing'}; name one"
-        )
+    if not is_folder(folder):
+        found = "a file" if exists(folder) else "nothing"
+        raise DataError(f"{folder}: expected a run folder, found {found}; name one")
     shown, unscored = None, NO_ROWS
     try:
         shown = _rows_of(folder, source, observer)
@@ -77,24 +76,32 @@ def _rows_of(folder: Path, source: str | None, observer: Observer) -> SplitRows:
 def _facts(folder: Path, shown: SplitRows | None, unscored: str) -> Any:
     from softmaxclf.report.facts import Facts
 
-    metrics, manifest, model = read_metrics(folder), read_manifest(folder), load_model(folder / WEIGHTS)
-    if manifest is None:
-        raise DataError(
-            f"{folder}: expected a run folder with its manifest.json, found none; name a run folder"
-        )
+    metrics, manifest, model = read_metrics(folder), _manifest(folder), load_model(folder / WEIGHTS)
     scored, reason = _scored(model, metrics, shown, unscored)
     return Facts(
         folder=str(folder),
         metrics=metrics,
         manifest=manifest,
         settings=_settings(folder),
-        config_text=(folder / CONFIG).read_text(encoding="utf-8"),
+        config_text=read_bytes(folder / CONFIG).decode(),
         history=read_table(folder / HISTORY, HISTORY_COLUMNS),
         model=model,
         cells=with_coefficients(folder, _cells(metrics), len(model.W)),
         scored=scored,
         unscored=reason,
     )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = read_manifest(folder)
+    except RunConflictError as error:  # here it is not the place of another run
+        raise DataError(str(error)) from error
+    if manifest is None:
+        raise DataError(
+            f"{folder}: expected a run folder with its manifest.json, found none; name a run folder"
+        )
+    return manifest
 
 
 def _settings(folder: Path) -> list[Any]:

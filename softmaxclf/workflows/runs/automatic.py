@@ -1,7 +1,7 @@
 """What the training rows say about settings: the values of those that are `auto`, and what to try after divergence."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from softmaxclf.workflows.runs.training_data import TrainingData
 
 Array = NDArray[Any]
 PROBED_ROWS = 500
+FAR = 2  # times: between a learning rate that is too small and one that is usable
 SMALLEST = 1e-200  # curvature of features that are all 0
 DECADES_DOWN = 4  # from the strongest regularization to that of one model
 
@@ -44,9 +45,9 @@ def decided(config: Config, data: Callable[[], TrainingData], command: str, obse
     features = _features(config, data())
     found: dict[str, Any] = {strength: getattr(section, strength)}
     if strength in missing:
-        top = math.ceil(math.log10(max(largest_curvature(features), SMALLEST)))
+        top = _top(features)
         path = spaced(float(f"1e{top - PATH_DECADES}"), float(f"1e{top}"), PATH_VALUES, logarithmic=True)
-        found[strength] = float(f"1e{top - DECADES_DOWN}") if single else path
+        found[strength] = _moderate(features) if single else path
     if rate in missing:
         stable = stable_learning_rate(features, float(np.max(found[strength])))
         found[rate] = stable if single else tuple(float(f"{each * stable:.3g}") for each in RATE_MULTIPLES)
@@ -62,13 +63,38 @@ def _told(axis: str, value: float | tuple[float, ...]) -> str:
     return f"{len(value)} {name} from {value[0]:g} to {value[-1]:g}"
 
 
-def advice(config: Config, data: TrainingData, regularization: float) -> str:
-    """A learning rate that cannot diverge. regularization: that of the cell, or the smallest of the grid.
+def _top(features: Array) -> int:
+    """The power of ten that, as a regularization, keeps all weights near 0."""
+    return math.ceil(math.log10(max(largest_curvature(features), SMALLEST)))
 
-    Momentum mu multiplies a step by up to 1 / (1 - mu), so the suggestion is multiplied by 1 - mu.
+
+def _moderate(features: Array) -> float:
+    return float(f"1e{_top(features) - DECADES_DOWN}")
+
+
+def advice(config: Config, data: TrainingData, regularization: float) -> str:
+    """A learning rate that cannot diverge. regularization: that of the cell, or the smallest of the grid."""
+    return f"try a learning rate of {_usable(config, _features(config, data), regularization):g} or lower"
+
+
+def _usable(config: Config, features: Array, regularization: float) -> float:
+    """Momentum mu multiplies a step by up to 1 / (1 - mu), so a rate that is stable without is multiplied by 1 - mu."""
+    stable = stable_learning_rate(features, regularization) * (1 - config.training.momentum)
+    return float(f"{stable:.0e}")
+
+
+def better(config: Config, data: TrainingData, values: Mapping[str, float]) -> dict[str, float]:
+    """Values for those of a cell that keep it from learning these rows: a regularization at which no weight leaves 0,
+    a learning rate far below what cannot diverge.
     """
-    stable = stable_learning_rate(_features(config, data), regularization) * (1 - config.training.momentum)
-    return f"try a learning rate of {stable:.0e} or lower"
+    features, found = _features(config, data), {}
+    strength = values["regularization"]
+    if strength >= largest_curvature(features):
+        strength = found["regularization"] = _moderate(features)
+    usable = _usable(config, features, strength)
+    if FAR * values.get("learning_rate", math.inf) <= usable:
+        found["learning_rate"] = usable
+    return found
 
 
 def _features(config: Config, data: TrainingData) -> Array:

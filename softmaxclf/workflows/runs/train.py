@@ -10,6 +10,7 @@ from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import decided
 from softmaxclf.workflows.runs.control import Control
 from softmaxclf.workflows.runs.extraction import extracted
+from softmaxclf.workflows.runs.learning import doubts
 from softmaxclf.workflows.runs.result import (
     Finding,
     Summary,
@@ -67,11 +68,17 @@ def _train(
     except AllDivergedError:
         session.abandon()
         raise
+    splits = score_splits(model, data, test=request.test)
+    told = (
+        doubts(model, splits, data, config, result.state.cells.at(0))
+        if result.complete
+        else [cut_short(result.solver)]
+    )
     finding = Finding(
         data.deployed(model),
         result.state.history.lines(0),
-        score_splits(model, data, test=request.test),
-        [] if result.complete else [cut_short(result.solver)],
+        splits,
+        told,
         result.complete,
         figures=result.solver.report(0),
     )

@@ -20,8 +20,9 @@ from softmaxclf.core.stages.patches.dictionary import Recipe
 from softmaxclf.core.stages.stage import Reading, Stage
 from softmaxclf.datasets.dataset import Dataset, Progress, Split, ignored
 from softmaxclf.datasets.duplicates import shared_rows
+from softmaxclf.datasets.labels import MAX_GAPPED
 from softmaxclf.datasets.sources import DataSettings, MissingDataError, open_source
-from softmaxclf.errors import ConfigError
+from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import printable
 from softmaxclf.workflows.observer import Observer, WorkProgress
 
@@ -199,14 +200,16 @@ def split_up(
     validation = dataset.train
     if dataset.validation is not None and not folds:
         validation, unseen = dataset.validation, np.arange(len(dataset.validation.y))
+    empty = dataset.empty_classes
     if fit:
         _check_classes(dataset, train_rows)
+        _refuse_mostly_empty(dataset, len(empty))
     if fit and len(unseen) and validation is dataset.train and len(held := np.unique(y[unseen])) < 2:
         observer.warn(
             f"{dataset.path}: all {len(unseen):,} validation rows are of class {dataset.class_names[held[0]]}; "
             "use data.validation_rows: drawn"
         )
-    if empty := dataset.empty_classes:
+    if empty:
         more = f" and {len(empty) - MOST_NAMED:,} more" if len(empty) > MOST_NAMED else ""
         observer.warn(
             f"{dataset.path}: classes without a training row: {', '.join(empty[:MOST_NAMED])}{more}"
@@ -290,6 +293,15 @@ def refuse_few(dataset: Dataset) -> None:
         raise ConfigError(
             f"{dataset.path}: expected training rows enough to hold some out for validation, found too few rows: "
             f"{rows}; add more"
+        )
+
+
+def _refuse_mostly_empty(dataset: Dataset, empty: int) -> None:
+    """Raise DataError where more classes have no row than labels without names may leave out."""
+    if empty > max(MAX_GAPPED, rows := len(dataset.train.y)):
+        raise DataError(
+            f"{dataset.path}: expected training rows of most classes, found {empty:,} classes without an example and "
+            f"{rows:,} rows; correct the labels, or name the classes that there are"
         )
 
 

@@ -19,6 +19,7 @@ from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import advice, decided
 from softmaxclf.workflows.runs.control import Control
 from softmaxclf.workflows.runs.extraction import extracted
+from softmaxclf.workflows.runs.learning import doubts
 from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.outcomes import CellScorer, judgements, stored, unstored
 from softmaxclf.workflows.runs.result import (
@@ -202,11 +203,14 @@ class _Tuning:
             place, held_out = 0, scores["validation"]
             scores = score_splits(self._model(result, place), data)
             scores = {"train": scores.pop("train"), "validation": held_out, **scores}
-        if not (complete and result.complete):
+        model = self._model(result, place)
+        if complete and result.complete:
+            warnings = [*doubts(model, scores, data, self.config, best.values, outcomes), *warnings]
+        else:
             warnings.append(cut_short(result.solver))
         facts = {**best.values, "iterations": result.state.iteration, "refit": refit}
         finding = Finding(
-            data.deployed(with_provenance(self._model(result, place), self.config, data, **facts)),
+            data.deployed(with_provenance(model, self.config, data, **facts)),
             result.state.history.lines(place),
             scores,
             warnings,
