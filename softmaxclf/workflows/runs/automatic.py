@@ -70,9 +70,15 @@ def advice(config: Config, data: TrainingData, regularization: float) -> str:
 
 
 def _features(config: Config, data: TrainingData) -> Array:
-    """(n, D') features of a few hundred evenly spaced training rows, by a preprocessing fitted on them."""
+    """(n, D') features of a few hundred evenly spaced training rows, by a preprocessing fitted on them.
+
+    Weighted rows are multiplied by the root of their weight, so that their mean square is the weighted one.
+    """
     train = data.dataset.train
     rows = data.train_rows[:: max(1, len(data.train_rows) // PROBED_ROWS)]
-    fitting = FittingRows(train.X, rows, image_shape=data.dataset.image_shape)
+    fitting = FittingRows(train.X, rows, image_shape=data.dataset.image_shape, weights=data.weights)
     preprocessing = fit_stages(chosen(config.preprocessing), fitting)[0]
-    return preprocessing.apply(np.asarray(train.X[rows]))
+    features = preprocessing.apply(np.asarray(train.X[rows]))
+    if data.weights is not None:
+        features *= np.sqrt(data.weights[rows] / data.weights[rows].mean())[:, None]
+    return features

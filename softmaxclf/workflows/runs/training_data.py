@@ -37,7 +37,8 @@ class TrainingData:
 
     train_rows: (n,) indices into dataset.train. validation_rows: (m,) indices into validation_X, which is
     dataset.train.X when the rows were split off from it; m is 0 without validation.
-    fold_of_row: (N,) or None. fitting: the training rows as stages are fitted on them.
+    fold_of_row: (N,) or None. fitting: the training rows as stages are fitted on them. weights: (N,) how much each row
+    of dataset.train counts, positive in train_rows, or None.
     """
 
     dataset: Dataset
@@ -49,6 +50,7 @@ class TrainingData:
     fitting: FittingRows
     fingerprint: str
     seconds: float = 0.0
+    weights: Array | None = None
 
     def split(self, name: str) -> SplitRows:
         """The rows of train, validation or test; the test split is read now. Raises DataError when there is none."""
@@ -67,7 +69,7 @@ class TrainingData:
             X, y = (np.concatenate([getattr(split, name) for split in both]) for name in "Xy")
             dataset = replace(dataset, read_train=lambda: Split(X, y), validation=None)
         rows = np.arange(len(dataset.train.y))
-        fitting = FittingRows(dataset.train.X, rows, image_shape=dataset.image_shape)
+        fitting = FittingRows(dataset.train.X, rows, image_shape=dataset.image_shape, weights=self.weights)
         return replace(
             self,
             dataset=dataset,
@@ -131,19 +133,27 @@ def prepare(
 
 
 def split_up(
-    config: Config, dataset: Dataset, observer: Observer, *, folds: int = 0, fit: bool = False
+    config: Config,
+    dataset: Dataset,
+    observer: Observer,
+    *,
+    folds: int | Array = 0,
+    fit: bool = False,
+    weights: Array | None = None,
 ) -> TrainingData:
     """The rows of a data set made ready for training, read once.
 
-    data.validation of them become validation rows where the data have none. With `folds` all training rows are dealt
-    into folds and none is split off. fit: training follows, which takes two classes, and what stages are fitted on is
+    data.validation of them become validation rows where the data have none. With `folds`, their number or the fold (N,)
+    of each row, all training rows are in folds and none is split off. weights: (N,) how much each row counts; rows of
+    weight 0 do not train. fit: training follows, which takes two classes, and what stages are fitted on is
     summed up in the same reading. Raises DataError, ConfigError.
     """
     stages = chosen(config.preprocessing)
     for stage in stages:
         stage.check(dataset.image_shape)
     y = dataset.train.y
-    fold_of_row = _folds(config, y, folds) if folds else None
+    fold_of_row = _folds(config, y, folds)
+    folds = 0 if fold_of_row is None else int(fold_of_row.max()) + 1
     if folds or dataset.validation is not None:
         train_rows, unseen = np.arange(len(y)), np.empty(0, np.int64)
     else:
@@ -152,6 +162,8 @@ def split_up(
             observer.note(
                 f"{len(unseen):,} of the {len(y):,} rows, a fifth, are held out for validation (--folds 5 uses all)"
             )
+    if weights is not None:
+        train_rows = train_rows[weights[train_rows] > 0]
     validation = dataset.train
     if dataset.validation is not None and not folds:
         validation, unseen = dataset.validation, np.arange(len(dataset.validation.y))
@@ -173,13 +185,21 @@ def split_up(
             "without them, and call their held-out rows impossible"
         )
     groups = None if fold_of_row is None else fold_of_row[train_rows]
-    fitting = FittingRows(dataset.train.X, train_rows, groups, dataset.image_shape)
+    fitting = FittingRows(dataset.train.X, train_rows, groups, dataset.image_shape, weights=weights)
     gathering = gather(stages, fitting) if fit else []
     fingerprint = dataset.train.examine(*gathering)
     if dataset.validation is not None:
         fingerprint += dataset.validation.examine()
     return TrainingData(
-        dataset, train_rows, validation.X, validation.y, unseen, fold_of_row, fitting, fingerprint
+        dataset,
+        train_rows,
+        validation.X,
+        validation.y,
+        unseen,
+        fold_of_row,
+        fitting,
+        fingerprint,
+        weights=weights,
     )
 
 
@@ -226,7 +246,9 @@ def _split(config: Config, y: Array) -> tuple[Array, Array]:
     return validation_split(y, count, config.data.validation_rows, config.data.seed)
 
 
-def _folds(config: Config, y: Array, folds: int) -> Array:
+def _folds(config: Config, y: Array, folds: int | Array) -> Array | None:
+    if isinstance(folds, np.ndarray) or not folds:
+        return folds if isinstance(folds, np.ndarray) else None
     if folds > len(y):
         raise ConfigError(
             f"tuning.folds: expected at most the {len(y):,} training rows, got {folds}; ask for fewer"
