@@ -147,16 +147,20 @@ class Preprocessing:
 
     def departures(self, x: Array) -> Array:
         """How far the row x (D,) is from the offset, in the columns of `unfold`: what its weights multiply."""
-        linear = self._linear_end()
-        front = self.reading[: len(self.reading) - len(linear)]
+        front = self.reading[: len(self.reading) - len(self._linear_end())]
         row: Array = RowReader(x[None], front, np.float64).all()[0]
-        if self.offset is None:
-            return row
-        offset = self.offset
-        for stage in reversed(linear):
-            offset = stage.spread(offset)
-        departures: Array = row - offset
-        return departures
+        return row if self.offset is None else row - self.spread(self.offset)
+
+    def spread(self, columns: Array) -> Array:
+        """The row (D,) that is read as `columns` (D',), as far back as the reading stages are linear."""
+        for stage in reversed(self._linear_end()):
+            columns = stage.spread(columns)
+        return columns
+
+    @property
+    def linear(self) -> bool:
+        """Whether all reading stages are linear: the model is one linear map of raw rows, but for a unit norm."""
+        return len(self._linear_end()) == len(self.reading)
 
     def _linear_end(self) -> Sequence[Reading]:
         """The last stages, all of them linear."""
