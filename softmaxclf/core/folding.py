@@ -12,6 +12,7 @@ from softmaxclf.core.stages.stage import Preprocessing
 
 Array = NDArray[Any]
 CHUNK_ROWS = 4096
+SINGLE = 1e-4  # what scores in float32 may be off by, at the most
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +34,16 @@ class FoldedModel:
     def of(cls, model: LinearModel, *, single: bool = False) -> "FoldedModel":
         """The model's own scores, in float64. Raises ValueError for stages that are no linear map.
 
-        single: whether it is to be computed in float32, where columns far from 0 keep their digits by being centered.
+        single: whether it is to be computed in float32, where columns so far from 0 that scores would lose the digits of
+        SINGLE stay centered.
         """
         preprocessing = model.preprocessing
         if reason := unfoldable(preprocessing):
             raise ValueError(reason)
         W, b, unit = model.pixel_weights(), model.b.astype(np.float64), preprocessing.unit_norm
         center = None if preprocessing.offset is None else preprocessing.spread(preprocessing.offset)
-        if center is not None and not unit and not (single and preprocessing.center is not None):
+        far = center is not None and single and np.abs(center) @ np.abs(W) * np.finfo(np.float32).eps > SINGLE
+        if center is not None and not unit and not np.any(far):
             b, center = b - center @ W, None
         mirrors = [stage for stage in preprocessing.reading if isinstance(stage, Mirror)]
         return cls(W, b, center, unit, mirrors[0].reflection if unit and mirrors else None)
