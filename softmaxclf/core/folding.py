@@ -34,8 +34,8 @@ class FoldedModel:
     def of(cls, model: LinearModel, *, single: bool = False) -> "FoldedModel":
         """The model's own scores, in float64. Raises ValueError for stages that are no linear map.
 
-        single: whether it is to be computed in float32, where columns so far from 0 that scores would lose the digits of
-        SINGLE stay centered.
+        single: whether it is to be computed in float32: columns so far from 0 that scores could be off by more than
+        SINGLE then stay centered.
         """
         preprocessing = model.preprocessing
         if reason := unfoldable(preprocessing):

@@ -103,7 +103,9 @@ class SoftmaxClassifier(LinearClassifier):
         rows, labels = checked_labels(self, X, y, reset=first)
         known = np.unique(np.asarray(classes)) if first else self.classes_
         if len(unknown := np.setdiff1d(labels, known)):
-            raise ValueError(f"y: expected classes among the first call's, got {unknown[0]!r}; name it there")
+            raise ValueError(
+                f"y: expected classes among the first call's, got {unknown.tolist()[0]!r}; name it there"
+            )
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight: expected a mapping for partial_fit, which cannot know the balance"
@@ -123,7 +125,13 @@ class SoftmaxClassifier(LinearClassifier):
         }
         config = load_config(options={"data.validation": 0, **keys(settings)})
         data = split_up(config, dataset, Observer(), weights=weights)
-        config = decided(config, data, "train", Observer())
+        auto, config = config.training.learning_rate is None, decided(config, data, "train", Observer())
+        rate = config.training.learning_rate
+        if (
+            auto and rate is not None
+        ):  # no schedule ends at 0 here, and momentum makes steps 1 / (1 - momentum) as long
+            calm = rate * (1 - config.training.momentum)
+            config = replace(config, training=replace(config.training, learning_rate=calm))
         past = list(getattr(self, "loss_curve_", ())), getattr(self, "n_iter_", 0)
         solver = self._descent(config, build_problem(config, data), past[1])
         solver.run(solver.length)

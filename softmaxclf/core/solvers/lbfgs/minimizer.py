@@ -39,8 +39,8 @@ KEPT = 1  # iterations of a value up to which the next one begins with its preco
 NEAR = 100  # times the tolerance: the gap from which a step of the bias alone, with what is known, should close it
 HOPE = 0.1  # of the tolerance: a first step that should leave so much is tried in float64 at once
 NO_PROGRESS = 1e-6  # of the tolerance: a step that promises less, in float32, is noise
-POLISHED = 1e-20  # of the objective: a step with the Hessian that gained so little leaves nothing to gain
-POLISH_STEPS = 12
+POLISHED = 1e-24  # of the objective: a step with the Hessian that gained so little leaves nothing to gain
+POLISH_STEPS = 40
 
 
 @dataclass(frozen=True)
