@@ -83,6 +83,17 @@ def test_its_model_is_that_of_fit():
     np.testing.assert_array_equal(sgd.model_.W.astype(np.float32), other.W)
 
 
+def test_fit_itself_takes_weights():
+    X, y = blobs(dtype=np.float32)
+    weights = np.random.default_rng(1).integers(0, 4, len(X))
+    weighted = fit(X, y, sample_weight=weights, tolerance=1e-8)
+    repeated = fit(X.repeat(weights, axis=0), y.repeat(weights), tolerance=1e-8)
+    np.testing.assert_allclose(weighted.preprocessing.offset, repeated.preprocessing.offset, rtol=1e-12)
+    np.testing.assert_allclose(weighted.W, repeated.W, atol=1e-3 * np.abs(repeated.W).max())
+    with pytest.raises(ValueError, match="sample_weight: expected 90 numbers"):
+        fit(X, y, sample_weight=[1.0])
+
+
 def test_balance_gives_each_class_the_same_weight():
     X, y = blobs(200)
     rare = (y != 0) | (np.arange(200) < 30)

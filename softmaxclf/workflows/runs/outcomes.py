@@ -152,6 +152,8 @@ class _Tally:
 
 def _counted(losses: Array, counts: Array) -> Array:
     """The losses (G, n) as often as they count; 0 for those that do not, whatever they are."""
+    if counts.dtype == bool:
+        return np.where(counts, losses, 0)
     with np.errstate(over="ignore", invalid="ignore"):  # of a model that is about to diverge
         return np.where(counts > 0, losses * counts, 0)
 
