@@ -23,6 +23,7 @@ from softmaxclf.workflows.runs.training import Recipe, build_problem
 from softmaxclf.workflows.runs.training_data import split_up
 
 Array = NDArray[Any]
+STREAMED = {"solver": "sgd", "schedule": "constant"}  # settings of partial_fit, whatever is given
 
 
 class SoftmaxClassifier(LinearClassifier):
@@ -117,19 +118,13 @@ class SoftmaxClassifier(LinearClassifier):
 
     def _pass(self, dataset: Dataset, classes: Array, weights: Array | None) -> Self:
         """One pass of descent over these rows, by what was given and what the first rows decided."""
-        settings = {
-            **getattr(self, "_decided", {}),
-            **self._settings(),
-            "solver": "sgd",
-            "schedule": "constant",
-        }
+        settings = {**getattr(self, "_decided", {}), **self._settings(), **STREAMED}
         config = load_config(options={"data.validation": 0, **keys(settings)})
         data = split_up(config, dataset, Observer(), weights=weights)
         auto, config = config.training.learning_rate is None, decided(config, data, "train", Observer())
         rate = config.training.learning_rate
-        if (
-            auto and rate is not None
-        ):  # no schedule ends at 0 here, and momentum makes steps 1 / (1 - momentum) as long
+        # No schedule ends at 0 here, and momentum makes steps 1 / (1 - momentum) as long.
+        if auto and rate is not None:
             calm = rate * (1 - config.training.momentum)
             config = replace(config, training=replace(config.training, learning_rate=calm))
         past = list(getattr(self, "loss_curve_", ())), getattr(self, "n_iter_", 0)
@@ -150,9 +145,8 @@ class SoftmaxClassifier(LinearClassifier):
         seed = (settings.seed + steps) % 2**32
         settings = replace(settings, iterations=iterations, seed=seed, history_points=1)
         axes = _axes(config)
-        if (
-            problem.weights is not None
-        ):  # a row of weight w is w rows, whose steps are one that is so much longer
+        # A row of weight w is w rows, whose steps are one that is so much longer.
+        if problem.weights is not None:
             axes["learning_rate"] *= float(problem.weights[problem.train_rows].mean())
         cells = grid_cells({name: (value,) for name, value in axes.items()})
         return SGD(problem, settings, self._state(SGD.start(problem, settings, cells), problem))
