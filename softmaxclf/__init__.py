@@ -18,6 +18,8 @@ _HOMES = {
     "hinge_loss_vectorized": "softmaxclf.core.losses.hinge",
     "fit": "softmaxclf.workflows.fit",
     "load_model": "softmaxclf.model_file",
+    "SoftmaxClassifier": "softmaxclf.estimators.classifier",
+    "SoftmaxClassifierCV": "softmaxclf.estimators.search",
 }
 __all__ = ["__version__", *_HOMES]
 

@@ -5,6 +5,14 @@ Anything else that escapes is a bug of ours and exits 1 with its traceback.
 """
 
 
+def lacking(place: object, package: str, does: str, extra: str) -> str:
+    """The one message for a library that an extra of this package brings, and that is not there."""
+    return (
+        f"{place}: expected {package}, which {does}, found none; pip install {package} (or this package with its "
+        f"extra: softmaxclf[{extra}])"
+    )
+
+
 class SoftmaxclfError(Exception):
     """Base of all errors that softmaxclf explains itself; `exit_code` is what the command line returns."""
 

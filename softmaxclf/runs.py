@@ -41,6 +41,7 @@ _OWN_FILES = (
     COEFFICIENTS,
     "report.html",
     "weights-calibrated.npz",
+    "export.*",
     "checkpoint*.npz",
     "*.png",
 )

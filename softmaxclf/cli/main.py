@@ -20,6 +20,7 @@ from softmaxclf.cli.commands.compare import compare
 from softmaxclf.cli.commands.data import data
 from softmaxclf.cli.commands.evaluate import evaluate
 from softmaxclf.cli.commands.explain import explain
+from softmaxclf.cli.commands.export import export
 from softmaxclf.cli.commands.gradcheck import gradcheck
 from softmaxclf.cli.commands.predict import predict
 from softmaxclf.cli.commands.report import report
@@ -135,7 +136,9 @@ def cli() -> None:
     """
 
 
-for command in (train, tune, visualize_weights, evaluate, predict, report, compare, data, explain, gradcheck):
+for command in (
+    train, tune, visualize_weights, evaluate, predict, export, report, compare, data, explain, gradcheck,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -45,7 +45,7 @@ class Problem:
     X: (N, D) raw rows; y: (N,) labels in [0, classes). train_rows: (n,) indices. validation_rows: indices into
     validation_X, which may be X itself; empty for none. fold_of_row: (N,) ints or None.
     preprocessing: one per fold, or a single one; whole: that of all training rows, beside those of
-    folds. block: see `epoch_permutation`.
+    folds. block: see `epoch_permutation`. weights: (N,) how much each row of X counts in every mean, or None.
     """
 
     X: Array
@@ -60,6 +60,7 @@ class Problem:
     block: int | None = None
     dtype: DTypeLike = np.float32
     whole: Preprocessing | None = None
+    weights: Array | None = None
 
     @property
     def columns(self) -> int:

@@ -38,7 +38,7 @@ class Outcome:
     standard errors of validation accuracy and loss, over folds or else over rows. weight_norm: Frobenius norm of W
     as trained. weights: W (D', K) itself, of few features. Of folds all are means. status: ok, cut short at
     iteration ..., diverged at iteration ..., stopped at rung ..., not
-    started. figures: what the solver reports of it.
+    started. figures: what the solver reports of it. by_fold: the accuracies and losses (F,) of which it has the means.
     """
 
     values: Mapping[str, float]
@@ -55,6 +55,7 @@ class Outcome:
     weight_norm: float = math.nan
     loss_error: float = math.nan
     weights: Array | None = None
+    by_fold: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:

@@ -27,7 +27,7 @@ from softmaxclf.datasets.checks import MAX_NAME, checked_name, refuse_twice
 from softmaxclf.datasets.dataset import LARGEST
 from softmaxclf.datasets.gzipped import FREE, Unpacked
 from softmaxclf.datasets.inputs import opened
-from softmaxclf.errors import DataError
+from softmaxclf.errors import DataError, lacking
 from softmaxclf.files import printable
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
@@ -245,10 +245,8 @@ class ParquetTable:
         try:
             import pyarrow  # noqa: F401
         except ImportError as error:
-            raise DataError(
-                f"{path}: expected pyarrow, which reads Parquet, found none; pip install pyarrow (or this package with "
-                "its extra: softmaxclf[parquet]), or write the table as .csv"
-            ) from error
+            told = lacking(path, "pyarrow", "reads Parquet", "parquet")
+            raise DataError(f"{told}, or write the table as .csv") from error
         self.path = path
         with self._opened() as (file, size):
             self._types = dict(zip(file.schema_arrow.names, file.schema_arrow.types, strict=True))

@@ -118,6 +118,10 @@ class Solver(ABC):
         """What it has to say of that cell, by the names in `figures`."""
         return {}
 
+    def loss_curve(self, place: int) -> list[float]:
+        """What that cell brought down, as far as it was written down: by the history, its mean losses."""
+        return [float(line[place]) for line in self.state.history.loss]
+
     def validate(self) -> Array:
         """The share (G,) of its validation rows that each cell labels right, quickly; NaN where it cannot say."""
         return np.full(len(self.state.cells), np.nan)

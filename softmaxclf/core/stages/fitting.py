@@ -19,12 +19,20 @@ NOISE = {"f": 1e-12, "d": 1e-26}  # the share of its mean square up to which a v
 class Moments:
     """Sums of rows and of their squares, per group, gathered while the rows of X are read once in any blocks.
 
-    rows: (n,) indices of training rows. groups: (n,) the fold of each in [0, F), or None. The squares are taken
-    about the mean of the first rows met, so that nothing cancels; all sums are in float64.
+    rows: (n,) indices of training rows. groups: (n,) the fold of each in [0, F), or None. weights: (N,) how much each
+    row of X counts, or None. The squares are taken about the mean of the first rows met, so that nothing cancels; all
+    sums are in float64.
     """
 
     def __init__(
-        self, X: Array, rows: Array, groups: Array | None, reading: Sequence[Reads] = (), *, squares: bool
+        self,
+        X: Array,
+        rows: Array,
+        groups: Array | None,
+        reading: Sequence[Reads] = (),
+        *,
+        squares: bool,
+        weights: Array | None = None,
     ) -> None:
         self.reading, self.squares, self._folds = tuple(reading), squares, groups is not None
         self._reader = RowReader(X, reading, np.float64 if X.dtype == np.float64 else np.float32)
@@ -34,7 +42,8 @@ class Moments:
         self._counts = np.zeros((count, 1))
         self._sums, self._squares = np.zeros((2, count, self._reader.columns))
         self._center: Array | None = None
-        self._exact = X.dtype == np.uint8
+        self._weights = weights
+        self._exact = X.dtype == np.uint8 and weights is None
 
     def read_all(self, rows: Array) -> "Moments":
         """Itself, after reading those rows of X."""
@@ -50,6 +59,8 @@ class Moments:
     def _add(self, rows: Array) -> None:
         Z = self._reader.read(rows, np.empty((len(rows), self._reader.columns), self._reader.dtype))
         members = np.arange(len(self._counts))[:, None] == self._group[rows]
+        if self._weights is not None:
+            members = members * self._weights[rows]
         if self._center is None:
             self._center = Z.mean(axis=0, dtype=np.float64)
         values = Z if self._exact else Z.astype(np.float64)
@@ -85,8 +96,8 @@ class FittingRows:
 
     X: (N, D) raw rows; rows: (n,) indices; groups: (n,) fold of each, or None. image_shape: (channels, height,
     width) of a row, or None. base: what is done to rows before the stages. squares: whether a stage needs deviations.
-    gathered: moments that were summed up
-    already while the rows were read. outside: the moments found, by reading stages.
+    weights: (N,) how much each row of X counts, or None. gathered: moments that were summed up already while the rows
+    were read. outside: the moments found, by reading stages.
     """
 
     X: Array
@@ -95,6 +106,7 @@ class FittingRows:
     image_shape: ImageShape | None = None
     base: Preprocessing = Preprocessing()  # noqa: RUF009 - frozen
     squares: bool = False
+    weights: Array | None = None
     gathered: Moments | None = None
     outside: dict[Any, list[tuple[Array, Array]]] = field(default_factory=dict, repr=False)
 
@@ -104,10 +116,14 @@ class FittingRows:
         if key not in self.outside:
             found = self.gathered
             if found is None or found.reading != key[0] or found.squares < self.squares:
-                found = Moments(self.X, self.rows, self.groups, reading, squares=self.squares)
+                found = self.summing(reading, squares=self.squares)
                 found.read_all(self.rows)
             self.outside[key] = found.outside()
         return self.outside[key]
+
+    def summing(self, reading: Sequence[Reads], *, squares: bool) -> Moments:
+        """The moments of these rows before any is read."""
+        return Moments(self.X, self.rows, self.groups, reading, squares=squares, weights=self.weights)
 
 
 def fit_stages(stages: Sequence[type[Stage]], rows: FittingRows) -> list[Preprocessing]:
@@ -129,5 +145,5 @@ def gather(stages: Sequence[type[Stage]], rows: FittingRows) -> list[Callable[[i
         return []
     reading = fit_stages([stage for stage in stages if issubclass(stage, Reading)], rows)[0].reading
     squares = any(stage.squares for stage in stages)
-    rows.gathered = Moments(rows.X, rows.rows, rows.groups, reading, squares=squares)
+    rows.gathered = rows.summing(reading, squares=squares)
     return [rows.gathered.add]

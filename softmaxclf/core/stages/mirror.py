@@ -80,6 +80,12 @@ class Mirror(Reading):
         """The image (D,) whose folded sums are `columns` (D',) and whose halves mirror each other."""
         return self.unfold(columns * self._tiled(0.5))
 
+    @property
+    def reflection(self) -> Array:
+        """(D,) where each pixel's mirror image stands in the row."""
+        channels, height, width = self.shape
+        return np.arange(self.width).reshape(channels * height, width)[:, ::-1].ravel()
+
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], image_shape: ImageShape | None) -> "Mirror":
         """The folding of a model's image shape. Raises ValueError without one."""

@@ -154,19 +154,23 @@ class Preprocessing:
         Parts are the columns of `unfold`, each its weight times its distance from the offset; or those of `Reading.
         contributions` of a stage that has it.
         """
-        linear = self._linear_end()
-        front = self.reading[: len(self.reading) - len(linear)]
-        offset = np.zeros(len(weights)) if self.offset is None else self.offset
-        for stage in reversed(linear):
-            weights, offset = stage.unfold(weights), stage.spread(offset)
+        front = self.reading[: len(self.reading) - len(self._linear_end())]
+        weights, offset = self.unfold(weights), np.zeros(len(weights)) if self.offset is None else self.offset
+        offset = self.spread(offset)
         if front and (parts := getattr(front[-1], "contributions", None)):
             return np.asarray(parts(RowReader(x[None], front[:-1], np.float64).all()[0], weights, offset))
         departures = RowReader(x[None], front, np.float64).all()[0] - offset
         return np.asarray(departures[:, None] * weights)
 
+    def spread(self, columns: Array) -> Array:
+        """The row (D,) that is read as `columns` (D',), as far back as the reading stages are linear."""
+        for stage in reversed(self._linear_end()):
+            columns = stage.spread(columns)
+        return columns
+
     @property
     def linear(self) -> bool:
-        """Whether weights can be shown on raw columns."""
+        """Whether all reading stages are linear: the model is one linear map of raw rows, but for a unit norm."""
         return len(self._linear_end()) == len(self.reading)
 
     def _linear_end(self) -> Sequence[Reading]:

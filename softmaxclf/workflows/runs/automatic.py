@@ -13,7 +13,7 @@ from softmaxclf.config.axis import spaced
 from softmaxclf.config.schema import PATH_DECADES, PATH_VALUES, RATE_MULTIPLES
 from softmaxclf.core.search import largest_curvature, stable_learning_rate
 from softmaxclf.core.solvers import SOLVERS
-from softmaxclf.core.stages.fitting import FittingRows, fit_stages
+from softmaxclf.core.stages.fitting import fit_stages
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.training_data import TrainingData
 
@@ -98,9 +98,15 @@ def better(config: Config, data: TrainingData, values: Mapping[str, float]) -> d
 
 
 def _features(config: Config, data: TrainingData) -> Array:
-    """(n, D') features of a few hundred evenly spaced training rows, by a preprocessing fitted on them."""
+    """(n, D') features of a few hundred evenly spaced training rows, by a preprocessing fitted on them.
+
+    Weighted rows are multiplied by the root of their weight, so that their mean square is the weighted one.
+    """
     train = data.dataset.train
     rows = data.train_rows[:: max(1, len(data.train_rows) // PROBED_ROWS)]
-    fitting = FittingRows(train.X, rows, image_shape=data.dataset.image_shape, base=data.fitting.base)
+    fitting = replace(data.fitting, rows=rows, groups=None, gathered=None, outside={})
     preprocessing = fit_stages(data.stages(config), fitting)[0]
-    return preprocessing.apply(np.asarray(train.X[rows]))
+    features = preprocessing.apply(np.asarray(train.X[rows]))
+    if data.weights is not None:
+        features *= np.sqrt(data.weights[rows] / data.weights[rows].mean())[:, None]
+    return features

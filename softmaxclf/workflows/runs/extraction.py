@@ -17,7 +17,6 @@ from softmaxclf.arrays import read_arrays
 from softmaxclf.config import Config
 from softmaxclf.core.rows import RowReader
 from softmaxclf.core.stages.codes import Codes
-from softmaxclf.core.stages.fitting import FittingRows
 from softmaxclf.core.stages.patches.dictionary import Recipe, learn
 from softmaxclf.core.stages.patches.stage import Patches
 from softmaxclf.core.stages.stage import Reading
@@ -75,7 +74,9 @@ class _Extraction:
                 X = self._rows("validation", unseen.X, stage, codes, folder)
                 unseen = Split(X, unseen.y)
         features = replace(dataset, read_train=lambda: train, validation=unseen, image_shape=None)
-        fitting = FittingRows(train.X, data.train_rows, data.fitting.groups, base=codes.base)
+        fitting = replace(
+            data.fitting, X=train.X, image_shape=None, base=codes.base, gathered=None, outside={}
+        )
         shared = data.validation_X is dataset.train.X or unseen is None
         return replace(
             data,

@@ -68,10 +68,15 @@ class CellScorer:
         if not models:
             return tally
         scorer = StackScorer(models)
+        weights = data.weights
         own = solver.state.cells.fold[places][:, None]
         for part, right, losses in scorer.chunks(train.X, train.y, data.train_rows):
-            unseen = np.zeros_like(right) if folds is None else folds[data.train_rows[part]] == own
-            tally.add_trained(right, losses, ~unseen)
+            rows = data.train_rows[part]
+            unseen = np.zeros_like(right) if folds is None else folds[rows] == own
+            trained = ~unseen
+            if weights is not None:
+                trained, unseen = trained * weights[rows], unseen * weights[rows]
+            tally.add_trained(right, losses, trained)
             if folds is not None:
                 tally.add_held_out(part, right, losses, unseen)
         if folds is None:
@@ -90,7 +95,7 @@ class CellScorer:
             return Outcome(values, iterations=first, status=f"diverged at iteration {first}")
         own = np.isin(tally.places, places)
         held_out = tally.held_out[own]
-        accuracies, losses = tally.correct[own].sum(axis=1) / held_out, tally.losses[own] / held_out
+        accuracies, losses = tally.right[own] / held_out, tally.losses[own] / held_out
         correct: Array = np.any(tally.correct[own], axis=0)
         share, loss = float(accuracies.mean()), float(losses.mean())
         spread = float((tally.squared_losses[own] / held_out).mean()) - loss * loss
@@ -109,11 +114,18 @@ class CellScorer:
             float(tally.norms[own].mean()),
             _standard_error(losses, spread, len(correct)),
             _few_weights([tally.models[place] for place in np.flatnonzero(own).tolist()]),
+            {
+                "train_accuracy": tally.trained_right[own] / tally.trained[own],
+                "train_loss": tally.trained_losses[own] / tally.trained[own],
+                "validation_accuracy": accuracies,
+                "validation_loss": losses,
+            },
         )
 
 
 class _Tally:
-    """Counts of the G `models` at `places` (G,) of a stack: rows trained and right, rows held out, and their losses.
+    """Sums over rows, by their weights, of the G `models` at `places` (G,) of a stack: trained and held out, right,
+    and losses. What is added says how much each row counts in each cell, (G, n) truth values or weights.
 
     correct: (G, m) which of the m held-out rows of all folds each labels right; False for rows not its own.
     """
@@ -122,20 +134,28 @@ class _Tally:
         self.places, self.models = places, models
         self.norms = np.array([math.sqrt(np.square(each.W, dtype=np.float64).sum()) for each in models])
         self.trained, self.trained_right, self.trained_losses = np.zeros((3, len(places)))
-        self.held_out, self.losses, self.squared_losses = np.zeros((3, len(places)))
+        self.held_out, self.right, self.losses, self.squared_losses = np.zeros((4, len(places)))
         self.correct = np.zeros((len(places), held_out_rows), bool)
 
     def add_trained(self, right: Array, losses: Array, trained: Array) -> None:
         self.trained += trained.sum(axis=1)
-        self.trained_right += (right & trained).sum(axis=1)
-        self.trained_losses += np.where(trained, losses, 0).sum(axis=1, dtype=np.float64)
+        self.trained_right += (right * trained).sum(axis=1)
+        self.trained_losses += _counted(losses, trained).sum(axis=1, dtype=np.float64)
 
     def add_held_out(self, part: slice, right: Array, losses: Array, unseen: Array) -> None:
         self.held_out += unseen.sum(axis=1)
-        losses = np.where(unseen, losses, 0)
-        self.losses += losses.sum(axis=1, dtype=np.float64)
-        self.squared_losses += np.square(losses, dtype=np.float64).sum(axis=1)
-        self.correct[:, part] = right & unseen
+        self.right += (right * unseen).sum(axis=1)
+        self.losses += _counted(losses, unseen).sum(axis=1, dtype=np.float64)
+        self.squared_losses += _counted(np.square(losses, dtype=np.float64), unseen).sum(axis=1)
+        self.correct[:, part] = right & (unseen > 0)
+
+
+def _counted(losses: Array, counts: Array) -> Array:
+    """The losses (G, n) as often as they count; 0 for those that do not, whatever they are."""
+    if counts.dtype == bool:
+        return np.where(counts, losses, 0)
+    with np.errstate(over="ignore", invalid="ignore"):  # of a model that is about to diverge
+        return np.where(counts > 0, losses * counts, 0)
 
 
 def _standard_error(means: Array, variance: float, rows: int) -> float:

@@ -59,6 +59,12 @@ class Recipe:
         settings = solver.settings_type(**{name: getattr(config.training, name) for name in names})
         return cls(solver, settings)
 
+    def polished(self, work: float) -> "Recipe":
+        """The same, going on to the last digits where that takes at most so much work and the solver can."""
+        if not hasattr(self.settings, "polish"):
+            return self
+        return replace(self, settings=replace(self.settings, polish=work))
+
     def axes(self, config: Config) -> dict[str, tuple[float, ...]]:
         """The axes of the grid that `tune` spans: for the setting `x` of a cell, tuning.xs."""
         return {name: getattr(config.tuning, f"{name}s") for name in self.solver.axes}
@@ -106,6 +112,7 @@ def build_problem(config: Config, data: TrainingData) -> Problem:
         data.fold_of_row,
         data.block,
         whole=whole,
+        weights=data.weights,
     )
 
 

@@ -50,8 +50,9 @@ class TrainingData:
 
     train_rows: (n,) indices into dataset.train. validation_rows: (m,) indices into validation_X, which is
     dataset.train.X when the rows were split off from it; m is 0 without validation.
-    fold_of_row: (N,) or None. fitting: the training rows as stages are fitted on them. front: where the rows are
-    features of others, how they were made. progress: of rows that are scored slowly.
+    fold_of_row: (N,) or None. fitting: the training rows as stages are fitted on them. weights: (N,) how much each row
+    of dataset.train counts, positive in train_rows, or None. front: where the rows are features of others, how they
+    were made. progress: of rows that are scored slowly.
     """
 
     dataset: Dataset
@@ -63,6 +64,7 @@ class TrainingData:
     fitting: FittingRows
     fingerprint: str
     seconds: float = 0.0
+    weights: Array | None = None
     front: Front | None = None
     progress: Progress = ignored
 
@@ -102,7 +104,7 @@ class TrainingData:
             X, y = (np.concatenate([getattr(split, name) for split in both]) for name in "Xy")
             dataset = replace(dataset, read_train=lambda: Split(X, y), validation=None)
         rows = np.arange(len(dataset.train.y))
-        fitting = FittingRows(dataset.train.X, rows, image_shape=dataset.image_shape, base=self.fitting.base)
+        fitting = replace(self.fitting, X=dataset.train.X, rows=rows, groups=None, gathered=None, outside={})
         front = None if self.front is None else self.front._replace(images=self.own.together())
         return replace(
             self,
@@ -173,12 +175,19 @@ def prepare(
 
 
 def split_up(
-    config: Config, dataset: Dataset, observer: Observer, *, folds: int = 0, fit: bool = False
+    config: Config,
+    dataset: Dataset,
+    observer: Observer,
+    *,
+    folds: int | Array = 0,
+    fit: bool = False,
+    weights: Array | None = None,
 ) -> TrainingData:
     """The rows of a data set made ready for training, read once.
 
-    data.validation of them become validation rows where the data have none. With `folds` all training rows are dealt
-    into folds and none is split off. fit: training follows, which takes two classes, and what stages are fitted on is
+    data.validation of them become validation rows where the data have none. With `folds`, their number or the fold (N,)
+    of each row, all training rows are in folds and none is split off. weights: (N,) how much each row counts; rows of
+    weight 0 do not train. fit: training follows, which takes two classes, and what stages are fitted on is
     summed up in the same reading. Raises DataError, ConfigError.
     """
     stages = chosen(config.preprocessing)
@@ -188,7 +197,8 @@ def split_up(
     if extracting:
         Recipe.of(config.features, fold=config.preprocessing.mirror).check(dataset.image_shape)
     y = dataset.train.y
-    fold_of_row = _folds(config, y, folds) if folds else None
+    fold_of_row = _folds(config, y, folds)
+    folds = 0 if fold_of_row is None else int(fold_of_row.max()) + 1
     if folds or dataset.validation is not None:
         train_rows, unseen = np.arange(len(y)), np.empty(0, np.int64)
     else:
@@ -197,6 +207,8 @@ def split_up(
             observer.note(
                 f"{len(unseen):,} of the {len(y):,} rows, a fifth, are held out for validation (--folds 5 uses all)"
             )
+    if weights is not None:
+        train_rows = train_rows[weights[train_rows] > 0]
     validation = dataset.train
     if dataset.validation is not None and not folds:
         validation, unseen = dataset.validation, np.arange(len(dataset.validation.y))
@@ -220,13 +232,21 @@ def split_up(
             "without them, and call their held-out rows impossible"
         )
     groups = None if fold_of_row is None else fold_of_row[train_rows]
-    fitting = FittingRows(dataset.train.X, train_rows, groups, dataset.image_shape)
+    fitting = FittingRows(dataset.train.X, train_rows, groups, dataset.image_shape, weights=weights)
     gathering = gather(stages, fitting) if fit and not extracting else []
     fingerprint = dataset.train.examine(*gathering)
     if dataset.validation is not None:
         fingerprint += dataset.validation.examine()
     return TrainingData(
-        dataset, train_rows, validation.X, validation.y, unseen, fold_of_row, fitting, fingerprint
+        dataset,
+        train_rows,
+        validation.X,
+        validation.y,
+        unseen,
+        fold_of_row,
+        fitting,
+        fingerprint,
+        weights=weights,
     )
 
 
@@ -273,7 +293,9 @@ def _split(config: Config, y: Array) -> tuple[Array, Array]:
     return validation_split(y, count, config.data.validation_rows, config.data.seed)
 
 
-def _folds(config: Config, y: Array, folds: int) -> Array:
+def _folds(config: Config, y: Array, folds: int | Array) -> Array | None:
+    if isinstance(folds, np.ndarray) or not folds:
+        return folds if isinstance(folds, np.ndarray) else None
     if folds > len(y):
         raise ConfigError(
             f"tuning.folds: expected at most the {len(y):,} training rows, got {folds}; ask for fewer"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from softmaxclf.core.rows import RowReader
-from softmaxclf.core.stages.fitting import FittingRows, Moments, fit_stages
+from softmaxclf.core.stages.fitting import FittingRows, Moments, fit_stages, gather
 from softmaxclf.core.stages.mirror import Mirror
 from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.errors import DataError
@@ -219,3 +219,20 @@ def test_moments_gathered_while_the_rows_are_read_are_those_of_a_reading_of_thei
     for own, other in zip(found, fit(X, rows, groups, mirror=mirror), strict=True):
         np.testing.assert_allclose(own.offset, other.offset, rtol=1e-12)
         np.testing.assert_allclose(own.scale, other.scale, rtol=1e-9)
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_whole_weights_are_repeated_rows(folds, dtype):
+    X = pixels().astype(dtype)
+    weights = np.random.default_rng(2).integers(1, 5, len(X))
+    groups = None if folds is None else folds_of(np.arange(len(X)), folds)
+    rows = FittingRows(X, np.arange(len(X)), groups, weights=weights.astype(float))
+    stages = stages_of(center=True, scale="standardize", mirror=None)
+    gathered = gather(stages, rows)
+    for start in range(0, len(X), 100):
+        gathered[0](start, min(start + 100, len(X)))
+    expected = fit(X.repeat(weights, axis=0), groups=None if groups is None else groups.repeat(weights))
+    for found, other in zip(fit_stages(stages, rows), expected, strict=True):
+        np.testing.assert_allclose(found.offset, other.offset, rtol=1e-12)
+        np.testing.assert_allclose(found.scale, other.scale, rtol=1e-7 if dtype == np.float32 else 1e-12)

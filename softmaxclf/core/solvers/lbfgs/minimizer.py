@@ -39,19 +39,23 @@ KEPT = 1  # iterations of a value up to which the next one begins with its preco
 NEAR = 100  # times the tolerance: the gap from which a step of the bias alone, with what is known, should close it
 HOPE = 0.1  # of the tolerance: a first step that should leave so much is tried in float64 at once
 NO_PROGRESS = 1e-6  # of the tolerance: a step that promises less, in float32, is noise
+POLISHED = 1e-24  # of the objective: a step with the Hessian that gained so little leaves nothing to gain
+POLISH_STEPS = 40
 
 
 @dataclass(frozen=True)
 class Settings:
     """tolerance: of the proven gap, relative to the objective. max_passes: readings per regularization.
 
-    prove: whether what float32 promises is to be proven in float64.
+    prove: whether what float32 promises is to be proven in float64. polish: N (D K)^2 up to which a proven point is
+    followed by steps with the Hessian, to the last digits of float64; 0 for never.
     """
 
     tolerance: float = 1e-4
     max_passes: int = 1000
     free_bias: bool = True
     prove: bool = True
+    polish: float = 0.0
 
 
 @dataclass
@@ -95,12 +99,15 @@ class Minimizer:
     ) -> None:
         size = start.size
         self._affordable = size <= EXACT_SIZE and rows * size**2 <= EXACT_WORK
+        self._to_polish = size <= EXACT_SIZE and rows * size**2 <= settings.polish
+        self._gained, self._polishes = math.inf, 0  # by the last step with the Hessian, and their number
         self.moments, self.basis, self.reg, self.settings, self.fold = moments, basis, reg, settings, fold
         self._renewed = RENEWED_COLD if cold else RENEWED
         self.weights = start
         self.at = Progress(exact=exact, precise=exact or not single)
         if after is not None:
             self.at.scale, self.at.gain = after.at.scale, after.at.gain
+        self.curve: list[float] = []  # the objective at each point
         self._memory = Memory()
         self._gradient: Array | None = None
         self._direction: Array | None = None
@@ -161,6 +168,8 @@ class Minimizer:
                 self._memory.add(moved - self.weights, gradient - self._gradient)
             self.at.iteration += 1
             self.at.failed = 0
+            if self.at.exact:
+                self._gained, self._polishes = -self._search.slope, self._polishes + 1
             before = self.at.gap
             self._accept(moved, sums, gradient)
             if self.at.iteration == 1:
@@ -177,6 +186,7 @@ class Minimizer:
         self.weights, self._gradient = weights, gradient
         bound = gap(self._evaluated(weights), sums, self.moments, self.reg, free_bias=self.settings.free_bias)
         self.at.objective, self.at.gap = bound.objective, bound.gap
+        self.curve.append(bound.objective)
         if self.settings.free_bias:
             level = replace(sums, gradient=np.vstack([sums.gradient[:-1], np.zeros_like(sums.gradient[-1:])]))
             self.at.inner = gap(self._evaluated(weights), level, self.moments, self.reg, free_bias=True).gap
@@ -190,7 +200,7 @@ class Minimizer:
         over = at.passes >= self.settings.max_passes or at.failed > 1
         if at.precise or proof:
             at.proven = (at.precise or proof) and relative <= tolerance
-            at.done = over or relative <= tolerance
+            at.done = over or (relative <= tolerance and self._polished())
             at.precise |= at.proving
             at.proving = False
         elif (over and not at.failed) or relative <= MARGIN * tolerance:
@@ -199,10 +209,16 @@ class Minimizer:
             at.done = not self.settings.prove
         elif at.failed:
             at.precise, at.failed, self._gradient = True, 0, None
-        if not at.done and not at.exact and at.iteration >= EXACT_AFTER and self._affordable:
+        pays = self._affordable and at.iteration >= EXACT_AFTER
+        if not at.done and not at.exact and (pays or (self._to_polish and at.proven)):
             at.exact = at.precise = True
             at.proving, self._gradient = False, None
             self._memory.clear()
+
+    def _polished(self) -> bool:
+        """Whether there is nothing more to gain in float64, or that is not wanted."""
+        gained = self._gained <= POLISHED * self.at.objective
+        return gained or self._polishes >= POLISH_STEPS or not self._to_polish
 
     def _prove(self) -> None:
         """Ask for the proof: at the weights as float32 holds them, since these are what is saved."""

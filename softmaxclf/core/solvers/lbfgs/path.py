@@ -24,7 +24,8 @@ WIDE = 80  # columns of the weights that are worth reading the rows for
 class Solution:
     """weights: (D + 1, K). gap: bound on (f - f*) / f. passes: readings of all rows. exact: a Hessian was used.
 
-    whole: the weights on the rows' own features, where the problem was another one that is equal.
+    whole: the weights on the rows' own features, where the problem was another one that is equal. curve: the objective
+    at each point of this sitting.
     """
 
     regularization: float
@@ -35,6 +36,7 @@ class Solution:
     passes: int
     exact: bool
     whole: Array | None = None
+    curve: Sequence[float] = ()
 
 
 class Path:
@@ -118,7 +120,14 @@ class Path:
     def _solution(self, solver: Minimizer) -> Solution:
         at = solver.at
         found = Solution(
-            solver.reg, solver.weights, at.objective, solver.bound.relative, at.proven, at.passes, at.exact
+            solver.reg,
+            solver.weights,
+            at.objective,
+            solver.bound.relative,
+            at.proven,
+            at.passes,
+            at.exact,
+            curve=solver.curve,
         )
         if self._checked is None:
             return found

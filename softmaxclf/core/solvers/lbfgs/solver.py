@@ -30,12 +30,16 @@ STORED = "path"  # names of the arrays of paths begin so
 
 @dataclass(frozen=True)
 class Settings:
-    """loss: softmax alone. tolerance: of the proven gap, relative to the objective. max_passes: per value."""
+    """loss: softmax alone. tolerance: of the proven gap, relative to the objective. max_passes: per value.
+
+    polish: see minimizer.Settings.
+    """
 
     loss: str = "softmax"
     regularize_bias: bool = False
     tolerance: float = 1e-4
     max_passes: int = 1000
+    polish: float = 0.0
 
 
 @dataclass(kw_only=True)
@@ -137,6 +141,11 @@ class LBFGS(Solver):
         solver._note()
         return solver
 
+    def loss_curve(self, place: int) -> list[float]:
+        """The objective at each point on the way to the cell's optimum."""
+        path, n = self._of(place)
+        return list(path.solutions[n].curve) if path is not None and n < len(path.solutions) else []
+
     def told(self) -> str:
         """The value that is being solved, the readings of it, the least gap so far."""
         path = next((each for each in self.state.paths if not each.done), None)
@@ -172,7 +181,7 @@ class LBFGS(Solver):
     def _begin(self) -> None:
         problem, settings = self.problem, self.settings
         free = not settings.regularize_bias
-        wanted = minimizer.Settings(settings.tolerance, settings.max_passes, free)
+        wanted = minimizer.Settings(settings.tolerance, settings.max_passes, free, polish=settings.polish)
         rows = self._rows(ALL_ROWS)
         basis: Basis | None = None
         small = problem.columns > len(problem.train_rows) <= MOST_GRAM_ROWS
@@ -187,7 +196,8 @@ class LBFGS(Solver):
             own = rows if fold == ALL_ROWS or problem.norms is None else self._rows(fold)
             guide = paths[0].solutions if paths and not small else ()
             path = _path(own, basis, self._values, wanted, fold, guide)
-            wanted = replace(wanted, tolerance=min(0.5, FOLDS * settings.tolerance), prove=False)
+            near = min(0.5, FOLDS * settings.tolerance)
+            wanted = replace(wanted, tolerance=near, prove=settings.polish > 0)
             prefix = f"{STORED}{len(paths)}."
             arrays = {k.removeprefix(prefix): v for k, v in self.state.stored.items() if k.startswith(prefix)}
             if arrays:  # before the folds are begun, which are guided by what the first path has
@@ -219,6 +229,7 @@ class LBFGS(Solver):
             folds=None if folds is None else folds[problem.train_rows],
             ones=self.settings.regularize_bias,
             rows=problem.train_rows,
+            weights=None if problem.weights is None else problem.weights[problem.train_rows],
             reading=whole.reading,
             norms=norms,
         )
@@ -259,7 +270,9 @@ def _path(
 
     def checked(weights: Array, regularization: float) -> tuple[Array, float, float]:
         """(weights on all features, objective, relative gap), in float64 on the rows themselves."""
-        whole = back(weights).astype(np.float32).astype(np.float64)
+        whole = back(weights)
+        if not wanted.polish:  # as float32 holds them, since these are what is saved
+            whole = whole.astype(np.float32).astype(np.float64)
         moments = rows.moments(fold)
         sums = rows.evaluate([Point(whole, fold)], True)[0]
         bound = gap(whole, sums, moments, regularization, free_bias=wanted.free_bias)

@@ -21,6 +21,7 @@ class Columns:
         self.folds = state.cells.fold
         self.learning_rate[state.diverged_at >= 0] = 0
         self._fold_of_row = problem.fold_of_row
+        self._weigh(problem)
         self._scales(problem)
         count = len([each for each in problem.preprocessing if each.offset is not None])
         own = np.ones((1, 1)) if count <= 1 else np.arange(count)[:, None] == self.folds
@@ -36,6 +37,14 @@ class Columns:
             features = np.stack([1 / scale**2 for scale in scales if scale is not None], axis=1)
             features = features[:, self.folds] if len(scales) > 1 else features
             self.inverse_square = features[:, None, :].astype(self.dtype)  # (D', 1, G or 1)
+
+    def _weigh(self, problem: Problem) -> None:
+        """Weights of rows of mean 1 over the rows that a cell is trained on: so a batch's mean is right on average."""
+        self._row_weights = problem.weights
+        if problem.weights is not None:
+            kept = self.trained(problem.train_rows)
+            kept = np.ones((1, len(problem.train_rows))) if kept is None else kept
+            self._mean_weights = (kept @ problem.weights[problem.train_rows] / kept.sum(axis=1))[:, None]
 
     def freeze(self, cells: Array) -> None:
         """Let those cells (G,) bool learn no more."""
@@ -77,11 +86,14 @@ class Columns:
         return kept
 
     def weights(self, rows: Array) -> Array:
-        """Each row's weight in each cell's mean: (1, 1), or (G, n) with 0 for held-out rows."""
+        """Each row's share in each cell's mean: (1, 1), (1, n) of weighted rows, or (G, n) with 0 for held-out rows."""
         kept = self.trained(rows)
         if kept is None:
-            return np.full((1, 1), 1 / len(rows), self.dtype)
-        shares: Array = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1)
+            shares = np.full((1, 1), 1 / len(rows))
+        else:
+            shares = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1)
+        if self._row_weights is not None:
+            shares = shares * (self._row_weights[rows] / self._mean_weights)
         return shares.astype(self.dtype)
 
     def factors(self, norms: Array | None, rows: Array) -> Array | None:

@@ -315,3 +315,30 @@ def test_a_machine_of_many_cores_reads_few_rows():
     r = np.random.default_rng(0)
     rows = ArrayRows(r.normal(size=(7, 2)), np.arange(7) % 2, 2, threads=16)
     assert solved(rows, [0.1]).solutions[0].proven
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("free_bias", [True, False])
+def test_a_polished_optimum_has_the_digits_of_float64(dtype, free_bias):
+    r = np.random.default_rng(3)
+    X, y, w = r.standard_normal((80, 6)).astype(dtype), r.integers(0, 3, 80), r.uniform(0.1, 3, 80)
+    rows = ArrayRows(X, y, 3, weights=w, ones=not free_bias)
+    for solution in solved(rows, [1.0, 1e-2, 1e-4], Settings(free_bias=free_bias, polish=1e9)).solutions:
+        U = solution.weights
+        gradient = rows.evaluate([Point(U)], True)[0].gradient
+        gradient[:-1] += solution.regularization * U[:-1]
+        assert solution.proven and solution.curve[-1] == solution.objective
+        assert np.abs(gradient if free_bias else gradient[:-1]).max() < 1e-12
+    assert solution.passes < 40
+
+
+def test_a_polish_that_costs_more_than_is_allowed_is_left_out():
+    r = np.random.default_rng(3)
+    X, y = r.standard_normal((80, 6)), r.integers(0, 3, 80)
+    plain, cheap = (
+        solved(ArrayRows(X, y, 3), [1e-3], Settings(polish=each)) for each in (0.0, 80 * 21**2 - 1)
+    )
+    assert plain.solutions[0].weights.tobytes() == cheap.solutions[0].weights.tobytes()
+    assert not plain.solutions[0].exact
+    polished = solved(ArrayRows(X, y, 3), [1e-3], Settings(polish=80 * 21**2))
+    assert polished.solutions[0].exact and polished.solutions[0].objective < plain.solutions[0].objective

@@ -350,3 +350,41 @@ def test_decay_is_exact_for_rates_whose_factor_float32_would_round_away():
     SGD(problem, chosen, state).run(200)
     assert state.shrinkage[0] == pytest.approx((1 - 1e-9) ** 200, rel=1e-15)
     assert state.weights(0)[0, 1] < 1 - 1.9e-7
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+@pytest.mark.parametrize("loss", ["softmax", "hinge"])
+def test_whole_weights_are_repeated_rows_in_descent_on_all_of_them(folds, loss):
+    X, y = rows_and_labels()
+    weights = np.random.default_rng(4).integers(1, 4, len(X))
+    base = make_problem(X, y, folds=folds)
+    fold_of_row = base.fold_of_row
+    repeated = replace(
+        base,
+        X=X.repeat(weights, axis=0),
+        y=y.repeat(weights),
+        train_rows=np.arange(weights.sum()),
+        fold_of_row=None if folds is None else fold_of_row.repeat(weights),
+    )
+    cells = cells_of([1e-6, 3e-6], [0.0, 100.0], [-1, -1] if folds is None else [0, 2])
+    found = trained(
+        replace(base, weights=weights.astype(float)), cells, Settings(30, 60, loss, history_points=3)
+    )
+    expected = trained(repeated, cells, Settings(30, int(weights.sum()), loss, history_points=3))
+    if folds is None:
+        assert_close(found.V, expected.V, 1e-10)
+        np.testing.assert_allclose(found.history.loss, expected.history.loss, rtol=1e-10)
+    else:  # of folds a batch's mean is that of all its rows on average
+        assert_close(found.V, expected.V, 0.02)
+
+
+def test_equal_weights_are_none_and_weights_of_rows_in_small_batches_hold_on_average():
+    X, y = rows_and_labels()
+    base, cells, chosen = make_problem(X, y), cells_of([1e-6], [1.0]), Settings(40, 16)
+    plain = trained(base, cells, chosen)
+    assert_close(trained(replace(base, weights=np.full(60, 7.0)), cells, chosen).V, plain.V, 1e-12)
+    weights = np.random.default_rng(1).uniform(0.5, 2, 60)
+    columns = descent.Columns(replace(base, weights=weights), initial_state(cells, base, chosen))
+    batches = np.arange(60).reshape(4, 15)
+    shares = np.concatenate([columns.weights(rows)[0] for rows in batches]) / 4
+    np.testing.assert_allclose(shares, weights / weights.sum())

@@ -1,0 +1,88 @@
+"""A model as one map of raw rows, with its preprocessing folded in: what other programs can take."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmaxclf.core.model import LinearModel
+from softmaxclf.core.stages.mirror import Mirror
+from softmaxclf.core.stages.stage import Preprocessing
+
+Array = NDArray[Any]
+CHUNK_ROWS = 4096
+SINGLE = 1e-4  # what scores in float32 may be off by, at the most
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedModel:
+    """scores = x W + b of raw rows x (N, D), with the steps before it that cannot be folded in, as `formula` says.
+
+    W: (D, K) on raw columns; b: (K,). center: (D,) that is subtracted from x before, or None. unit: whether each row is
+    then divided by its Euclidean norm, a row of zeros staying as it is. reflection: (D,) the columns of the mirror
+    image, of which x is first made the mean with itself, or None: of a mirror-folded model with unit norm alone.
+    """
+
+    W: Array
+    b: Array
+    center: Array | None = None
+    unit: bool = False
+    reflection: Array | None = None
+
+    @classmethod
+    def of(cls, model: LinearModel, *, single: bool = False) -> "FoldedModel":
+        """The model's own scores, in float64. Raises ValueError for stages that are no linear map.
+
+        single: whether it is to be computed in float32: columns so far from 0 that scores could be off by more than
+        SINGLE then stay centered.
+        """
+        preprocessing = model.preprocessing
+        if reason := unfoldable(preprocessing):
+            raise ValueError(reason)
+        W, b, unit = model.pixel_weights(), model.b.astype(np.float64), preprocessing.unit_norm
+        center = None if preprocessing.offset is None else preprocessing.spread(preprocessing.offset)
+        far = center is not None and single and np.abs(center) @ np.abs(W) * np.finfo(np.float32).eps > SINGLE
+        if center is not None and not unit and not np.any(far):
+            b, center = b - center @ W, None
+        mirrors = [stage for stage in preprocessing.reading if isinstance(stage, Mirror)]
+        return cls(W, b, center, unit, mirrors[0].reflection if unit and mirrors else None)
+
+    @property
+    def formula(self) -> str:
+        """How the scores come about, in the notation of NumPy."""
+        steps = [
+            "x = (x + x[:, reflection]) / 2" if self.reflection is not None else "",
+            "x = x - center" if self.center is not None else "",
+            "x = x / |x|, row by row, 0 where |x| is 0" if self.unit else "",
+            "scores = x @ W + b",
+        ]
+        return "; ".join(filter(None, steps))
+
+    def scores(self, X: Array) -> Array:
+        """Scores (N, K), float64, of raw rows X (N, D)."""
+        starts = range(0, len(X), CHUNK_ROWS)
+        parts = [self._prepared(X[start : start + CHUNK_ROWS]) @ self.W for start in starts]
+        return np.concatenate([*parts, np.empty((0, self.W.shape[1]))]) + self.b
+
+    def _prepared(self, X: Array) -> Array:
+        x: Array = np.asarray(X, np.float64)
+        if self.reflection is not None:
+            x = (x + x[:, self.reflection]) / 2
+        if self.center is not None:
+            x = x - self.center
+        if self.unit:
+            norms = np.linalg.norm(x, axis=1, keepdims=True)
+            x = np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
+        return x
+
+
+def unfoldable(preprocessing: Preprocessing) -> str:
+    """Why these stages are no map that a FoldedModel can be; empty where they are."""
+    reading = preprocessing.reading
+    if not preprocessing.linear:
+        return f"expected stages that are linear, found {', '.join(stage.name for stage in reading)}"
+    own = (reading[0].scale if isinstance(reading[0], Mirror) else None) if reading else np.ones(1)
+    if preprocessing.unit_norm and (own is None or not np.array_equal(preprocessing.divisor, own)):
+        return "expected unit norm of rows as they are, found it after other scales"
+    return ""
