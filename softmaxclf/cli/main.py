@@ -54,9 +54,8 @@ class ErrorBoundary(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            told = "interrupted; the same command starts again or continues"
-            raise InterruptedRunError(told, signal.SIGINT) from error
+        except KeyboardInterrupt as error:  # before click prints an empty line
+            raise click.Abort from error
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> NoReturn:
         """Run the command that `args` say and exit with its code."""
@@ -102,6 +101,8 @@ def _explained(error: Exception) -> SoftmaxclfError | None:
     """The error that we explain ourselves: `error`, or what it says of the machine; None of a bug."""
     if isinstance(error, SoftmaxclfError):
         return error
+    if isinstance(error, click.Abort):
+        return InterruptedRunError("interrupted; the same command starts again or continues", signal.SIGINT)
     if _lacks_memory(error):
         detail = f" ({error})" if isinstance(error, MemoryError) and str(error) else ""
         return SoftmaxclfError(

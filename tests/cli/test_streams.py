@@ -31,9 +31,7 @@ main()
 TRAIN = "train --data data.npz --out new --iterations 2 --learning-rate 0.1"
 COMMANDS = {
     "help": ("--help", ["-m", "softmaxclf"]),
-    "few lines": ("explain 1 2", ["-m", "softmaxclf"]),
     "many lines": ("predict model rows.npy --format jsonl", ["-m", "softmaxclf"]),
-    "table": ("predict model rows.npy", ["-m", "softmaxclf"]),
     "work": (TRAIN, ["-c", DRIVER]),
 }
 DONE, UNTOLD, GONE = 0, 2, 141
