@@ -70,6 +70,11 @@ def tune(output: console.Console, dry_run: bool, **choices: Any) -> None:
     output.answer(summary, _text)
 
 
+FEATURES = (
+    "features:         {features:,} of each image, {megabytes:,.0f} MB, about {features_seconds:.0f} s if new"
+)
+
+
 def _text(summary: Mapping[str, Any]) -> str:
     from softmaxclf.core.search import axes_of, named
 
@@ -116,4 +121,6 @@ def _plan_text(planned: Mapping[str, Any]) -> str:
         "megabytes": planned["stack_bytes"] / 1e6,
         "bound": planned["bound_bytes"] / 1e6,
     }
+    if "features" in planned:
+        axes.append(console.fill(FEATURES, {**planned, "megabytes": planned["features_bytes"] / 1e6}))
     return "\n".join([*axes, console.fill(PLAN, told)])
