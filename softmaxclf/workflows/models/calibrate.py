@@ -16,10 +16,10 @@ from softmaxclf.core.scoring import SplitRows
 from softmaxclf.errors import ConfigError, DataError, ModelError
 from softmaxclf.files import digest_of_file
 from softmaxclf.model_file import load_model, save_model
+from softmaxclf.runs import CALIBRATED
 from softmaxclf.workflows.models.model_rows import CALIBRATION, ModelRows, provenance_of
 
 Array = NDArray[Any]
-FILE_NAME = "weights-calibrated.npz"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def calibrated_path(path: Path, chosen: Path | None, model: LinearModel) -> Path
 
     Only an earlier calibrated copy of the same weights is ever replaced.
     """
-    target = chosen or path.with_name(FILE_NAME)
+    target = chosen or path.with_name(CALIBRATED)
     if target.suffix != ".npz":
         raise ConfigError(f"--calibrated-out: expected a name ending in .npz, got {target}")
     if target.exists() and target.samefile(path):
