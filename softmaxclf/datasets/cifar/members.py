@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from softmaxclf.datasets.cifar.layouts import Layout
-from softmaxclf.datasets.inputs import opened
+from softmaxclf.datasets.inputs import opened, unreadable
 from softmaxclf.errors import DataError
 
 
@@ -21,23 +21,23 @@ class Member:
     size: int
     read: Callable[[int], bytes]  # gives fewer bytes than asked for only at the end
 
-    def content(self, limit: int) -> bytearray:
-        """All bytes, collected as they arrive. Raises DataError, also for more than `limit`, which no batch has."""
+    def content(self, limit: int) -> bytes:
+        """All bytes. Raises DataError, also for more than `limit`, which no batch has."""
         if self.size > limit:
             raise DataError(
                 f"{self.place}: expected at most {limit:,} bytes, found {self.size:,}; "
                 "this is no CIFAR batch: fetch or write the file again (softmaxclf data download)"
             )
-        collected = bytearray()
-        while len(collected) < self.size:
-            piece = self.read(min(1 << 20, self.size - len(collected)))
-            if not piece:
-                raise DataError(
-                    f"{self.place}: expected {self.size} bytes, found an earlier end; "
-                    "fetch the file again (softmaxclf data download)"
-                )
-            collected += piece
-        return collected
+        try:
+            content = self.read(self.size)
+        except OSError as error:
+            raise unreadable(self.place, error) from error
+        if len(content) < self.size:
+            raise DataError(
+                f"{self.place}: expected {self.size} bytes, found an earlier end; "
+                "fetch the file again (softmaxclf data download)"
+            )
+        return content
 
 
 def folder_members(folder: Path, layout: Layout, names: Collection[str]) -> Generator[Member, None, None]:

@@ -11,7 +11,7 @@ MAX_OPCODES = (
 )
 MAX_MARKS = 100  # nesting of open containers
 STOP = 0x2E
-Content = bytes | bytearray
+Content = bytes
 
 
 class Machine:

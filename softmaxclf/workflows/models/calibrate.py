@@ -66,7 +66,10 @@ def calibrate(path: Path, source: ModelRows, target: Path) -> tuple[LinearModel,
     rows = source.rows("validation")
     scores = np.concatenate([scores for _, scores in _finite_scores(source.model, rows)])
     temperature = fit_temperature(scores, rows.labels)
-    facts = {"temperature": temperature, "rows": len(rows.labels), "of": digest_of_file(path)}
+    try:
+        facts = {"temperature": temperature, "rows": len(rows.labels), "of": digest_of_file(path)}
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}; check the disk and try again") from error
     provenance = {**source.model.provenance, CALIBRATION: facts}
     calibrated = replace(source.model, temperature=temperature, provenance=provenance)
     save_model(target, calibrated)

@@ -102,12 +102,18 @@ def _facts(folder: Path, metrics: Mapping[str, Any], shown: SplitRows | None, un
             f"{folder}: expected a run folder with its manifest.json, found none; name a run folder"
         )
     scored, reason = _scored(model, metrics, shown, unscored)
+    try:
+        config_text = (folder / CONFIG).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{folder / CONFIG}: cannot be read: {error}; run the command again to make it"
+        ) from error
     return Facts(
         folder=str(folder),
         metrics=metrics,
         manifest=manifest,
         settings=_settings(folder),
-        config_text=(folder / CONFIG).read_text(encoding="utf-8"),
+        config_text=config_text,
         history=read_table(folder / HISTORY, HISTORY_COLUMNS),
         model=model,
         cells=with_coefficients(folder, _cells(metrics), len(model.W)),

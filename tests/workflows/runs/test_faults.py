@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from softmaxclf.workflows.runs import train
@@ -137,6 +138,41 @@ def begin(start: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     if start.is_dir():
         shutil.copytree(start, folder)
+
+
+COMMANDS = {
+    "evaluate": ["evaluate", "run", "--out", "out"],
+    "calibrate": ["evaluate", "run", "--calibrate"],
+    "compare": ["compare", "run", "other", "--out", "out"],
+    "predict": ["predict", "run", "rows.npy", "--out", "out/table.csv"],
+    "visualize-weights": ["visualize-weights", "run", "--out", "out/weights.png"],
+    "report": ["report", "run"],
+    "describe": ["data", "describe", "data.npz"],
+    "the finding of a finished run": [*TRAIN, "--data", "data.npz", "--test", "--out", "run"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_has_a_bug_or_leaves_a_part_where_an_operation_on_files_fails(
+    name: str, data: Path, tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("rows.npy", np.load(data)["X_test"])
+    for folder, seed in (("run", "0"), ("other", "1")):
+        assert run([*TRAIN, "--seed", seed, "--data", "data.npz", "--test", "--out", folder])[0] == 0
+    for number, kinds, lasting in FAULTS.values():
+        for point in count(1):
+            shutil.rmtree("out", ignore_errors=True)
+            faults = Faults(tmp_path, kinds, raising(number), point, lasting, few=True)
+            with faults.installed():
+                code, said = run(COMMANDS[name])
+            if not faults.met:
+                assert code == 0, said
+                break
+            assert code in (0, 2, 3, 5) and said.count("Error: ") == (code > 0), (point, code, said)
+            assert not [*tmp_path.rglob("*.tmp")]
+            assert status_of(Path("run")) == "finished"
 
 
 # Several processes
