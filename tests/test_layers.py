@@ -23,6 +23,7 @@ LAYERS = (
     ("datasets", "plots", "exports"),
     ("core",),
     ("arrays", "locks"),
+    ("memory",),
     ("files",),
     ("errors",),
 )

@@ -121,7 +121,10 @@ class SoftmaxClassifier(LinearClassifier):
         settings = {**getattr(self, "_decided", {}), **self._settings(), **STREAMED}
         config = load_config(options={"data.validation": 0, **keys(settings)})
         data = split_up(config, dataset, Observer(), weights=weights)
-        auto, config = config.training.learning_rate is None, decided(config, data, "train", Observer())
+        auto, config = (
+            config.training.learning_rate is None,
+            decided(config, lambda: data, "train", Observer()),
+        )
         rate = config.training.learning_rate
         # No schedule ends at 0 here, and momentum makes steps 1 / (1 - momentum) as long.
         if auto and rate is not None:

@@ -81,7 +81,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         with as_value_errors():
             config = load_config(options=self._options(settings))
             data = split_up(config, dataset, Observer(), folds=folds, fit=True, weights=weights)
-            config = decided(config, data, "tune", Observer())
+            config = decided(config, lambda: data, "tune", Observer())
             started = time.perf_counter()
             outcomes = _outcomes(config, data)
             self._judge(config, outcomes, (time.perf_counter() - started) / (len(outcomes) * _count(data)))

@@ -11,8 +11,7 @@ from softmaxclf.datasets.mnist import MNISTS, verify_mnist
 from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.datasets.sources import find_official, open_source
 from softmaxclf.errors import DataError, RunConflictError, SoftmaxclfError
-from softmaxclf.files import writing
-from softmaxclf.runs import make_folder
+from softmaxclf.files import make_folder, writing
 from softmaxclf.workflows.observer import Observer, WorkProgress
 
 

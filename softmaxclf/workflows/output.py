@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from softmaxclf.errors import ConfigError, RunConflictError
-from softmaxclf.files import exists, open_regular, refuse_no_file, writing
-from softmaxclf.runs import MANIFEST, RunFolder, make_folder
+from softmaxclf.files import exists, make_folder, open_regular, refuse_no_file, writing
+from softmaxclf.runs import MANIFEST, OutputFolder
 
 # How the files that pictures are saved in begin: PNG, JPEG, PDF, SVG, WebP.
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"%PDF", b"<?xml", b"<svg", b"RIFF")
 
 
-def output_folder(path: Path) -> RunFolder:
+def output_folder(path: Path) -> OutputFolder:
     """The folder for a command's tables and pictures, made if need be.
 
     Raises RunConflictError for the folder of a run, whose own files would be replaced, and OutputError where the
@@ -24,7 +24,7 @@ def output_folder(path: Path) -> RunFolder:
             f"--out {path / 'evaluation'}"
         )
     make_folder(path)
-    return RunFolder(path)
+    return OutputFolder(path)
 
 
 def refuse_other(path: Path, begins: tuple[bytes, ...], found: str) -> None:

@@ -24,12 +24,11 @@ from softmaxclf.datasets.dataset import Split
 from softmaxclf.datasets.image_rows import FOLDER
 from softmaxclf.datasets.stored_rows import in_file, in_memory
 from softmaxclf.errors import ConfigError, DataError, OutputError, RunConflictError
-from softmaxclf.files import atomic_writer, printable
+from softmaxclf.files import atomic_writer, make_folder, printable
 from softmaxclf.locks import held
-from softmaxclf.runs import make_folder
+from softmaxclf.memory import free_memory
 from softmaxclf.workflows.observer import Observer, WorkProgress
 from softmaxclf.workflows.runs.control import Control
-from softmaxclf.workflows.runs.memory import free_memory
 from softmaxclf.workflows.runs.training_data import Front, TrainingData
 
 Array = NDArray[Any]

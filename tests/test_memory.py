@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from softmaxclf.workflows.runs.memory import UNKNOWN, free_memory
+from softmaxclf.memory import UNKNOWN, free_memory
 
 GIB = 2**30
 
@@ -102,9 +102,7 @@ def limited(kilobytes: int, script: str, *arguments: str) -> "subprocess.Complet
 
 
 def test_the_limit_of_the_shell_counts() -> None:
-    process = limited(
-        4 * 2**20, "from softmaxclf.workflows.runs.memory import free_memory; print(free_memory())"
-    )
+    process = limited(4 * 2**20, "from softmaxclf.memory import free_memory; print(free_memory())")
     assert 0 < int(process.stdout) < 4 * GIB
 
 
