@@ -17,7 +17,7 @@ import numpy as np
 
 from softmaxclf.datasets.dataset import Progress, Rows, ignored
 from softmaxclf.errors import OutputError
-from softmaxclf.files import cannot_write, open_regular, own_file, write_text
+from softmaxclf.files import cannot_write, open_regular, own_file, read_bytes, write_text
 
 Fill = Callable[[slice, Rows], None]  # fills rows (n, D) with those of that slice of the N
 SAVED_SECONDS = 2.0
@@ -61,7 +61,7 @@ def _blocks(start: int, shape: tuple[int, int]) -> list[slice]:
 def _done(place: Path, shape: tuple[int, int]) -> tuple[int, int]:
     """(rows that are there, their checksum); (0, 0) where that cannot be relied on."""
     try:
-        told = json.loads(_facts(place).read_bytes())
+        told = json.loads(read_bytes(_facts(place)))
         done, check = told["rows"], told["crc32"]
         with open_regular(place) as (file, _):
             left, found = done * shape[1] if 0 <= done <= shape[0] else -1, 0

@@ -11,7 +11,7 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.errors import ConfigError, ModelError, lacking
 from softmaxclf.exports import FORMATS
 from softmaxclf.exports.formats import Exported, Format
-from softmaxclf.files import write_bytes
+from softmaxclf.files import exists, is_file, write_bytes
 from softmaxclf.model_file import load_model, model_path
 
 Array = NDArray[Any]
@@ -48,9 +48,9 @@ def export(model: Path, *, form: str, out: Path | None = None, overwrite: bool =
 
 def _refuse_existing(path: Path, weights: Path, *, overwrite: bool) -> None:
     """Raise ConfigError where the file exists and may not be replaced, as a folder and the model itself never may."""
-    if not path.exists():
+    if not exists(path):
         return
-    replaceable = path.is_file() and not path.samefile(weights)
+    replaceable = is_file(path) and not path.samefile(weights)
     if not (overwrite and replaceable):
         more = ", or replace it with --overwrite" if replaceable else ""
         raise ConfigError(f"{path}: expected no such file, found one; choose another name with --out{more}")

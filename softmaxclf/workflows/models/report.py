@@ -16,7 +16,7 @@ from softmaxclf.core.problem import HISTORY_COLUMNS
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.core.search import Outcome, axes_of
 from softmaxclf.errors import ConfigError, DataError, RunConflictError
-from softmaxclf.files import exists, is_folder, write_text
+from softmaxclf.files import exists, is_folder, read_bytes, write_text
 from softmaxclf.model_file import load_model
 from softmaxclf.runs import (
     CONFIG,
@@ -98,7 +98,7 @@ def _facts(folder: Path, metrics: Mapping[str, Any], shown: SplitRows | None, un
     manifest, model = _manifest(folder), load_model(folder / WEIGHTS)
     scored, reason = _scored(model, metrics, shown, unscored)
     try:
-        config_text = (folder / CONFIG).read_text(encoding="utf-8")
+        config_text = read_bytes(folder / CONFIG).decode()
     except (OSError, ValueError) as error:
         raise DataError(
             f"{folder / CONFIG}: cannot be read: {error}; run the command again to make it"
