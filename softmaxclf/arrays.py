@@ -110,6 +110,7 @@ class ArrayFile:
 
     def __init__(self, path: Path, file: BinaryIO, size: int, error: type[SoftmaxclfError]) -> None:
         self._path, self._file, self._size, self._error = path, file, size, error
+        self._stamp = (size, os.fstat(file.fileno()).st_mtime_ns)
         magic = file.read(len(NPY_MAGIC))
         if magic != NPY_MAGIC and magic[:4] not in ZIP_MAGICS:
             raise _Refused("expected an .npz or .npy file, found other bytes")
@@ -150,7 +151,7 @@ class ArrayFile:
             start = self._start(info) if info else 0
             if start + size > self._size:
                 raise _Refused(f"expected {size:,} bytes at byte {start:,}, found the end of the file")
-            source = _StillFile(self._file.fileno(), f"{self._path}: {name}", self._error)
+            source = _StillFile(self._file.fileno(), self._stamp, f"{self._path}: {name}", self._error)
             return StoredArray(source, start + place, shape, dtype)
 
     @contextmanager
@@ -176,16 +177,15 @@ class ArrayFile:
 
 
 class _StillFile:
-    """An open file that must stay as it is: whoever reads it is told by `error` when its size or time is another.
+    """An open file whose size and time must stay what they are, its stamp: whoever reads it is told by `error` else.
 
     It is read and not mapped: whoever touches a mapped file that was cut short is killed by the system (SIGBUS), which
     no look at its size beforehand can prevent, since products work inside a block for most of the time.
     """
 
-    def __init__(self, handle: int, place: str, error: type[SoftmaxclfError]) -> None:
-        self.place, self.error, self._handle = place, error, os.dup(handle)
+    def __init__(self, handle: int, stamp: tuple[int, int], place: str, error: type[SoftmaxclfError]) -> None:
+        self.place, self.error, self._stamp, self._handle = place, error, stamp, os.dup(handle)
         weakref.finalize(self, os.close, self._handle)
-        self._stamp = self._now()
 
     def read(self, start: int, out: NDArray[np.uint8]) -> None:
         """Fill `out` with the bytes from `start` on."""

@@ -227,10 +227,9 @@ def _began_alike(folder: RunFolder, wanted: Manifest) -> bool:
         found = read_manifest(folder.path)
     except RunConflictError:
         return False
-    unfinished = (
-        found is not None and found["status"] in (RUNNING, PARTIAL) and found.get("overwrites") is True
-    )
-    return found is not None and unfinished and not _contrasts(found, wanted)
+    if found is None or found["status"] not in (RUNNING, PARTIAL):
+        return False
+    return found.get("overwrites") is True and not _contrasts(found, wanted)
 
 
 def _contrasts(found: Manifest, wanted: Manifest) -> list[str]:

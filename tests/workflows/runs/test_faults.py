@@ -99,8 +99,14 @@ FAULTS: dict[str, tuple[int, frozenset[str], bool]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("scenario", [FIRST, OVERWRITING, REST])
+@pytest.mark.parametrize(
+    ("scenario", "fault"),
+    [
+        pytest.param(scenario, fault, marks=pytest.mark.slow if fault == "an I/O error" else ())
+        for scenario in (FIRST, OVERWRITING, REST)
+        for fault in FAULTS
+    ],
+)
 def test_a_file_system_that_fails_at_any_operation_is_one_line_and_loses_nothing(
     scenario: str, fault: str, data: Path, tmp_path: Path, quick: None
 ) -> None:
