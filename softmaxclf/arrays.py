@@ -9,19 +9,21 @@ checks that come before either takes memory or believes a number:
   the file where that is more, or `limit_bytes`, so a zip bomb ends with a message.
 - At most 1,000 members, stored or deflated, each with a plain name of its own.
 
-The checksum of a member is checked when it is read. It is not when it is mapped: that would read the user's own
-data once more, and whoever uses mapped values checks them anyway.
+The checksum of a member is checked when it is read. It is not when it stays in the file: that would read the user's
+own data once more, and whoever uses such values checks them anyway.
 
-Arrays are native in byte order. In memory they are C-contiguous; a mapped array in Fortran order stays so.
+Arrays are native in byte order and C-contiguous.
 """
 
 import io
 import math
+import os
 import re
 import struct
 import warnings
+import weakref
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal
@@ -32,6 +34,7 @@ from numpy.typing import NDArray
 
 from softmaxclf.errors import SoftmaxclfError
 from softmaxclf.files import open_regular, printable
+from softmaxclf.memory import free_memory
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # a first member, or an empty archive
@@ -39,6 +42,7 @@ _FREE = 64 << 20  # bytes that any file may unpack to
 _RATIO = 100  # beyond _FREE, the multiple of its size that a file may unpack to
 _MAX_MEMBERS = 1000
 _MAX_HEADER = 4096
+_PIECE = 64 << 20  # bytes read, or arranged, at a time
 _MAX_EMPTY = 1_000_000  # product of the other axes of an array with an axis of length 0: no bytes bound it
 _VERSIONS = {
     (1, 0): npy.read_array_header_1_0,
@@ -68,7 +72,7 @@ def read_arrays(
 def open_arrays(
     path: Path, *, error: type[SoftmaxclfError], limit_bytes: int | None = None
 ) -> Iterator["ArrayFile"]:
-    """The arrays of a file, to be read or mapped one by one inside the block. Raises `error` as needed."""
+    """The arrays of a file, to be read or kept for later one by one inside the block. Raises `error` as needed."""
     with ExitStack() as stack:
         with _refusing(path, error):
             file, size = stack.enter_context(open_regular(path))
@@ -102,10 +106,11 @@ def _refusing(place: object, error: type[SoftmaxclfError]) -> Iterator[None]:
 
 
 class ArrayFile:
-    """An open `.npz` or `.npy`: the names of its arrays, each read or mapped when it is asked for."""
+    """An open `.npz` or `.npy`: the names of its arrays, each read when it is asked for, or later."""
 
     def __init__(self, path: Path, file: BinaryIO, size: int, error: type[SoftmaxclfError]) -> None:
         self._path, self._file, self._size, self._error = path, file, size, error
+        self._stamp = (size, os.fstat(file.fileno()).st_mtime_ns)
         magic = file.read(len(NPY_MAGIC))
         if magic != NPY_MAGIC and magic[:4] not in ZIP_MAGICS:
             raise _Refused("expected an .npz or .npy file, found other bytes")
@@ -133,17 +138,21 @@ class ArrayFile:
             while stream.read(1 << 20):
                 pass
 
-    def map(self, name: str) -> NDArray[Any]:
-        """The array as a read-only view of the file where it lies there ready for use, else read."""
+    def stored(self, name: str) -> "NDArray[Any] | StoredArray":
+        """The array, to be read when it is wanted where it lies in the file ready for use; else read now."""
         (shape, dtype, order, place), info = self._header(name), self._members[name]
         deflated = info is not None and info.compress_type != zipfile.ZIP_STORED
-        if deflated or not dtype.isnative or dtype.kind in "bU" or 0 in shape:
+        unfit = (
+            deflated or not dtype.isnative or dtype.kind in "bU" or 0 in shape or order == "F" or not shape
+        )
+        if unfit or not hasattr(os, "preadv"):
             return self.read(name)
         with self._opened(name) as (_, size):
             start = self._start(info) if info else 0
             if start + size > self._size:
                 raise _Refused(f"expected {size:,} bytes at byte {start:,}, found the end of the file")
-            return np.asarray(np.memmap(self._file, dtype, "r", start + place, shape, order))
+            source = _StillFile(self._file.fileno(), self._stamp, f"{self._path}: {name}", self._error)
+            return StoredArray(source, start + place, shape, dtype)
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[tuple[IO[bytes], int]]:
@@ -165,6 +174,147 @@ class ArrayFile:
         self._file.seek(info.header_offset + 26)
         name_length, extra_length = struct.unpack("<HH", self._file.read(4))
         return int(info.header_offset + 30 + name_length + extra_length)
+
+
+class _StillFile:
+    """An open file whose size and time must stay what they are, its stamp: whoever reads it is told by `error` else.
+
+    It is read and not mapped: whoever touches a mapped file that was cut short is killed by the system (SIGBUS), which
+    no look at its size beforehand can prevent, since products work inside a block for most of the time.
+    """
+
+    def __init__(self, handle: int, stamp: tuple[int, int], place: str, error: type[SoftmaxclfError]) -> None:
+        self.place, self.error, self._stamp, self._handle = place, error, stamp, os.dup(handle)
+        weakref.finalize(self, os.close, self._handle)
+
+    def read(self, start: int, out: NDArray[np.uint8]) -> None:
+        """Fill `out` with the bytes from `start` on."""
+        done = 0
+        while done < len(out):
+            try:
+                count = os.preadv(self._handle, [out[done : done + _PIECE]], start + done)  # type: ignore[list-item]
+            except OSError as error:
+                raise self.error(
+                    f"{self.place}: expected a readable file, found: {error.strerror}; check the disk and try again"
+                ) from error
+            if not count:
+                raise self._changed()
+            done += count
+
+    def check(self) -> None:
+        """Raise the error where the file is no longer what it was when it was opened."""
+        if not self.unchanged():
+            raise self._changed()
+
+    def unchanged(self) -> bool:
+        """Whether the file has the size and the time that it had."""
+        return self._now() == self._stamp
+
+    def _now(self) -> tuple[int, int]:
+        status = os.fstat(self._handle)
+        return status.st_size, status.st_mtime_ns
+
+    def _changed(self) -> SoftmaxclfError:
+        return self.error(
+            f"{self.place}: expected the file to stay as it was when it was opened, found it changed "
+            f"({self._now()[0]:,} of {self._stamp[0]:,} bytes); run the command again when nothing writes to it"
+        )
+
+
+class StoredArray:
+    """An array that stays in its file until rows of it are wanted: of an array it has what readers of rows use.
+
+    arrange: what becomes of rows (n, ...) read from row `start` on, or None for nothing. Raises the error of its file
+    where that is cut short or written to after it was opened.
+    """
+
+    def __init__(
+        self,
+        source: _StillFile,
+        begin: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        arrange: Callable[[NDArray[Any], int], NDArray[Any]] | None = None,
+        raw: tuple[tuple[int, ...], np.dtype[Any]] | None = None,
+    ) -> None:
+        self.shape, self.dtype = shape, dtype
+        self._source, self._begin, self._arrange = source, begin, arrange
+        self._raw_shape, self._raw_dtype = raw or (shape, dtype)
+        self._width = math.prod(self._raw_shape[1:]) * self._raw_dtype.itemsize
+
+    def arranged(
+        self, shape: tuple[int, ...], dtype: Any, arrange: Callable[[NDArray[Any], int], NDArray[Any]]
+    ) -> "StoredArray":
+        """The same rows, each block made into one of that shape and type by `arrange` when it is read."""
+        raw = (self._raw_shape, self._raw_dtype)
+        return StoredArray(self._source, self._begin, shape, np.dtype(dtype), arrange, raw)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that it would take in memory."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        """Rows as an array: by a slice, by indices, and of those the columns that the rest of a tuple says."""
+        if isinstance(key, tuple):
+            return self[key[0]][(slice(None), *key[1:])]
+        return self.take(np.arange(*key.indices(len(self))) if isinstance(key, slice) else np.asarray(key))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        whole = np.empty(self.shape, self.dtype)
+        step = max(1, _PIECE // max(1, self._width))
+        for start in range(0, len(self), step):
+            self.take(np.arange(start, min(start + step, len(self))), out=whole[start : start + step])
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+    def take(
+        self, rows: NDArray[Any], axis: int = 0, out: NDArray[Any] | None = None, mode: str = "raise"
+    ) -> NDArray[Any]:
+        """The rows of those indices, each in range: numpy.take along the first axis."""
+        direct = self._arrange is None and out is not None and out.flags.c_contiguous
+        raw = (
+            out
+            if direct and out is not None
+            else np.empty((len(rows), *self._raw_shape[1:]), self._raw_dtype)
+        )
+        self._gather(rows, raw.reshape(-1).view(np.uint8))
+        found = raw if self._arrange is None or not len(rows) else self._arrange(raw, int(rows[0]))
+        if out is None or direct:
+            return found
+        out[:] = found
+        return out
+
+    def load(self) -> Any:
+        """It in memory, where that takes at most half of what is free; else itself. The values are the same."""
+        return np.asarray(self) if self.nbytes <= free_memory() // 2 else self
+
+    def unchanged(self) -> bool:
+        """Whether the file is still as it was when it was opened, as far as its size and time tell."""
+        return self._source.unchanged()
+
+    def _gather(self, rows: NDArray[Any], out: NDArray[np.uint8]) -> None:
+        """Fill `out` with the bytes of the rows: a reading for each run of rows that lie one after another."""
+        width, ends = self._width, [*(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+        first = 0
+        for last in ends:
+            if last > first:
+                start = self._begin + int(rows[first]) * width
+                self._source.read(start, out[first * width : last * width])
+            first = last
+        self._source.check()
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo | None]:

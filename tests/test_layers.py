@@ -22,6 +22,7 @@ LAYERS = (
     ("datasets", "plots"),
     ("core",),
     ("arrays", "locks"),
+    ("memory",),
     ("files",),
     ("errors",),
 )

@@ -7,6 +7,7 @@ axis of length 1 or 3 is the colour; where both or neither could be, the image s
 import math
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -47,6 +48,12 @@ def as_rows(X: Array, image_shape: ImageShape | None = None) -> tuple[Array, Ima
         )
     _, channels, height, width = fitting[0].shape
     return fitting[0].reshape(len(X), -1), (channels, height, width)
+
+
+def rows_shape(X: Any, image_shape: ImageShape | None = None) -> tuple[tuple[int, int], ImageShape | None]:
+    """The shapes of what `as_rows` makes of X, of which no value is looked at. Raises UnclearShapeError."""
+    rows, shape = as_rows(np.broadcast_to(np.zeros((), X.dtype), X.shape), image_shape)
+    return (len(rows), rows.shape[1]), shape
 
 
 def has_colours(image_shape: ImageShape | None) -> bool:

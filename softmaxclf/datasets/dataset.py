@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmaxclf.arrays import StoredArray
 from softmaxclf.errors import DataError
 
-Rows = NDArray[Any]  # (N, D) uint8 pixels, or float32/float64 features; may be memory-mapped
+Rows = NDArray[Any]  # (N, D) uint8 pixels, or float32/float64 features; may be a StoredArray, see arrays.py
 Labels = NDArray[np.int64]  # (N,) in [0, K)
 Progress = Callable[[int, int], None]  # (done, total), in bytes or images
 Log = Callable[[str], None]  # takes a line for people
@@ -28,11 +29,22 @@ BLOCK_BYTES = 4 << 20  # of rows looked at together
 
 @dataclass(frozen=True)
 class Split:
-    """Rows `X` (N, D) and their labels `y` (N,), int64 in [0, K). place: where X comes from, for messages."""
+    """Rows `X` (N, D) and their labels `y` (N,), int64 in [0, K). place: where X comes from, for messages.
+
+    stored: whether X lies in a file as it is, from where it is read row by row if it does not fit into memory.
+    """
 
     X: Rows
     y: Labels
     place: str = "X"
+    stored: bool = False
+
+    @classmethod
+    def of(cls, rows: Rows | StoredArray, y: Labels, place: str) -> "Split":
+        """The split, its rows in memory where they fit there."""
+        if isinstance(rows, StoredArray):
+            return cls(rows.load(), y, place, stored=True)
+        return cls(rows, y, place)
 
     def examine(self, *visitors: Callable[[int, int], None]) -> str:
         """SHA-256 over dtype, shape, rows and labels: the same for the same data in any file form.
@@ -75,7 +87,8 @@ class Dataset:
     the source is broken; a source that is open anyway gives what it has. is_official: whether the files are those
     that are published under that name, byte for byte, as far as that is known. feature_names: (D,) of rows that have
     them. notes: what was done to the source that its owner may not expect, a line each. drawn: whether
-    the source has no splits of its own, so that the test rows, if any, were drawn here.
+    the source has no splits of its own, so that the test rows, if any, were drawn here. columns: D, where that is known
+    before a row is read. is_unchanged: whether the files of the rows are still what was read, as far as it can tell.
     """
 
     name: str
@@ -89,6 +102,8 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     drawn: bool = False
+    columns: int | None = None
+    is_unchanged: Callable[[], bool] = field(default=lambda: True, repr=False)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -97,12 +112,14 @@ class Dataset:
 
     @cached_property
     def train(self) -> Split:
-        """The training split, in memory or mapped; read once."""
+        """The training split; read once."""
         return self.read_train()
 
     @property
     def features(self) -> int:
         """D, the number of columns of a row."""
+        if self.columns is not None:
+            return self.columns
         return math.prod(self.image_shape) if self.image_shape else int(self.train.X.shape[1])
 
     def drawing(self) -> str:

@@ -1,7 +1,8 @@
 """Features or images with labels from an `.npz` file or a folder of `.npy` files.
 
 The arrays `X_train, y_train` and optionally `X_validation, y_validation`, `X_test, y_test`, `class_names` and
-`image_shape`. What lies uncompressed on the disk is mapped, not read, so data may be larger than memory.
+`image_shape`. Rows that lie uncompressed on the disk are read when they are asked for, and stay there where they
+would take more than half of the free memory, so data may be larger than that.
 
 Rows. `X` (N, D): one row of features each; with `image_shape` = (channels, height, width), pixels in plane
 order; or images as core/images.py takes them.
@@ -23,12 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from softmaxclf.arrays import open_arrays
-from softmaxclf.core.images import ImageShape, UnclearShapeError, as_rows
+from softmaxclf.arrays import ArrayFile, StoredArray, open_arrays
+from softmaxclf.core.images import ImageShape, UnclearShapeError, as_rows, rows_shape
 from softmaxclf.datasets.checks import MAX_CLASSES
-from softmaxclf.datasets.dataset import Dataset, Labels, Rows, Split
+from softmaxclf.datasets.dataset import Dataset, Rows, Split
 from softmaxclf.datasets.inputs import read_lines
 from softmaxclf.datasets.labels import Classes, StoredLabels
 from softmaxclf.errors import DataError
@@ -46,7 +46,7 @@ _SYNONYMS = {
     "x_train": ("x", "data", "features", "images", "inputs", "arr_0"),
     "y_train": ("y", "label", "labels", "target", "targets", "arr_1"),
 }
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Any]  # arrays, of which those of rows may be a StoredArray
 
 
 def read_features(path: Path, *, training: bool = True) -> Dataset:
@@ -57,24 +57,23 @@ def read_features(path: Path, *, training: bool = True) -> Dataset:
 
     Raises DataError naming the array, and the row and column where one value is to blame.
     """
-    arrays = _mapped(path)
+    arrays = _opened(path)
     stored = {part: _labels(path, f"y_{part}", arrays) for part in PARTS if f"y_{part}" in arrays}
     classes = Classes.of(stored["train"], _class_names(path, arrays), training=training)
     X, image_shape = _rows(path, "X_train", arrays["X_train"], _declared_shape(path, arrays))
     # Whether the training values are finite is seen when they are read for training, once.
-    train = _split(path, "X_train", X, classes.labels(stored["train"], len(X)))
+    y_train = classes.labels(stored["train"], len(X))
 
     def reader(part: str) -> Callable[[], Split] | None:
         """What reads a split, whose labels, width and shape match those of the training rows."""
         name = f"X_{part}"
         if name not in arrays:
             return None
-        outline = np.broadcast_to(np.zeros((), arrays[name].dtype), arrays[name].shape)  # takes no memory
-        _rows(path, name, outline, image_shape, X.shape[1])
-        y = classes.labels(stored[part], len(outline))
+        rows, _ = _rows(path, name, arrays[name], image_shape, X.shape[1])
+        y = classes.labels(stored[part], len(rows))
 
         def read() -> Split:
-            split = _split(path, name, _rows(path, name, arrays[name], image_shape, X.shape[1])[0], y)
+            split = Split.of(rows, y, f"{path}: {name}")
             split.examine()
             return split
 
@@ -86,21 +85,15 @@ def read_features(path: Path, *, training: bool = True) -> Dataset:
         path=str(path),
         read_class_names=lambda: classes.names,
         image_shape=image_shape,
-        read_train=lambda: train,
+        read_train=lambda: Split.of(X, y_train, f"{path}: X_train"),
         validation=read_validation() if read_validation else None,
         read_test=read_test,
+        columns=X.shape[1],
         notes=_notes(path, arrays),
+        is_unchanged=lambda: all(
+            each.unchanged() for each in arrays.values() if isinstance(each, StoredArray)
+        ),
     )
-
-
-def _split(path: Path, name: str, rows: Rows, y: Labels) -> Split:
-    if rows.dtype.kind in "iu" and rows.dtype.itemsize > 2 and max(-int(rows.min()), int(rows.max())) > EXACT:
-        row, column = (int(axis[0]) for axis in np.nonzero((rows > EXACT) | (rows < -EXACT)))
-        found = f"{rows[row, column]} in row {row}, column {column}"
-        raise _wrong(
-            path, name, "integers that float32 holds exactly, up to 2**24", found, "store them as float64"
-        )
-    return Split(rows if rows.dtype in STAYING else rows.astype(np.float32), y, f"{path}: {name}")
 
 
 def _notes(path: Path, arrays: Arrays) -> tuple[str, ...]:
@@ -112,12 +105,12 @@ def _notes(path: Path, arrays: Arrays) -> tuple[str, ...]:
     )
 
 
-def _mapped(path: Path) -> Arrays:
-    """The arrays of _NAMES that a file or a folder holds, mapped where they lie on the disk ready for use."""
+def _opened(path: Path) -> Arrays:
+    """The arrays of _NAMES that a file or a folder holds; rows stay there where they lie ready for use."""
     if not path.is_dir():
         with open_arrays(path, error=DataError) as file:
             _check_names(path, file.names)
-            return {name: file.map(name) for name in file.names if name in _NAMES}
+            return {name: _array(file, name) for name in file.names if name in _NAMES}
     texts = {member.stem: member for member in path.glob("y_*.txt") if member.stem in _NAMES}
     members = texts | {member.stem: member for member in path.glob("*.npy")}
     _check_names(path, sorted(members))
@@ -127,8 +120,12 @@ def _mapped(path: Path) -> Arrays:
             arrays[name] = read_lines(member)
         elif name in _NAMES:
             with open_arrays(member, error=DataError) as file:
-                arrays[name] = file.map(name)
+                arrays[name] = _array(file, name)
     return arrays
+
+
+def _array(file: ArrayFile, name: str) -> Any:
+    return file.stored(name) if name.startswith("X_") else file.read(name)
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
@@ -188,11 +185,11 @@ def _class_names(path: Path, arrays: Arrays) -> list[str] | None:
 
 
 def _rows(
-    path: Path, name: str, X: NDArray[Any], image_shape: ImageShape | None, features: int | None = None
-) -> tuple[Rows, ImageShape | None]:
+    path: Path, name: str, X: Any, image_shape: ImageShape | None, features: int | None = None
+) -> tuple[Any, ImageShape | None]:
     """`X` as rows (N, D) of uint8 or floats, where given of as many `features`, and their image shape.
 
-    Raises DataError. No value is looked at.
+    Raises DataError. Of a StoredArray no value is looked at until it is read.
     """
     if X.dtype.kind not in "biuf":
         remedy = f"store {name}.astype(np.uint8) for pixels, or .astype(np.float32) for other features"
@@ -205,12 +202,40 @@ def _rows(
             path, name, f"at most {MAX_FEATURES:,} features", f"shape {X.shape}", "use fewer columns"
         )
     try:
-        rows, shape = as_rows(X, image_shape)
+        size, shape = rows_shape(X, image_shape)
     except UnclearShapeError as error:
         raise _wrong(path, name, error.expected, error.found, error.remedy) from error
-    if features is not None and rows.shape[1] != features:
-        raise _wrong(path, name, f"{features} features as in X_train", str(rows.shape[1]), "write it again")
-    return rows, shape
+    if features is not None and size[1] != features:
+        raise _wrong(path, name, f"{features} features as in X_train", str(size[1]), "write it again")
+    return _arranged(path, name, X, size, shape), shape
+
+
+def _arranged(path: Path, name: str, X: Any, shape: tuple[int, ...], image_shape: ImageShape | None) -> Any:
+    """`X` as rows of that shape, of a type that is trained on: now, or block by block when a StoredArray is read."""
+
+    def arrange(block: Rows, start: int) -> Rows:
+        rows, _ = as_rows(block, image_shape)
+        if rows.dtype in STAYING:
+            return rows
+        if rows.dtype.kind in "iu" and rows.dtype.itemsize > 2:
+            _check_exact(path, name, rows, start)
+        return rows.astype(np.float32)
+
+    if not isinstance(X, StoredArray):
+        return arrange(X, 0)
+    dtype = X.dtype if X.dtype in STAYING else np.float32
+    return X if X.ndim == 2 and X.dtype == dtype else X.arranged(shape, dtype, arrange)
+
+
+def _check_exact(path: Path, name: str, rows: Rows, start: int) -> None:
+    """Raise DataError for an integer that float32 might not hold, in the rows from `start` on."""
+    if max(-int(rows.min()), int(rows.max())) <= EXACT:
+        return
+    row, column = (int(axis[0]) for axis in np.nonzero((rows > EXACT) | (rows < -EXACT)))
+    found = f"{rows[row, column]} in row {start + row}, column {column}"
+    raise _wrong(
+        path, name, "integers that float32 holds exactly, up to 2**24", found, "store them as float64"
+    )
 
 
 def _declared_shape(path: Path, arrays: Arrays) -> ImageShape | None:

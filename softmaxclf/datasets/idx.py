@@ -2,7 +2,7 @@
 
 A data set is a pair of files called `[DATA-]train-images-idx3-ubyte` and `[DATA-]train-labels-idx1-ubyte`, where `.idx`
 and `.gz` are fine too, and perhaps a pair with `t10k` or `test` in place of `train`; in a folder or its `raw`. So are
-MNIST, Fashion-MNIST, Kuzushiji-MNIST and each DATA of EMNIST. Files that are not packed are mapped.
+MNIST, Fashion-MNIST, Kuzushiji-MNIST and each DATA of EMNIST.
 """
 
 import math
@@ -121,7 +121,7 @@ def _shape(path: Path) -> tuple[int, int, int]:
 
 
 def read_array(path: Path, axes: int, *, only_header: bool = False) -> NDArray[Any]:
-    """The bytes of a file as an array of so many axes, mapped where they are not packed. Raises DataError.
+    """The bytes of a file as an array of so many axes. Raises DataError.
 
     only_header: an array of that shape that takes no memory.
     """
@@ -134,9 +134,7 @@ def read_array(path: Path, axes: int, *, only_header: bool = False) -> NDArray[A
         if only_header:
             return np.broadcast_to(np.uint8(0), shape)
         wanted = len(head) + math.prod(shape)
-        if not packed:
-            if size == wanted:
-                return np.asarray(np.memmap(file, np.uint8, "r", len(head), shape))
+        if not packed and size != wanted:
             raise _wrong(path, f"{wanted:,} bytes for {shape}", f"{size:,}", _REMEDY)
         content = bytearray()
         # One byte more than there should be shows a file that goes on.

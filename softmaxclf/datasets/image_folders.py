@@ -190,7 +190,7 @@ def _read(
         settings.warn,
     )
     rows, places = reading.read()
-    return Split(rows, y[places], printable(path))
+    return Split.of(rows, y[places], printable(path))
 
 
 def _wrong(path: Path, expected: str, found: str, remedy: str) -> DataError:

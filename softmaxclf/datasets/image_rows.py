@@ -1,4 +1,4 @@
-"""The rows of many image files: read once by several threads, then mapped from a cache.
+"""The rows of many image files: read once by several threads, then taken from a cache.
 
 The cache is an `.npz` in `cache` of the data folder: the rows, the places of the files that could not be read, and a
 key made from the names, sizes and times of the files, the size and colours asked for and Pillow's version. One whose
@@ -22,7 +22,7 @@ import PIL
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from softmaxclf.arrays import open_arrays
+from softmaxclf.arrays import StoredArray, open_arrays
 from softmaxclf.core.images import ImageShape
 from softmaxclf.datasets.dataset import Log, Progress, Rows
 from softmaxclf.datasets.images import read_image, read_images
@@ -52,12 +52,10 @@ class ImageRows:
     note: Log
     warn: Log
 
-    def read(self) -> tuple[Rows, NDArray[np.int64]]:
+    def read(self) -> tuple[Rows | StoredArray, NDArray[np.int64]]:
         """The rows (n, C * H * W) uint8 in plane order, and the places (n,) of their files. Raises DataError."""
-        if self.cache is None:
-            rows, errors = self._in_memory()
-        else:
-            rows, errors = self._kept() or self._keep() or self._in_memory()
+        kept = None if self.cache is None else self._kept() or self._keep()
+        rows, errors = kept or self._in_memory()
         if errors:
             self._tell(errors)
         places = np.delete(np.arange(len(self.files)), list(errors))
@@ -103,14 +101,14 @@ class ImageRows:
 
         return rows, read_images(self._paths, self.image_shape, take)
 
-    def _kept(self) -> tuple[Rows, Errors] | None:
-        """What the cache holds, its rows mapped; None where there is none for these very files."""
+    def _kept(self) -> tuple[Rows | StoredArray, Errors] | None:
+        """What the cache holds; None where there is none for these very files."""
         try:
             with open_arrays(self._place, error=DataError, limit_bytes=self._place.stat().st_size) as arrays:
                 if set(arrays.names) != {"rows", "unread", "key"} or arrays.read("key").tolist() != self._key:
                     return None
                 arrays.check("rows")
-                rows, unread = arrays.map("rows"), arrays.read("unread")
+                rows, unread = arrays.stored("rows"), arrays.read("unread")
         except (DataError, OSError):
             return None
         wanted = (len(self.files), math.prod(self.image_shape))
@@ -128,7 +126,7 @@ class ImageRows:
                 return None
         return rows, errors
 
-    def _keep(self) -> tuple[Rows, Errors] | None:
+    def _keep(self) -> tuple[Rows | StoredArray, Errors] | None:
         """Read the files into the cache, and what that holds then. None, told in a note, where it cannot be written."""
         absent = [folder for folder in (self._place.parent, self._place.parent.parent) if not folder.exists()]
         try:

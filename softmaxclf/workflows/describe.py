@@ -65,12 +65,19 @@ def _splits(dataset: Dataset) -> dict[str, Split]:
 
 
 def _facts(split: Split) -> dict[str, Any]:
-    split.examine()
+    least, greatest = [], []
+
+    def look(start: int, stop: int) -> None:
+        block = split.X[start:stop]
+        least.append(block.min().item())
+        greatest.append(block.max().item())
+
+    split.examine(look)
     return {
         "rows": len(split.y),
         "type": str(split.X.dtype),
-        "least": split.X.min().item(),
-        "greatest": split.X.max().item(),
+        "least": min(least),
+        "greatest": max(greatest),
         "repeated": repeated_rows(split.X),
     }
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from softmaxclf.arrays import StoredArray
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.datasets.features import read_features
 from softmaxclf.errors import DataError
@@ -62,15 +63,32 @@ def test_without_more_arrays_there_is_no_validation_and_no_test(read: Any, tmp_p
 
 
 @READERS
-def test_stored_rows_are_mapped_and_not_copied(read: Any, tmp_path: Path) -> None:
-    rows = read(tmp_path, X_train=X, y_train=Y).train.X
-    assert isinstance(rows.base, np.memmap) and not rows.flags.owndata
+@pytest.mark.parametrize(
+    "rows",
+    [X, IMAGES, IMAGES.transpose(0, 2, 3, 1), X.astype(np.float16), X.astype(np.int64)],
+    ids=["features", "planes", "colours last", "half", "integers"],
+)
+def test_rows_that_do_not_fit_into_memory_stay_in_their_file_and_are_the_same(
+    read: Any, rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = read(tmp_path, X_train=np.ascontiguousarray(rows), y_train=np.arange(len(rows)))
+    whole = dataset.read_train()
+    assert isinstance(whole.X, np.ndarray)
+    monkeypatch.setattr("softmaxclf.arrays.free_memory", lambda: 0)
+    part = dataset.read_train()
+    assert isinstance(part.X, StoredArray) and part.X.dtype == whole.X.dtype and part.X.shape == whole.X.shape
+    np.testing.assert_array_equal(part.X[:], whole.X)
+    assert part.examine() == whole.examine()
 
 
 @READERS
-def test_stored_images_in_plane_order_stay_mapped(read: Any, tmp_path: Path) -> None:
-    rows = read(tmp_path, X_train=IMAGES, y_train=[0, 1]).train.X
-    assert not rows.flags.owndata and not rows.flags.writeable
+def test_the_training_rows_are_read_only_when_they_are_asked_for(read: Any, tmp_path: Path) -> None:
+    dataset = read(tmp_path, X_train=X, y_train=Y)
+    for path in tmp_path.rglob("*.np[yz]"):
+        path.write_bytes(b"")
+    assert dataset.features == 3 and not dataset.is_unchanged()
+    with pytest.raises(DataError, match="X_train: expected the file to stay as it was when it was opened"):
+        assert dataset.train
 
 
 def test_the_test_rows_are_read_only_when_they_are_asked_for(tmp_path: Path) -> None:
@@ -196,7 +214,7 @@ def test_an_integer_that_float32_might_not_hold_is_refused_with_its_place(tmp_pa
     np.testing.assert_array_equal(read_file(tmp_path, X_train=rows, y_train=Y).train.X, rows)
     rows[2, 1] -= 1
     with pytest.raises(DataError, match="found -16777217 in row 2, column 1; store them as float64"):
-        read_file(tmp_path, X_train=rows, y_train=Y)
+        assert read_file(tmp_path, X_train=rows, y_train=Y).train
 
 
 TEXT = np.array(["pine", "oak", "elm", "oak", "pine"])

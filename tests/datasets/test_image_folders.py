@@ -257,7 +257,7 @@ def test_each_split_is_decoded_once_and_only_when_asked(photos: Path, read: Read
     assert len(read.decoded) == 18
     again = read(photos)
     assert equal(again.train, train) and equal(again.test(), test)
-    assert isinstance(again.train.X.base, np.memmap) and not read.decoded
+    assert again.train.stored and not read.decoded
     assert read.notes == [
         f"{count} images are kept as they were read in {read.cache(part)}"
         for count, part in ((14, "train"), (4, "test"))

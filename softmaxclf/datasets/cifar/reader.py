@@ -64,7 +64,6 @@ class _Files:
         if missing:
             raise self._missing(missing)
         parts: list[Split] = [found.pop(name) for name in names]
-        # A single batch stays as it was read, which for a python batch in a folder is a mapping of the file.
         rows = parts[0].X if len(parts) == 1 else np.concatenate([part.X for part in parts])
         return Split(np.ascontiguousarray(rows), np.concatenate([part.y for part in parts]))
 

@@ -1,6 +1,5 @@
 """The stack machine under `pickles`: the bytes, the stack with its marks, the memo. It knows no opcode."""
 
-import mmap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ MAX_OPCODES = (
 )
 MAX_MARKS = 100  # nesting of open containers
 STOP = 0x2E
-Content = bytes | bytearray | mmap.mmap
+Content = bytes
 
 
 class Machine:

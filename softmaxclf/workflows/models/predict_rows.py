@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.arrays import open_arrays
-from softmaxclf.core.images import UnclearShapeError, as_rows
+from softmaxclf.arrays import StoredArray, open_arrays
+from softmaxclf.core.images import ImageShape, UnclearShapeError, as_rows, rows_shape
 from softmaxclf.core.model import LinearModel
 from softmaxclf.datasets.dataset import Split
 from softmaxclf.datasets.table_files import Table, is_table, open_table
@@ -75,24 +75,24 @@ class RowPredictions:
 
     def _of_array(self) -> Iterator[Array]:
         with open_arrays(self.source, error=DataError) as file:
-            X = file.map(file.names[0])
+            X = file.stored(file.names[0])
         try:
             if X.dtype.kind not in "biuf" or not X.size:
                 raise UnclearShapeError("rows of numbers", f"{X.dtype} of shape {X.shape}", "store such")
-            X, _ = as_rows(X, self.model.image_shape)
+            shape, image_shape = rows_shape(X, self.model.image_shape)
         except UnclearShapeError as error:
             raise DataError(f"{self.source}: {error}") from error
-        if X.shape[1] != self.model.features:
+        if shape[1] != self.model.features:
             raise DataError(
                 f"{self.source}: expected rows of {self.model.features:,} columns, as the model was trained on, found "
-                f"{X.shape[1]:,}; give rows of the same features"
+                f"{shape[1]:,}; give rows of the same features"
             )
-        return self._checked(X)
+        return self._checked(X, image_shape)
 
-    def _checked(self, X: Array) -> Iterator[Array]:
-        split = Split(X, np.empty(0, np.int64), str(self.source))
+    def _checked(self, X: Array | StoredArray, image_shape: ImageShape | None) -> Iterator[Array]:
         for start in range(0, len(X), BLOCK_ROWS):
-            split.check(block := X[start : start + BLOCK_ROWS], start)
+            block, _ = as_rows(X[start : start + BLOCK_ROWS], image_shape)
+            Split(block, np.empty(0, np.int64), str(self.source)).check(block, start)
             yield block
 
 

@@ -22,7 +22,7 @@ from softmaxclf.files import printable
 from softmaxclf.workflows.observer import Observer, WorkProgress
 
 Array = NDArray[Any]
-# Mapped training rows larger than this are visited block by block, since random rows of a file that does not
+# Stored training rows larger than this are visited block by block, since random rows of a file that does not
 # fit in memory come at the speed of the disk's random reads. A fixed bound: the same rows give the same run.
 BLOCK_BYTES = 4 * 2**30
 BLOCK_ROWS = 256
@@ -82,14 +82,23 @@ class TrainingData:
 
         Files that may not fit in memory are not searched.
         """
-        train, test = self.dataset.train.X, self._test.X
-        if any(_is_large_file(X) for X in (train, test)):
+        train, test = self.dataset.train, self._test
+        if any(_is_large_file(split) for split in (train, test)):
             return []
-        count = len(shared_rows(train, test))
-        told = f"{count:,} of the {len(test):,} test rows also stand among the training rows, byte for byte, so that "
+        count = len(shared_rows(train.X, test.X))
+        told = f"{count:,} of the {len(test.X):,} test rows also stand among the training rows, byte for byte, so that "
         return (
             [told + "the test accuracy may be too good; softmaxclf data describe lists them"] if count else []
         )
+
+    def changes(self) -> list[str]:
+        """A line where the files of the rows changed after they were read; the run is of the rows as they were then."""
+        if self.dataset.is_unchanged():
+            return []
+        return [
+            f"{self.dataset.path} was written to while the run went on, which is of the rows as they were read before; "
+            "evaluate needs those too"
+        ]
 
     @cached_property
     def _test(self) -> Split:
@@ -98,8 +107,7 @@ class TrainingData:
     @property
     def block(self) -> int | None:
         """The block size of epoch permutations, or None for uniform ones."""
-        X = self.dataset.train.X
-        return BLOCK_ROWS if _is_large_file(X) else None
+        return BLOCK_ROWS if _is_large_file(self.dataset.train) else None
 
     def describe(self) -> str:
         """One line: name, rows, columns, classes, seconds."""
@@ -110,12 +118,9 @@ class TrainingData:
         )
 
 
-def _is_large_file(X: Array) -> bool:
-    """Whether X is a view of a mapped file that may not fit in memory."""
-    base: Any = X
-    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
-        base = base.base
-    return isinstance(base, np.memmap) and X.nbytes > BLOCK_BYTES
+def _is_large_file(split: Split) -> bool:
+    """Whether its rows lie in a file that may not fit in memory."""
+    return split.stored and split.X.nbytes > BLOCK_BYTES
 
 
 def prepare(

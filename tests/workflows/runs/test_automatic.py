@@ -133,7 +133,7 @@ def test_refit_trains_the_winner_on_validation_rows_too(run_cli, features_file, 
     assert refused.exit_code == 2 and "refitted" in refused.stderr
 
 
-def test_rows_of_a_large_mapped_file_are_visited_in_blocks(features_file, tmp_path, monkeypatch):
+def test_rows_of_a_large_file_are_visited_in_blocks(features_file, tmp_path, monkeypatch):
     with np.load(features_file) as file:
         for name in ("X_train", "y_train"):
             np.save(tmp_path / f"{name}.npy", file[name])

@@ -112,7 +112,7 @@ class RowSums(Protocol):
 
 
 class ArrayRows:
-    """The sums over features (X - shift) / scale of an array in memory or mapped, which are never made for all rows.
+    """The sums over features (X - shift) / scale of an array, or a StoredArray, which are never made for all rows.
 
     X: (M, D) uint8, float16, float32 or float64, read through the steps `reading`; rows: (N,) the indices of those that
     count, default all. y: (M,) ints in [0, K). weights: (N,) >= 0, default 1. norms: (M,) factors of the features.
