@@ -1,6 +1,7 @@
 """Files: opened only where that cannot block, written so that no reader sees half of one, hashed, named in one line."""
 
 import errno
+import glob
 import hashlib
 import os
 import stat
@@ -36,14 +37,16 @@ def open_regular(path: Path) -> Iterator[tuple[BufferedReader, int]]:
 
 
 @contextmanager
-def atomic_writer(path: Path) -> Iterator[BinaryIO]:
+def atomic_writer(path: Path, *, make_folder: bool = True) -> Iterator[BinaryIO]:
     """Yield a binary file that becomes `path` when the block ends well, and vanishes when it does not.
 
-    The temporary file lies in the same folder, is flushed to the disk and then renamed over `path`, so
-    `path` always holds either its old or its new content, whole. Raises OutputError where the system refuses.
+    The temporary file lies in the same folder, which is made if need be and wanted, is flushed to the disk and then
+    renamed over `path`, so `path` always holds either its old or its new content, whole. Raises OutputError where the
+    system refuses.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -60,6 +63,28 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):  # a disk that failed may also refuse this; the first error is the one to tell
             Path(name).unlink(missing_ok=True)
+
+
+def remnants(path: Path) -> list[Path]:
+    """The temporary files that `atomic_writer` left of `path` where its process was killed."""
+    return [*path.parent.glob(f".{glob.escape(path.name)}.*.tmp")]
+
+
+def remove(path: Path) -> None:
+    """Delete a file, if it is there, and what is left of writing it. Raises OutputError."""
+    for each in (path, *remnants(path)):
+        try:
+            each.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(each, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder if need be. Raises OutputError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def own_file(path: Path) -> int:

@@ -1,12 +1,13 @@
 """The one lock: a file that keeps two processes from the same work."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-from softmaxclf.errors import SoftmaxclfError
-from softmaxclf.files import own_file
+from softmaxclf.errors import OutputError, SoftmaxclfError
+from softmaxclf.files import make_folder, own_file
 
 try:
     import fcntl
@@ -14,16 +15,20 @@ except ImportError:  # a system without flock: two processes at the same work ar
     fcntl = None  # type: ignore[assignment]
 
 
-@contextmanager
-def held(path: Path, busy: SoftmaxclfError) -> Iterator[None]:
-    """Hold the lock file `path`, which is made here and gone afterwards; the system frees it even after SIGKILL.
+MOST_ATTEMPTS = 100
 
+
+@contextmanager
+def held(path: Path, busy: SoftmaxclfError) -> Iterator[Callable[[], bool]]:
+    """Hold the lock file `path`, made here with its folder and gone afterwards; the system frees it even after SIGKILL.
+
+    Yields what tells whether the lock is held still, or somebody removed the file.
     Raises `busy` while another process holds it, and OutputError where the file cannot be made. On a file system
     without locks nobody is kept out.
     """
     handle = _locked(path, busy)
     try:
-        yield
+        yield partial(_is_still, path, handle)
     finally:
         if _is_still(path, handle):  # only the holder gets here, so nobody loses a lock of theirs
             with suppress(OSError):
@@ -33,7 +38,7 @@ def held(path: Path, busy: SoftmaxclfError) -> Iterator[None]:
 
 def _locked(path: Path, busy: SoftmaxclfError) -> int:
     while True:
-        handle = own_file(path)
+        handle = _opened(path)
         try:
             if fcntl is not None:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -45,6 +50,19 @@ def _locked(path: Path, busy: SoftmaxclfError) -> int:
         if _is_still(path, handle):
             return handle
         os.close(handle)  # the last holder removed the file after we had opened it
+
+
+def _opened(path: Path) -> int:
+    for attempt in range(MOST_ATTEMPTS + 1):
+        try:
+            make_folder(path.parent)
+            return own_file(path)
+        except OutputError as error:
+            # The last holder may remove the folder, empty as it was, while we make sure of it.
+            vanished = isinstance(error.__cause__, FileNotFoundError | FileExistsError)
+            if attempt == MOST_ATTEMPTS or not vanished:
+                raise
+    raise AssertionError
 
 
 def _is_still(path: Path, handle: int) -> bool:

@@ -1,8 +1,14 @@
 """Run folders: who works in one, what it holds, and the checkpoints from which an unfinished one continues.
 
 Every file is written whole and moved into place (files.py); nothing is ever appended to, so a process that
-dies at any moment leaves a folder that loads. The manifest says whether a run is finished; it is the last
-file to be written, and checkpoints are deleted only after it.
+dies at any moment leaves a folder that loads. The manifest says whose run it is (command, settings, data), which files
+are the run's own, each before it is there, and how far it has come:
+
+    running    the same command continues
+    partial    it has a result, of a run that --max-time ended; the same command continues
+    written    it has its result; checkpoints may be left, which whoever comes next deletes
+    finished   it has its result and nothing else
+    cleared    the files that it lists are no one's and are to be deleted; the folder is free for any run
 """
 
 import csv
@@ -12,11 +18,11 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,26 +30,17 @@ from numpy.typing import NDArray
 from softmaxclf import __version__
 from softmaxclf.arrays import read_arrays
 from softmaxclf.core.search import FURTHER
-from softmaxclf.errors import DataError, RunConflictError
-from softmaxclf.files import atomic_writer, cannot_write, write_text
+from softmaxclf.errors import DataError, OutputError, RunConflictError
+from softmaxclf.files import atomic_writer, open_regular, remnants, remove
 from softmaxclf.locks import held
 
 FORMAT_VERSION = 1
 CONFIG, MANIFEST, WEIGHTS, METRICS = "config.yaml", "manifest.json", "weights.npz", "metrics.json"
 HISTORY, RESULTS, COEFFICIENTS, LOCK = "history.csv", "results.csv", "coefficients.csv", ".lock"
-# What a run writes, and so what --overwrite may delete.
-_OWN_FILES = (
-    CONFIG,
-    WEIGHTS,
-    METRICS,
-    HISTORY,
-    RESULTS,
-    COEFFICIENTS,
-    "report.html",
-    "weights-calibrated.npz",
-    "checkpoint*.npz",
-    "*.png",
-)
+REPORT, CALIBRATED = "report.html", "weights-calibrated.npz"
+RUNNING, PARTIAL, WRITTEN, FINISHED, CLEARED = "running", "partial", "written", "finished", "cleared"
+# The files of a run whose manifest lists none, or is torn.
+UNLISTED = (CONFIG, WEIGHTS, METRICS, HISTORY, RESULTS, COEFFICIENTS, REPORT, CALIBRATED)
 
 
 class Maybe(NamedTuple):
@@ -65,7 +62,7 @@ _NUMBER = re.compile(r"[+-][0-9.]+(e[+-]?[0-9]+)?")
 # What a manifest and a metrics.json hold at the least, see `has_form`.
 _MANIFEST_FORM = {
     "format_version": int, "command": str, "status": str, "sittings": int, "command_line": [str],
-    "data": {"name": str, "fingerprint": str},
+    "data": {"name": str, "fingerprint": str}, "settings": Maybe({str: str}), "files": Maybe([str]),
 }  # fmt: skip
 _SPLIT_FORM = {"accuracy": NUMBER, "interval": [NUMBER, NUMBER], "loss": NUMBER, "rows": int, "correct": int}
 _METRICS_FORM = {"splits": {str: _SPLIT_FORM}, "warnings": [str]}
@@ -82,51 +79,133 @@ _TUNE_FORM = {
 Arrays = Mapping[str, NDArray[Any]]
 
 
-class RunFolder:
-    """One run's folder. Made by `claim`, which holds it for this process alone."""
+class OutputFolder:
+    """A folder for what a command makes, and how its files are written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @contextmanager
+    def writer(self, name: str) -> Iterator[BinaryIO]:
+        """Yield a binary file that becomes the file `name`, see files.atomic_writer. Raises OutputError."""
+        with atomic_writer(self.path / name) as file:
+            yield file
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a file."""
+        with self.writer(name) as file:
+            file.write(content)
+
+    def write_text(self, name: str, content: str) -> None:
+        """Write a text file."""
+        self.write_bytes(name, content.encode())
+
+    def write_json(self, name: str, content: object) -> None:
+        """Write `content` as JSON for people: indented, keys in the given order, no NaN (they become null)."""
+        self.write_text(name, to_json(content) + "\n")
+
+    def write_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Write a CSV file with a header; floats by repr, NaN as an empty field."""
+        self.write_text(name, csv_text(columns, rows))
+
+
+class RunFolder(OutputFolder):
+    """One run's folder and its manifest. Made by `claim`, which holds it for this process alone.
+
+    All that a run writes or deletes there goes through here: a file is listed in the manifest before it is there, and
+    nothing is touched once the folder was removed or is held by another process.
+    """
+
+    def __init__(self, path: Path, is_held: Callable[[], bool]) -> None:
+        super().__init__(path)
+        self._is_held = is_held
+        self.manifest: dict[str, Any] = {}
+
+    @property
+    def files(self) -> list[str]:
+        """The names of the run's own files, without the manifest. A name that leads elsewhere is none of them."""
+        listed = self.manifest.get("files", UNLISTED)
+        return [name for name in listed if name not in ("", ".", "..") and Path(name).name == name]
 
     def holds_other_files(self) -> bool:
         """Whether something lies here that no run of ours began with."""
         return any(not entry.name.endswith(".tmp") and entry.name != LOCK for entry in self.path.iterdir())
 
-    def clear(self) -> None:
-        """Delete what an earlier run wrote here, and nothing else; the manifest, which says whose it is, last."""
-        for pattern in (*_OWN_FILES, MANIFEST):
-            for file in self.path.glob(pattern):
-                try:
+    @contextmanager
+    def writer(self, name: str) -> Iterator[BinaryIO]:
+        """Yield a binary file that becomes the run's file `name`. Raises OutputError."""
+        if name != MANIFEST and name not in self.files:
+            self.save(files=[*self.files, name])
+        self._check_held()
+        with atomic_writer(self.path / name, make_folder=False) as file:
+            yield file
+            self._check_held()
+
+    def save(self, **facts: Any) -> None:
+        """Complete the manifest with `facts` and write it."""
+        manifest = {"format_version": FORMAT_VERSION, **self.manifest, **facts}
+        self.write_json(MANIFEST, manifest)
+        self.manifest = manifest
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Delete those files, and what is left of writing them, the last first: metrics go before what they describe.
+
+        Raises OutputError.
+        """
+        for name in reversed([*names]):
+            self._check_held()
+            remove(self.path / name)
+
+    def sweep(self) -> None:
+        """Delete what killed processes left of writing the run's files."""
+        for name in (MANIFEST, *self.files):
+            for file in remnants(self.path / name):
+                with suppress(OSError):
                     file.unlink()
-                except OSError as error:
-                    raise cannot_write(file, error) from error
 
-    def write_manifest(self, content: Mapping[str, Any]) -> None:
-        """Write the manifest; `content` is completed with the format version."""
-        self.write_json(MANIFEST, {"format_version": FORMAT_VERSION, **content})
+    def free(self) -> None:
+        """Delete the run's files and no others. Where others stay, the manifest does too and says that it is free."""
+        self.save(status=CLEARED)
+        self.remove(self.files)
+        self.save(files=[])
+        if all(entry.name in (MANIFEST, LOCK) for entry in self.path.iterdir()):
+            self.remove([MANIFEST])
 
-    def write_text(self, name: str, content: str) -> None:
-        """Write a text file."""
-        write_text(self.path / name, content)
+    def close(self, status: str, **facts: Any) -> None:
+        """Say in the manifest that the result is there. A finished run has no checkpoints."""
+        self.save(status=WRITTEN if status == FINISHED else status, **facts)
+        if status == FINISHED:
+            self.tidy()
 
-    def write_json(self, name: str, content: object) -> None:
-        """Write `content` as JSON for people: indented, keys in the given order, no NaN (they become null)."""
-        write_text(self.path / name, to_json(content) + "\n")
-
-    def write_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Write a CSV file with a header; floats by repr, NaN as an empty field."""
-        write_text(self.path / name, csv_text(columns, rows))
+    def tidy(self) -> None:
+        """Make a written run a finished one; checkpoints that cannot be deleted do no harm, and wait for the next."""
+        checkpoints = [name for name in self.files if name.startswith("checkpoint")]
+        with suppress(OutputError):
+            self.remove(checkpoints)
+            self.save(status=FINISHED, files=[name for name in self.files if name not in checkpoints])
 
     def save_checkpoint(self, name: str, arrays: Arrays, facts: Mapping[str, Any]) -> None:
-        """Write the arrays and the JSON-able facts to one checkpoint file."""
-        with atomic_writer(self.path / name) as file:
-            np.savez(file, facts=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]
+        """Write the arrays and the JSON-able facts, and whose they are, to one checkpoint file."""
+        stored = np.array(json.dumps({**facts, "run": self._identity}))
+        with self.writer(name) as file:
+            np.savez(file, facts=stored, **arrays)  # type: ignore[arg-type]
 
     def load_checkpoint(self, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
-        """The arrays and facts of that checkpoint, or None when there is none. Raises DataError on a broken one."""
+        """The arrays and facts of that checkpoint, or None when there is none.
+
+        Raises DataError on a broken one and on one of another run, OutputError where it cannot be opened.
+        """
         path = self.path / name
-        if not path.exists():
+        try:
+            with open_regular(path):
+                pass
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise OutputError(
+                f"{path}: cannot be read: {error.strerror or error}; fix that to continue the run, or begin again with "
+                "--overwrite"
+            ) from error
         arrays = read_arrays(path, error=DataError)
         try:
             facts = json.loads(str(arrays.pop("facts")))
@@ -134,13 +213,27 @@ class RunFolder:
             raise DataError(f"{path}: expected a checkpoint, found none") from error
         if not isinstance(facts, dict):
             raise DataError(f"{path}: expected a checkpoint, found none")
+        if facts.get("run") != self._identity:
+            raise DataError(f"{path}: expected a checkpoint of this run, found one of other settings or data")
         return arrays, facts
 
-    def delete_checkpoints(self) -> None:
-        """Delete all checkpoints of this run; one that cannot be deleted does no harm to a finished run."""
-        for file in self.path.glob("checkpoint*.npz"):
-            with suppress(OSError):
-                file.unlink(missing_ok=True)
+    @property
+    def _identity(self) -> dict[str, Any]:
+        """What makes a checkpoint this run's: command, settings and data."""
+        manifest = self.manifest
+        return {
+            "command": manifest["command"],
+            "settings": manifest.get("settings"),
+            "data": manifest["data"]["fingerprint"],
+        }
+
+    def _check_held(self) -> None:
+        """Raise OutputError where the folder is no longer ours."""
+        if not self._is_held():
+            raise OutputError(
+                f"{self.path}: expected the folder of this run, found it removed, or taken over by another process; "
+                "the same command begins again"
+            )
 
 
 @contextmanager
@@ -149,30 +242,21 @@ def claim(path: Path) -> Iterator[RunFolder]:
     busy = RunConflictError(
         f"{path}: another softmaxclf process works in this folder; wait for it, or choose another with --out"
     )
-    make_folder(path)
     try:
-        with held(path / LOCK, busy):
-            yield RunFolder(path)
+        with held(path / LOCK, busy) as is_held:
+            yield RunFolder(path, is_held)
     finally:
         with suppress(OSError):
             path.rmdir()  # leaves no empty folder behind when the run was refused
 
 
-def make_folder(path: Path) -> None:
-    """Make the folder if need be. Raises OutputError."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-
-
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """The manifest of the run folder `path`, or None. Raises RunConflictError when it is not one of ours."""
-    if not (path / MANIFEST).exists():
-        return None
     try:
         content = read_json(path / MANIFEST)
     except DataError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
         raise RunConflictError(f"{error}; or start again with --overwrite") from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:

@@ -1,5 +1,6 @@
 """Run folders: what they hold, who holds them, and what is said when a file in them is not what it was."""
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -150,17 +151,161 @@ def test_a_checkpoint_of_another_state_costs_time_but_not_the_result(
     assert started_again > 0.7 * len(changes)
 
 
-def test_a_checkpoint_of_version_0_1_is_continued(
-    run: Callable[..., Result], unfinished: Callable[[str], Path]
+OTHERS_RUN = {"settings": ("--batch-size", "25"), "data": ("--set", "data.validation=60")}
+
+
+@pytest.mark.parametrize("other", [*OTHERS_RUN, "none"])
+def test_a_checkpoint_of_another_run_is_refused_in_one_line_and_does_not_reach_the_result(
+    other: str, run: Callable[..., Result], unfinished: Callable[[str], Path], tmp_path: Path
 ) -> None:
+    """Both have cells of the same values and states of the same shapes, which tell nothing."""
+    assert run("train").exit_code == 0
+    expected = (tmp_path / "run" / "weights.npz").read_bytes()
     path = unfinished("train") / "checkpoint.npz"
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {key: file[key] for key in file.files}
-    facts = json.loads(str(arrays.pop("facts")))
-    facts |= {name: int(arrays.pop(name)) for name in ("iteration", "loss_count")}
-    np.savez(path, facts=np.array(json.dumps(facts)), **arrays)
+    if other == "none":  # it does not say whose it is
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        facts = {key: value for key, value in json.loads(str(arrays.pop("facts"))).items() if key != "run"}
+        np.savez(path, facts=np.array(json.dumps(facts)), **arrays)
+    else:
+        kept = tmp_path / "theirs"
+        path.parent.rename(tmp_path / "own")
+        assert run("train", *OTHERS_RUN[other], "--max-time", "0.000001").exit_code == 0
+        path.rename(kept)
+        shutil.rmtree(path.parent)
+        (tmp_path / "own").rename(path.parent)
+        kept.replace(path)
     result = run("train")
-    assert result.exit_code == 0 and "continuing run at iteration 12" in result.stderr
+    assert result.exit_code == 0
+    said = "expected a checkpoint of this run, found one of other settings or data; starting this stack again"
+    assert said in result.stderr and "continuing" not in result.stderr
+    assert (tmp_path / "run" / "weights.npz").read_bytes() == expected
+
+
+@pytest.mark.parametrize("config", [None, "training: {seed: 5}\n", "training: [\n"])
+def test_a_missing_or_edited_configuration_lets_no_run_pass_for_another(
+    config: str | None, run: Callable[..., Result], unfinished: Callable[[str], Path], tmp_path: Path
+) -> None:
+    def edit() -> None:
+        path = tmp_path / "run" / "config.yaml"
+        path.write_text(config) if config else path.unlink()
+
+    for make in (lambda: unfinished("train"), lambda: run("train")):
+        make()
+        edit()
+        result = run("train", "--set", "training.seed=5")
+        assert result.exit_code == 5, result.stderr
+        assert "holds another run (training.seed: 0 -> 5); " in result.stderr
+        assert run("train").exit_code == 0
+    result = run("train")
+    assert ("its config.yaml was edited" in result.stderr) == bool(config)
+    assert (tmp_path / "run" / "config.yaml").exists()
+
+
+def test_settings_that_this_version_does_not_know_are_another_run(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    assert run("train").exit_code == 0
+    path = tmp_path / "run" / "manifest.json"
+    content = json.loads(path.read_text())
+    settings = {**content["settings"], "training.novelty": "7"}
+    del settings["training.regularize_bias"]  # of a version before it, where its default was all there was
+    path.write_text(json.dumps({**content, "settings": settings}))
+    result = run("train")
+    assert result.exit_code == 5 and "holds another run (training.novelty: 7 -> unknown); " in result.stderr
+    del settings["training.novelty"]
+    path.write_text(json.dumps({**content, "settings": settings}))
+    assert run("train").exit_code == 0
+
+
+def test_an_overwriting_run_that_was_interrupted_continues_with_the_same_command(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    assert run("train", "--set", "training.seed=1").exit_code == 0
+    for number in range(2):
+        assert run("train", "--overwrite", "--max-time", "0.000001").exit_code == 0
+        again = run("train", "--overwrite")
+        assert again.exit_code == 0 and "continuing run at iteration" in again.stderr
+        manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+        assert (manifest["sittings"], manifest["status"]) == (2, "finished"), number
+    assert run("train", "--max-time", "0.000001", "--overwrite", "--set", "training.seed=2").exit_code == 0
+    again = run("train", "--overwrite")  # another command: the interrupted run goes
+    assert again.exit_code == 0 and "continuing" not in again.stderr
+
+
+def test_overwriting_a_run_that_was_begun_without_begins_again(run: Callable[..., Result]) -> None:
+    assert run("train", "--max-time", "0.000001").exit_code == 0
+    again = run("train", "--overwrite")
+    assert again.exit_code == 0 and "continuing" not in again.stderr
+
+
+def test_a_run_that_diverged_leaves_its_folder_free_for_any_other(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    def diverge() -> None:
+        assert run("train", "--learning-rate", "1e30").exit_code == 4
+
+    diverge()
+    assert not (tmp_path / "run").exists()
+    run("train")
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    assert run("train", "--learning-rate", "1e30", "--overwrite").exit_code == 4
+    assert sorted(each.name for each in (tmp_path / "run").iterdir()) == ["manifest.json", "notes.txt"]
+    assert run("train").exit_code == 0
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def removing(tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "run")
+
+
+def moving(tmp_path: Path) -> None:
+    (tmp_path / "run").rename(tmp_path / "elsewhere")
+
+
+def removing_the_lock(tmp_path: Path) -> None:
+    (tmp_path / "run" / ".lock").unlink()
+
+
+def taking_over(tmp_path: Path) -> None:
+    """As another process that began the same run in a folder that was removed."""
+    shutil.rmtree(tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    for name in (".lock", "manifest.json"):
+        (tmp_path / "run" / name).write_text("of the other")
+
+
+@pytest.mark.parametrize("happening", [removing, moving, removing_the_lock, taking_over])
+@pytest.mark.parametrize("moment", ["trained", "finished"])
+def test_a_folder_that_vanishes_ends_the_run_with_one_line_and_nothing_blocks_the_same_command(
+    moment: str,
+    happening: Callable[[Path], None],
+    run: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = {"trained": "train.only_model", "finished": "result._draw"}[moment]
+    home, name = f"softmaxclf.workflows.runs.{place}".rsplit(".", 1)
+    original = getattr(importlib.import_module(home), name)
+
+    def disturbed(*arguments: Any) -> Any:
+        happening(tmp_path)
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{home}.{name}", disturbed)
+        result = run("train")
+    assert result.exit_code == 2
+    assert result.stderr.count("Error: ") == 1
+    assert "run: expected the folder of this run, found it removed, or taken over by another" in result.stderr
+    if happening is taking_over:
+        found = {each.name: each.read_text() for each in (tmp_path / "run").iterdir()}
+        assert found == dict.fromkeys((".lock", "manifest.json"), "of the other")
+        (tmp_path / "run" / "manifest.json").unlink()
+    elif happening is not removing_the_lock:
+        assert not (tmp_path / "run").exists()
+    again = run("train")
+    assert again.exit_code == 0, again.stderr
 
 
 def unfinished_manifest(tmp_path: Path) -> None:
@@ -204,11 +349,29 @@ def test_overwrite_deletes_what_a_run_writes_and_nothing_else(
     run: Callable[..., Result], tmp_path: Path
 ) -> None:
     assert run("train").exit_code == 0
-    (tmp_path / "run" / "notes.txt").write_text("mine")
-    (tmp_path / "run" / "old.png").write_text("of an earlier run")
+    mine = ["notes.txt", "holiday.png", "checkpoint-notes.npz", "results.csv", ".weights.npz.mine.tmp"]
+    for name in mine[:-1]:
+        (tmp_path / "run" / name).write_text("mine")
+    left = tmp_path / "run" / ".history.csv.abcdefgh.tmp"  # as a killed process leaves it
+    left.touch()
+    before = {each.name for each in (tmp_path / "run").iterdir()}
+    assert run("train", "--overwrite", "--set", "training.seed=3").exit_code == 0
+    assert {each.name for each in (tmp_path / "run").iterdir()} == before - {left.name}
+    for name in mine[:-1]:
+        assert (tmp_path / "run" / name).read_text() == "mine"
+
+
+def test_names_that_lead_elsewhere_are_none_of_a_runs_files(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    assert run("train").exit_code == 0
+    (tmp_path / "mine.txt").write_text("mine")
+    path = tmp_path / "run" / "manifest.json"
+    content = json.loads(path.read_text())
+    strange = ["../mine.txt", str(tmp_path / "mine.txt"), "", ".", "..", "a/../../mine.txt"]
+    path.write_text(json.dumps({**content, "files": [*content["files"], *strange]}))
     assert run("train", "--overwrite").exit_code == 0
-    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
-    assert not (tmp_path / "run" / "old.png").exists()
+    assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("manifest", [None, '{"name": "of another program"}', "[]"])
@@ -229,7 +392,7 @@ def test_a_kill_while_an_old_run_is_deleted_leaves_an_unfinished_run(
 ) -> None:
     assert run("train").exit_code == 0
     with monkeypatch.context() as patch:
-        patch.setattr("softmaxclf.runs.RunFolder.clear", interrupted)
+        patch.setattr("softmaxclf.runs.RunFolder.remove", interrupted)
         assert run("train", "--overwrite").exit_code == 130
     (tmp_path / "run" / "weights.npz").unlink()
     assert run("train").exit_code == 0
@@ -249,8 +412,8 @@ def test_a_folder_of_other_files_is_no_place_for_a_run(run: Callable[..., Result
 
 
 def test_a_folder_that_is_held_is_refused_and_free_again_afterwards(tmp_path: Path) -> None:
-    with claim(tmp_path / "run") as folder:
-        folder.write_text("notes.txt", "x")
+    with claim(tmp_path / "run"):
+        (tmp_path / "run" / "notes.txt").write_text("x")
         with (
             pytest.raises(RunConflictError, match="another softmaxclf process works in this folder"),
             claim(tmp_path / "run"),

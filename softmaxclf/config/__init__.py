@@ -36,9 +36,10 @@ __all__ = [
     "PreprocessingConfig",
     "TrainingConfig",
     "TuningConfig",
-    "config_differences",
+    "differences",
     "dump_config",
     "load_config",
+    "texts_of",
     "to_dict",
     "values_of",
 ]
@@ -128,11 +129,11 @@ def _misfits_of_optimum(config: Config, places: Mapping[str, str]) -> list[str]:
 def dump_config(config: Config) -> str:
     """YAML text that `load_config` reads back as an equal configuration."""
     lines: list[str] = []
-    for key, value in values_of(config).items():
+    for key, text in texts_of(config).items():
         section, name = key.split(".")
         if f"{section}:" not in lines:
             lines.append(f"{section}:")
-        lines.append(f"  {name}: {SCHEMA[key].kind.text(value)}")
+        lines.append(f"  {name}: {text}")
     return "\n".join(lines) + "\n"
 
 
@@ -144,14 +145,19 @@ def to_dict(config: Config) -> dict[str, dict[str, Any]]:
     }
 
 
-def config_differences(first: Config, second: Config) -> list[str]:
-    """One text per key that differs: `training.seed: 0 -> 1` (first's value, then second's)."""
-    before, after = values_of(first), values_of(second)
-    return [
-        f"{key}: {shown(setting.kind.text(before[key]))} -> {shown(setting.kind.text(after[key]))}"
-        for key, setting in SCHEMA.items()
-        if before[key] != after[key]
-    ]
+def texts_of(config: Config) -> dict[str, str]:
+    """Every value by dotted key, as the text that `config.yaml` has of it."""
+    return {key: SCHEMA[key].kind.text(value) for key, value in values_of(config).items()}
+
+
+def differences(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
+    """One text per key whose values differ in what `texts_of` made: `training.seed: 0 -> 1` (first's, then second's).
+
+    A key that one of them lacks has its default there, or is unknown.
+    """
+    known = {**texts_of(Config()), **dict.fromkeys(sorted({*first, *second} - SCHEMA.keys()), "unknown")}
+    pairs = {key: (first.get(key, text), second.get(key, text)) for key, text in known.items()}
+    return [f"{key}: {shown(one)} -> {shown(other)}" for key, (one, other) in pairs.items() if one != other]
 
 
 def values_of(config: Config) -> dict[str, object]:

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from softmaxclf.errors import ConfigError, RunConflictError
-from softmaxclf.files import cannot_write
-from softmaxclf.runs import MANIFEST, RunFolder, make_folder
+from softmaxclf.files import cannot_write, make_folder
+from softmaxclf.runs import MANIFEST, OutputFolder
 
 # How the files that pictures are saved in begin: PNG, JPEG, PDF, SVG, WebP.
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"%PDF", b"<?xml", b"<svg", b"RIFF")
 
 
-def output_folder(path: Path) -> RunFolder:
+def output_folder(path: Path) -> OutputFolder:
     """The folder for a command's tables and pictures, made if need be.
 
     Raises RunConflictError for the folder of a run, whose own files would be replaced, and OutputError where the
@@ -22,7 +22,7 @@ def output_folder(path: Path) -> RunFolder:
             f"--out {path / 'evaluation'}"
         )
     make_folder(path)
-    return RunFolder(path)
+    return OutputFolder(path)
 
 
 def refuse_other(path: Path, begins: tuple[bytes, ...], found: str) -> None:

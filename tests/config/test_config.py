@@ -16,9 +16,10 @@ from softmaxclf.config import (
     PreprocessingConfig,
     TrainingConfig,
     TuningConfig,
-    config_differences,
+    differences,
     dump_config,
     load_config,
+    texts_of,
     to_dict,
 )
 from softmaxclf.config.schema import SCHEMA
@@ -332,14 +333,14 @@ def test_the_largest_grid_axis_still_reloads(load):
 
 
 def test_equal_configurations_differ_in_nothing():
-    assert config_differences(DEFAULTS, load_config()) == []
+    assert differences(texts_of(DEFAULTS), texts_of(load_config())) == []
 
 
 def test_differences_name_the_key_and_both_values():
     other = load_config(
         None, ["training.seed=1", "data.source=x", "tuning.memory=2GB", "tuning.learning_rates=1"]
     )
-    assert config_differences(DEFAULTS, other) == [
+    assert differences(texts_of(DEFAULTS), texts_of(other)) == [
         'data.source: "cifar10" -> "x"',
         "training.solver: lbfgs -> sgd",
         "training.seed: 0 -> 1",

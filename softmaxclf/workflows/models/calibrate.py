@@ -16,10 +16,10 @@ from softmaxclf.core.scoring import SplitRows
 from softmaxclf.errors import ConfigError, DataError, ModelError
 from softmaxclf.files import digest_of_file
 from softmaxclf.model_file import load_model, save_model
+from softmaxclf.runs import CALIBRATED
 from softmaxclf.workflows.models.model_rows import CALIBRATION, ModelRows, provenance_of
 
 Array = NDArray[Any]
-FILE_NAME = "weights-calibrated.npz"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,10 @@ def calibrate(path: Path, source: ModelRows, target: Path) -> tuple[LinearModel,
     rows = source.rows("validation")
     scores = np.concatenate([scores for _, scores in _finite_scores(source.model, rows)])
     temperature = fit_temperature(scores, rows.labels)
-    facts = {"temperature": temperature, "rows": len(rows.labels), "of": digest_of_file(path)}
+    try:
+        facts = {"temperature": temperature, "rows": len(rows.labels), "of": digest_of_file(path)}
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}; check the disk and try again") from error
     provenance = {**source.model.provenance, CALIBRATION: facts}
     calibrated = replace(source.model, temperature=temperature, provenance=provenance)
     save_model(target, calibrated)
@@ -78,7 +81,7 @@ def calibrated_path(path: Path, chosen: Path | None, model: LinearModel) -> Path
 
     Only an earlier calibrated copy of the same weights is ever replaced.
     """
-    target = chosen or path.with_name(FILE_NAME)
+    target = chosen or path.with_name(CALIBRATED)
     if target.suffix != ".npz":
         raise ConfigError(f"--calibrated-out: expected a name ending in .npz, got {target}")
     if target.exists() and target.samefile(path):

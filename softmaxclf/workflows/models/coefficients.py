@@ -6,10 +6,10 @@ from pathlib import Path
 
 from softmaxclf.core.search import STRENGTH, Outcome, only_axis
 from softmaxclf.errors import DataError
-from softmaxclf.runs import COEFFICIENTS, RunFolder, read_table
+from softmaxclf.runs import COEFFICIENTS, OutputFolder, read_table
 
 
-def write_coefficients(folder: RunFolder, cells: Sequence[Outcome]) -> None:
+def write_coefficients(folder: OutputFolder, cells: Sequence[Outcome]) -> None:
     """Write a line per regularization and class, a column per feature; nothing where no cell has weights."""
     if only_axis(cells) != STRENGTH:
         return

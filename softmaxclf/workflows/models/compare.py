@@ -17,7 +17,7 @@ from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.errors import ConfigError
 from softmaxclf.model_file import FILE_NAME, load_model, model_path
-from softmaxclf.runs import HISTORY, METRICS, RunFolder, read_metrics, read_table
+from softmaxclf.runs import HISTORY, METRICS, OutputFolder, read_metrics, read_table
 from softmaxclf.workflows.models.model_rows import SPLITS, ModelRows, fingerprint_of, open_rows
 from softmaxclf.workflows.models.model_settings import data_of, differing, settings_of
 from softmaxclf.workflows.observer import Observer
@@ -182,7 +182,7 @@ def _pairs(names: Sequence[str], scores: Sequence[Score]) -> list[dict[str, Any]
     return listed
 
 
-def _write(folder: RunFolder, result: dict[str, Any], contenders: Sequence[Contender]) -> list[str]:
+def _write(folder: OutputFolder, result: dict[str, Any], contenders: Sequence[Contender]) -> list[str]:
     """The tables, then the pictures, then comparison.json; returns their names."""
     folder.write_table("compare.csv", _columns(result), _lines(result))
     folder.write_table("pairs.csv", PAIR_COLUMNS, [list(pair.values()) for pair in result["pairs"]])

@@ -21,7 +21,7 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.model_file import load_model, model_path
-from softmaxclf.runs import RunFolder
+from softmaxclf.runs import OutputFolder
 from softmaxclf.workflows.models.calibrate import (
     Assessment,
     assess,
@@ -198,7 +198,7 @@ def _bins(bins: ReliabilityBins) -> list[dict[str, Any]]:
     return listed
 
 
-def _write(folder: RunFolder, found: _Evaluation, result: dict[str, Any]) -> list[str]:
+def _write(folder: OutputFolder, found: _Evaluation, result: dict[str, Any]) -> list[str]:
     """The tables, then the pictures, then evaluation.json; returns their names."""
     names = found.model.class_names
     counts = [[name, *counts] for name, counts in zip(names, result["confusion"], strict=True)]

@@ -14,9 +14,9 @@ from softmaxclf.core.losses.softmax import softmax
 from softmaxclf.core.model import LinearModel
 from softmaxclf.datasets.images import MODES, find_images, read_image
 from softmaxclf.errors import ConfigError, DataError, ModelError
-from softmaxclf.files import write_text
+from softmaxclf.files import make_folder, write_text
 from softmaxclf.model_file import load_model
-from softmaxclf.runs import csv_text, make_folder
+from softmaxclf.runs import csv_text
 from softmaxclf.workflows.observer import Observer
 
 Array = NDArray[Any]

@@ -1,5 +1,6 @@
 """`report.html`: everything that a run folder holds, and what its rows show, on one page."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +18,40 @@ from softmaxclf.core.search import Outcome, axes_of
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import write_text
 from softmaxclf.model_file import load_model
-from softmaxclf.runs import CONFIG, HISTORY, WEIGHTS, read_manifest, read_metrics, read_table
+from softmaxclf.runs import (
+    CONFIG,
+    HISTORY,
+    REPORT,
+    WEIGHTS,
+    RunFolder,
+    read_manifest,
+    read_metrics,
+    read_table,
+)
 from softmaxclf.workflows.models.coefficients import with_coefficients
 from softmaxclf.workflows.models.model_rows import open_rows
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.output import refuse_other
 
 Array = NDArray[Any]
-REPORT = "report.html"
 DOCTYPE = b"<!DOCTYPE html>"
 PER_CLASS, MOST_WRONG, MOST_CLASSES = 10, 24, 40
 NO_ROWS = "the rows were not at hand when this page was made; softmaxclf report makes it again with them"
 
 
 def write_report(
-    folder: Path, shown: SplitRows | None = None, *, unscored: str = NO_ROWS, out: Path | None = None
+    folder: Path,
+    shown: SplitRows | None = None,
+    run: RunFolder | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    *,
+    unscored: str = NO_ROWS,
+    out: Path | None = None,
 ) -> Path:
     """Write the page of the run in `folder`, to report.html in it or to `out`; returns its path.
 
-    It reads config.yaml, manifest.json, metrics.json, history.csv and weights.npz, which must be there, and
-    coefficients.csv.
+    It reads config.yaml, manifest.json, metrics.json unless `metrics` are its content to be, history.csv and
+    weights.npz, which must be there, and coefficients.csv. run: the folder as the one who holds it has it.
     Without `shown`, or where its rows do not give the count that the run recorded, the page leaves out what
     only rows can show, and says why. Equal folders and rows give equal bytes.
     Raises DataError, ConfigError, ModelError on what cannot be read, OutputError.
@@ -45,7 +60,11 @@ def write_report(
 
     out = out or folder / REPORT
     refuse_other(out, (DOCTYPE,), "something that is no report")
-    write_text(out, report_page(_facts(folder, shown, unscored)))
+    page = report_page(_facts(folder, metrics or read_metrics(folder), shown, unscored))
+    if run is None:
+        write_text(out, page)
+    else:
+        run.write_text(REPORT, page)
     return out
 
 
@@ -74,21 +93,27 @@ def _rows_of(folder: Path, source: str | None, observer: Observer) -> SplitRows:
     return open_rows(load_model(folder), source, observer, only_test=split == "test").rows(split)
 
 
-def _facts(folder: Path, shown: SplitRows | None, unscored: str) -> Any:
+def _facts(folder: Path, metrics: Mapping[str, Any], shown: SplitRows | None, unscored: str) -> Any:
     from softmaxclf.report.facts import Facts
 
-    metrics, manifest, model = read_metrics(folder), read_manifest(folder), load_model(folder / WEIGHTS)
+    manifest, model = read_manifest(folder), load_model(folder / WEIGHTS)
     if manifest is None:
         raise DataError(
             f"{folder}: expected a run folder with its manifest.json, found none; name a run folder"
         )
     scored, reason = _scored(model, metrics, shown, unscored)
+    try:
+        config_text = (folder / CONFIG).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{folder / CONFIG}: cannot be read: {error}; run the command again to make it"
+        ) from error
     return Facts(
         folder=str(folder),
         metrics=metrics,
         manifest=manifest,
         settings=_settings(folder),
-        config_text=(folder / CONFIG).read_text(encoding="utf-8"),
+        config_text=config_text,
         history=read_table(folder / HISTORY, HISTORY_COLUMNS),
         model=model,
         cells=with_coefficients(folder, _cells(metrics), len(model.W)),

@@ -10,13 +10,13 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS
 from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.core.search import FURTHER, MEASURED, Outcome
-from softmaxclf.model_file import load_model, save_model
-from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS, read_metrics
+from softmaxclf.model_file import load_model, model_bytes
+from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS, OutputFolder, read_metrics
 from softmaxclf.workflows.models.coefficients import write_coefficients
 from softmaxclf.workflows.models.report import write_report
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.control import Control
-from softmaxclf.workflows.runs.session import FINISHED, PARTIAL, Session
+from softmaxclf.workflows.runs.session import Session
 from softmaxclf.workflows.runs.training_data import TrainingData
 
 if TYPE_CHECKING:
@@ -58,9 +58,13 @@ def finish(
     observer: Observer,
     training: float,
 ) -> Summary:
-    """Write everything a run leaves behind, the metrics after what they describe, the manifest last."""
+    """Write everything a run leaves behind, the metrics after what they describe, the manifest last.
+
+    Metrics of an earlier sitting, which --max-time ended, go first: they never lie beside the weights of another.
+    """
     folder = session.folder
-    save_model(folder.path / WEIGHTS, finding.model)
+    folder.remove([METRICS])
+    folder.write_bytes(WEIGHTS, model_bytes(finding.model))
     folder.write_table(HISTORY, HISTORY_COLUMNS, finding.history)
     documents = [cell.document() for cell in finding.cells]
     if finding.cells:
@@ -68,7 +72,7 @@ def finish(
         columns = (*finding.cells[0].values, *MEASURED, *figures, "status", *FURTHER)
         folder.write_table(RESULTS, columns, [[cell.get(name) for name in columns] for cell in documents])
         write_coefficients(folder, finding.cells)
-    _draw(folder.path, finding, note_of(session), control, observer)
+    _draw(folder, finding, note_of(session), control, observer)
     seconds = {"load": data.seconds, "train": training, "total": control.elapsed}
     seconds = {name: round(value, 3) for name, value in seconds.items()}
     summary: Summary = {
@@ -76,15 +80,19 @@ def finish(
         "splits": {name: score.summary() for name, score in finding.splits.items()},
         **finding.figures,
         **({"best": dict(finding.best), "cells": documents} if finding.cells else {}),
-        "warnings": [*finding.warnings, *(data.leaks() if "test" in finding.splits else [])],
+        "warnings": [
+            *finding.warnings,
+            *data.changes(),
+            *(data.leaks() if "test" in finding.splits else []),
+        ],
         "seconds": seconds,
     }
     folder.write_json(METRICS, summary)
     if control.out_of_time(0):
         observer.warn("report.html was not written: --max-time has passed")
     else:
-        write_report(folder.path, _reported(finding.splits, data))
-    session.close(FINISHED if finding.complete else PARTIAL, seconds)
+        write_report(folder.path, _reported(finding.splits, data), folder)
+    session.close(complete=finding.complete, seconds=seconds)
     return summary
 
 
@@ -95,16 +103,16 @@ def stored_summary(session: Session) -> Summary:
 
 
 def add_test(session: Session, data: TrainingData) -> Summary:
-    """Score the test split of a finished run that was made without, and add it to its metrics."""
-    path = session.folder.path
-    model = load_model(path)
+    """Score the test split of a finished run that was made without, and add it to its metrics, last of all files."""
+    folder = session.folder
+    model = load_model(folder.path)
     score = score_model(model, data.split("test"))
     summary = stored_summary(session)
     summary["splits"]["test"] = score.summary()
     summary["warnings"] += data.leaks()
-    _save(confusion_figure(score, "test", model.class_names), path / "confusion.png", note_of(session))
-    session.folder.write_json(METRICS, summary)
-    write_report(path, _reported(summary["splits"], data))
+    _save(confusion_figure(score, "test", model.class_names), folder, "confusion.png", note_of(session))
+    write_report(folder.path, _reported(summary["splits"], data), folder, summary)
+    folder.write_json(METRICS, summary)
     return summary
 
 
@@ -124,7 +132,7 @@ def _places(path: Path) -> dict[str, str]:
     return {"run": str(path), "weights": str(path / WEIGHTS)}
 
 
-def _draw(path: Path, finding: Finding, note: str, control: Control, observer: Observer) -> None:
+def _draw(folder: OutputFolder, finding: Finding, note: str, control: Control, observer: Observer) -> None:
     """The run's pictures, as long as there is time."""
     from softmaxclf.plots.coefficients import coefficients, draw_coefficients
     from softmaxclf.plots.curves import draw_curves, learning_curves
@@ -150,7 +158,7 @@ def _draw(path: Path, finding: Finding, note: str, control: Control, observer: O
         if control.out_of_time(0):
             observer.warn(f"{name} and what follows it was not drawn: --max-time has passed")
             return
-        _save(draw(), path / name, note)
+        _save(draw(), folder, name, note)
 
 
 def confusion_figure(score: Score, split: str, names: Sequence[str]) -> "Figure":
@@ -161,7 +169,7 @@ def confusion_figure(score: Score, split: str, names: Sequence[str]) -> "Figure"
     return draw_confusion(counts, names, heading=f"Confusion matrix, {len(score.truth):,} {split} rows")
 
 
-def _save(figure: "Figure", path: Path, note: str) -> None:
-    from softmaxclf.plots.figure import save
+def _save(figure: "Figure", folder: OutputFolder, name: str, note: str) -> None:
+    from softmaxclf.plots.figure import encoded, format_of
 
-    save(figure, path, made_by=note)
+    folder.write_bytes(name, encoded(figure, format_of(Path(name)), made_by=note))

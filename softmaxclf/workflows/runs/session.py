@@ -8,13 +8,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from softmaxclf.config import Config, TuningConfig, config_differences, dump_config, load_config, to_dict
-from softmaxclf.errors import DataError, RunConflictError
-from softmaxclf.runs import CONFIG, MANIFEST, RunFolder, claim, environment, now, read_json, read_manifest
+from softmaxclf.config import Config, TuningConfig, differences, dump_config, load_config, texts_of, to_dict
+from softmaxclf.errors import ConfigError, DataError, RunConflictError
+from softmaxclf.runs import (
+    CALIBRATED,
+    CLEARED,
+    CONFIG,
+    FINISHED,
+    MANIFEST,
+    PARTIAL,
+    REPORT,
+    RUNNING,
+    UNLISTED,
+    WEIGHTS,
+    WRITTEN,
+    RunFolder,
+    claim,
+    environment,
+    has_form,
+    now,
+    read_json,
+    read_manifest,
+)
 from softmaxclf.workflows.runs.training import Recipe
 from softmaxclf.workflows.runs.training_data import TrainingData
 
-FINISHED, PARTIAL, RUNNING = "finished", "partial", "running"
+Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,60 +53,99 @@ class Request:
 
 @dataclass
 class Session:
-    """An opened run folder and its manifest."""
+    """An opened run folder."""
 
     folder: RunFolder
-    manifest: dict[str, Any]
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the folder's manifest says now."""
+        return self.folder.manifest
 
     @property
     def finished(self) -> bool:
         """Whether the folder already holds the whole result."""
-        return bool(self.manifest["status"] == FINISHED)
+        return self.manifest["status"] in (WRITTEN, FINISHED)
 
     def found(self) -> str:
         """One line about a run that was found finished."""
-        return f"{self.folder.path} holds this very run, finished; use --overwrite to do it again"
+        edited = f"; its {CONFIG} was edited, and is not what it was made with" if self._edited() else ""
+        return f"{self.folder.path} holds this very run, finished; use --overwrite to do it again{edited}"
 
-    def save(self, **facts: Any) -> None:
-        """Complete the manifest with `facts` and write it."""
-        self.manifest.update(facts)
-        self.folder.write_manifest(self.manifest)
+    def _edited(self) -> bool:
+        """Whether config.yaml says anything else than the manifest, which counts."""
+        try:
+            config = load_config(self.folder.path / CONFIG)
+        except ConfigError:
+            return True
+        said = texts_of(comparable(config, self.manifest["command"]))
+        return bool(differences(self.manifest["settings"], said))
 
     def abandon(self) -> None:
         """Take the run back: it has no result, and its folder is free for another."""
-        self.folder.clear()
+        self.folder.free()
 
-    def close(self, status: str, seconds: Mapping[str, float]) -> None:
-        """Say in the manifest that the result is there. A finished run needs no checkpoints any more."""
-        self.save(status=status, ended=now(), seconds=dict(seconds))
-        if status == FINISHED:
-            self.folder.delete_checkpoints()
+    def close(self, *, complete: bool, seconds: Mapping[str, float]) -> None:
+        """Say in the manifest that the result is there: the whole one, or that of a run that was cut short."""
+        self.folder.close(FINISHED if complete else PARTIAL, ended=now(), seconds=dict(seconds))
 
 
 @contextmanager
 def opened(request: Request, data: TrainingData) -> Iterator[Session]:
     """Claim the run folder of the request, refuse it if it holds something else, and write its manifest."""
-    path = request.out or default_path(request, data)
-    with claim(path) as folder:
-        if (path / MANIFEST).exists():
-            if request.overwrite:
-                _make_room(folder)
-        elif folder.holds_other_files():
-            raise RunConflictError(
-                f"{path}: expected an empty folder or a run, found other files; choose another folder with --out"
-            )
-        manifest = read_manifest(path)
-        if manifest is None:
-            manifest = _new_manifest(request, data)
+    with claim(request.out or default_path(request, data)) as folder:
+        session = Session(folder)
+        wanted = _new_manifest(request, data)
+        folder.manifest = _agreed(folder, wanted, request)
+        folder.sweep()
+        if session.finished:
+            _complete(folder, request)
         else:
-            _refuse_another_run(folder, manifest, request, data)
-        if manifest["status"] != FINISHED:
-            manifest.update(environment())
-            manifest["sittings"] = manifest.get("sittings", 0) + 1
-            session = Session(folder, manifest)
-            session.save(status=RUNNING)
+            sittings = folder.manifest["sittings"] + 1
+            folder.save(**environment(), sittings=sittings, status=RUNNING)
             folder.write_text(CONFIG, dump_config(request.config))
-        yield Session(folder, manifest)
+        yield session
+
+
+def _agreed(folder: RunFolder, wanted: Manifest, request: Request) -> Manifest:
+    """The manifest of the run that the folder holds, if it is the one that is wanted, or `wanted` where it holds none.
+
+    With --overwrite a run that is there makes room first. Raises RunConflictError.
+    """
+    if request.overwrite:
+        _make_room(folder, wanted)
+    found = read_manifest(folder.path)
+    if found is None:
+        if folder.holds_other_files():
+            raise RunConflictError(
+                f"{folder.path}: expected an empty folder or a run, found other files; "
+                "choose another folder with --out"
+            )
+        return wanted
+    if found["status"] == CLEARED:
+        folder.manifest = found
+        folder.remove(folder.files)
+        return wanted
+    if others := _contrasts(found, wanted):
+        raise RunConflictError(
+            f"{folder.path}: holds another run ({'; '.join(others)}); choose another folder with --out, or replace "
+            f"that run with --overwrite"
+        )
+    if found["status"] not in (RUNNING, PARTIAL, WRITTEN, FINISHED):
+        raise RunConflictError(f"{folder.path / MANIFEST}: expected a status, found none; use --overwrite")
+    return found
+
+
+def _complete(folder: RunFolder, request: Request) -> None:
+    """Make good what a finished run may lack. Raises DataError where that cannot be done without training."""
+    if not (folder.path / WEIGHTS).is_file():
+        raise DataError(
+            f"{folder.path / WEIGHTS}: expected those of a finished run, found none; train it again with --overwrite"
+        )
+    if not (folder.path / CONFIG).is_file():
+        folder.write_text(CONFIG, dump_config(request.config))
+    if folder.manifest["status"] == WRITTEN:
+        folder.tidy()
 
 
 def default_path(request: Request, data: TrainingData) -> Path:
@@ -113,13 +171,15 @@ def comparable(config: Config, command: str) -> Config:
     return replace(config, data=data, training=training, tuning=replace(config.tuning, memory=None))
 
 
-def _new_manifest(request: Request, data: TrainingData) -> dict[str, Any]:
+def _new_manifest(request: Request, data: TrainingData) -> Manifest:
     dataset = data.dataset
     return {
         "command": request.command,
         "status": RUNNING,
         "started": now(),
         "sittings": 0,
+        "overwrites": request.overwrite,
+        **environment(),
         "data": {
             "name": dataset.name,
             "path": dataset.path,
@@ -130,43 +190,55 @@ def _new_manifest(request: Request, data: TrainingData) -> dict[str, Any]:
             "class_names": list(dataset.class_names),
             "remark": dataset.remark(),
         },
+        "settings": texts_of(comparable(request.config, request.command)),
+        "files": [CONFIG, REPORT, CALIBRATED],  # the last two, which are of the run, by other commands too
     }
 
 
-def _make_room(folder: RunFolder) -> None:
-    """Delete the run that the folder holds. Refuse one of another program: its files are not ours to delete."""
+def _make_room(folder: RunFolder, wanted: Manifest) -> None:
+    """Free the folder of the run that it holds, but for an unfinished one that the same command began.
+
+    Refuse the folder of another program: its files are not ours to delete.
+    """
     try:
-        content = read_json(folder.path / MANIFEST)
-    except DataError:
-        content = {"format_version": None}  # torn: who else would have written half of one
-    if not (isinstance(content, dict) and "format_version" in content):
+        found = read_json(folder.path / MANIFEST)
+    except DataError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return
+        if isinstance(error.__cause__, OSError):
+            raise
+        found = {"format_version": None}  # torn: who else would have written half of one
+    if not (isinstance(found, dict) and "format_version" in found):
         raise RunConflictError(
             f"{folder.path / MANIFEST}: expected the manifest of a run, found another program's; "
             "choose another folder with --out"
         )
-    # Until all is deleted this says that the run is unfinished, so that a kill in between leaves no empty "finished".
-    folder.write_json(MANIFEST, {**content, "status": RUNNING})
-    folder.clear()
+    if _began_alike(folder, wanted):
+        return
+    listed = found.get("files")
+    folder.manifest = {**wanted, "files": listed if has_form(listed, [str]) else [*UNLISTED]}
+    folder.save(status=CLEARED)
 
 
-def _refuse_another_run(
-    folder: RunFolder, manifest: dict[str, Any], request: Request, data: TrainingData
-) -> None:
-    found = []
-    if manifest.get("command") != request.command:
-        found.append(f"command: {manifest.get('command')} -> {request.command}")
-    stored_data = manifest.get("data", {}).get("fingerprint", "")
-    if stored_data != data.fingerprint:
-        found.append(f"data: {stored_data[:8]} -> {data.fingerprint[:8]}")
-    if (folder.path / CONFIG).exists():
-        stored = load_config(folder.path / CONFIG)
-        found += config_differences(
-            comparable(stored, request.command), comparable(request.config, request.command)
-        )
-    if found:
-        raise RunConflictError(
-            f"{folder.path}: holds another run ({'; '.join(found)}); choose another folder with --out, or replace "
-            f"that run with --overwrite"
-        )
-    if manifest.get("status") not in (FINISHED, PARTIAL, RUNNING):
-        raise RunConflictError(f"{folder.path / MANIFEST}: expected a status, found none; use --overwrite")
+def _began_alike(folder: RunFolder, wanted: Manifest) -> bool:
+    """Whether the folder holds an unfinished run that this very command, with --overwrite, began."""
+    try:
+        found = read_manifest(folder.path)
+    except RunConflictError:
+        return False
+    if found is None or found["status"] not in (RUNNING, PARTIAL):
+        return False
+    return found.get("overwrites") is True and not _contrasts(found, wanted)
+
+
+def _contrasts(found: Manifest, wanted: Manifest) -> list[str]:
+    """In what the run of one manifest is another than that of the other."""
+    contrasts = []
+    if found["command"] != wanted["command"]:
+        contrasts.append(f"command: {found['command']} -> {wanted['command']}")
+    before, after = (each["data"]["fingerprint"] for each in (found, wanted))
+    if before != after:
+        contrasts.append(f"data: {before[:8]} -> {after[:8]}")
+    if "settings" not in found:
+        return [*contrasts, "settings: not recorded"]
+    return contrasts + differences(found["settings"], wanted["settings"])

@@ -224,8 +224,6 @@ class StackTraining:
             if found is None:
                 return StackResult(fresh), 0
             arrays, facts = found
-            # Version 0.1 kept these two numbers among the facts.
-            arrays = {**{n: np.array(facts[n]) for n in ("iteration", "loss_count") if n in facts}, **arrays}
             where = f"{self.folder.path / name}: expected a state of this run, found another"
             if not (has_form(facts, _FACTS_FORM) and 0 <= facts["rung"] <= rungs):
                 raise DataError(where)
@@ -246,7 +244,7 @@ class StackTraining:
         solver = result.solver
         watch = _Watch(self, result, name, rung)
         if solver.state.iteration >= until:
-            if not (self.folder.path / name).exists():
+            if name not in self.folder.files:
                 self._save(result, name, rung)
             return True
         with self.control.deferring():

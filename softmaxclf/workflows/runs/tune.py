@@ -123,7 +123,7 @@ class _Tuning:
         cells = grid_cells(self.axes, self.config.tuning.folds)
         if "stacks" not in self.session.manifest:
             planned = planned_stacks(self.request, self.problem)
-            self.session.save(stacks=[sorted(set(map(int, stack.index))) for stack in planned])
+            self.session.folder.save(stacks=[sorted(set(map(int, stack.index))) for stack in planned])
         agreed = self.session.manifest["stacks"]
         known = has_form(agreed, [[int]]) and all(agreed)
         if not known or sorted(cell for stack in agreed for cell in stack) != np.unique(cells.index).tolist():

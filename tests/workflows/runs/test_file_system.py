@@ -187,7 +187,9 @@ def test_a_folder_where_a_file_belongs_is_named(
     (folder / "manifest.json").write_text(json.dumps({**manifest, "status": "running"}))
     (folder / name).unlink(missing_ok=True)
     (folder / name / "inside").mkdir(parents=True)
-    refused(run(), name, "directory")
+    result = run()
+    assert result.exit_code == 2 and result.stderr.count("Error: ") == 1
+    assert f"{name}: cannot be " in result.stderr
     assert (folder / name / "inside").is_dir() and not parts(tmp_path)
     shutil.rmtree(folder / name)
     assert run().exit_code == 0

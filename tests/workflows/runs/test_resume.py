@@ -169,6 +169,9 @@ def test_a_torn_file_of_a_run_gives_one_clear_line(name, run_cli, features_file,
     torn = tmp_path / "run" / name
     torn.write_bytes(torn.read_bytes()[:-7] + b"{")
     result = run_cli(*arguments)
+    if name == "config.yaml":  # the manifest has the settings
+        assert result.exit_code == 0 and "its config.yaml was edited" in result.stderr
+        return
     assert result.exit_code in (2, 3, 5)
     assert len(result.stderr.strip().splitlines()) <= 4 and str(torn) in result.stderr
     assert run_cli(*arguments, "--overwrite").exit_code == 0
