@@ -171,7 +171,7 @@ SCENARIOS: dict[str, tuple[list[list[str]], list[str]]] = {
     "the overwriting of another run": ([OTHER], [*TRAIN, "--overwrite"]),
     "the overwriting of the same run": ([TRAIN], [*TRAIN, "--overwrite"]),
     "the test split of a finished run": ([TRAIN], [*TRAIN, "--test"]),
-    "the rest of a run that was out of time": ([[*TRAIN, "--max-time", "0.000001"]], TRAIN),
+    "the rest of a run that was out of time": ([[*TRAIN, "--max-time", "0.001"]], TRAIN),
 }
 MINE = {"holiday.png": b"mine", "checkpoint-notes.npz": b"mine", "notes.txt": b"mine"}
 RESULT = ("weights.npz", "history.csv", "results.csv")

@@ -87,7 +87,7 @@ def test_it_renders_without_a_complaint_and_fits_the_screen(browser, report, wid
     )
     assert len(heights) == 12 + 5 and min(heights) > 50
     loaded = browser.evaluate("[...document.images].map(image => image.complete && image.naturalWidth)")
-    assert len(loaded) == 44 and all(loaded)
+    assert len(loaded) == 68 and all(loaded)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

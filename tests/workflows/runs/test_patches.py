@@ -249,7 +249,7 @@ def test_max_time_that_ends_within_the_features_says_so_and_the_next_goes_on(run
 
     monkeypatch.setattr(stored_rows, "BLOCK_BYTES", 1)
     monkeypatch.setattr(stored_rows, "SAVED_SECONDS", 0.0)
-    _, told = run("train", *ONE, "--max-time", "0.0001", code=2)
+    _, told = run("train", *ONE, "--max-time", "0.001", code=2)
     assert re.search(r"--max-time: expected time for the features of 240 images", told)
     run("train", *ONE)
 
