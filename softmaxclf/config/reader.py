@@ -134,5 +134,6 @@ def _unknown(expected: str, section: str, name: str = "") -> str:
     if section in SECTIONS:
         section, known = name, [item.name for item in fields(SECTIONS[section])]
     homes = [key.split(".")[0] for key in SCHEMA if section in (key, key.split(".")[1])]
-    hint = f"it belongs to {' and '.join(homes)}" if homes else nearest(section, known)
+    listed = " and ".join(filter(None, [", ".join(homes[:-1]), *homes[-1:]]))
+    hint = f"it belongs to {listed}" if homes else nearest(section, known)
     return f"expected {expected}, got an unknown one; {hint}"

@@ -123,9 +123,9 @@ def test_the_corpus_has_no_case_twice():
     ("text", "said"),
     [
         ("trainig: {}", "trainig: expected a section, got an unknown one; did you mean training?"),
-        ("x: {}", "x: expected a section, got an unknown one; known: data, preprocessing, training, tuning"),
+        ("x: {}", "x: expected a section, got an unknown one; known: data, features, preprocessing, training, tuning"),
         ("momentum: 0", "it belongs to training"),
-        ("seed: 0", "it belongs to data and training"),
+        ("seed: 0", "it belongs to data, features and training"),
         ("training.momentum: 0", "it belongs to training"),
         ("data: {batchsize: 1}", "known: source, directory, download, validation, validation_rows, test, seed,"),
         ("training: {batchsize: 1}", "expected a known key, got an unknown one; did you mean batch_size?"),
@@ -230,7 +230,7 @@ def test_long_and_unprintable_values_are_cut_and_escaped():
         ("training.momentum", "expected section.key=value, got no ="),
         (
             "=1",
-            "expected a known section.key, got an unknown one; known: data, preprocessing, training, tuning",
+            "expected a known section.key, got an unknown one; known: data, features, preprocessing, training, tuning",
         ),
         ("momentum=1", "it belongs to training"),
         ("training.momentun=1", "did you mean momentum?"),
