@@ -83,6 +83,22 @@ def open_arrays(
         yield arrays
 
 
+def stored_bytes(
+    path: Path, shape: tuple[int, int], *, error: type[SoftmaxclfError]
+) -> "NDArray[np.uint8] | StoredArray":
+    """The bare bytes of a file as rows (N, D) uint8, read when they are wanted; now where the system cannot do that.
+
+    Raises `error` for a file that is missing or too short.
+    """
+    with _refusing(path, error), open_regular(path) as (file, size):
+        if size < math.prod(shape):
+            raise _Refused(f"expected {math.prod(shape):,} bytes, found {size:,}")
+        if not hasattr(os, "preadv"):
+            return np.frombuffer(file.read(math.prod(shape)), np.uint8).reshape(shape)
+        source = _StillFile(file.fileno(), (size, os.fstat(file.fileno()).st_mtime_ns), str(path), error)
+        return StoredArray(source, 0, shape, np.dtype(np.uint8))
+
+
 class _Refused(Exception):  # noqa: N818 - becomes the caller's error with the file's name
     """The file is not what it should be; the message is `expected ..., found ...`."""
 

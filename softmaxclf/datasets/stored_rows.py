@@ -12,11 +12,13 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from softmaxclf.arrays import stored_bytes
 from softmaxclf.datasets.dataset import Progress, Rows, ignored
-from softmaxclf.errors import OutputError
+from softmaxclf.errors import DataError, OutputError
 from softmaxclf.files import cannot_write, open_regular, own_file, read_bytes, write_text
 
 Fill = Callable[[slice, Rows], None]  # fills rows (n, D) with those of that slice of the N
@@ -38,19 +40,15 @@ def in_file(
 ) -> Rows:
     """The same rows from the file `place`, where those that are missing are added to those that are there.
 
-    Rows of at most `memory` bytes come into memory, others stay in the file. What stops the work keeps what was done.
-    Raises OutputError where the file cannot be written or would fill the disk.
+    Rows of at most `memory` bytes come into memory, others stay in the file and are read as they are wanted. What stops
+    the work keeps what was done. Raises OutputError where the file cannot be written or would fill the disk.
     """
     done, check = _done(place, shape)
     if done < shape[0]:
         _check_room(place, (shape[0] - done) * shape[1])
         _append(place, shape, done, check, fill, progress)
-    if math.prod(shape) > memory:
-        return np.memmap(place, np.uint8, "r", shape=shape)
-    rows = np.empty(shape, np.uint8)
-    with open_regular(place) as (file, _):
-        file.readinto(rows.reshape(-1).data)
-    return rows
+    rows: Any = stored_bytes(place, shape, error=DataError)
+    return rows if math.prod(shape) > memory else np.asarray(rows)
 
 
 def _blocks(start: int, shape: tuple[int, int]) -> list[slice]:

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from softmaxclf.arrays import StoredArray
 from softmaxclf.datasets import stored_rows
 from softmaxclf.datasets.stored_rows import in_file, in_memory
-from softmaxclf.errors import OutputError
+from softmaxclf.errors import DataError, OutputError
 
 SHAPE = (100, 7)
 
@@ -32,15 +33,15 @@ class Rows:
         out[:] = self.whole[part]
 
 
-def test_rows_are_the_same_in_memory_and_in_a_file_mapped_or_read(tmp_path):
+def test_rows_are_the_same_in_memory_and_in_a_file_kept_there_or_read(tmp_path):
     rows, told = Rows(), []
     progress = lambda done, of: told.append((done, of))  # noqa: E731
     np.testing.assert_array_equal(in_memory(SHAPE, rows, progress=progress), rows.whole)
-    mapped = in_file(tmp_path / "a.rows", SHAPE, rows, progress=progress)
+    kept = in_file(tmp_path / "a.rows", SHAPE, rows, progress=progress)
     read = in_file(tmp_path / "a.rows", SHAPE, rows, memory=10**6)
-    np.testing.assert_array_equal(mapped, rows.whole)
+    np.testing.assert_array_equal(kept, rows.whole)
     np.testing.assert_array_equal(read, rows.whole)
-    assert isinstance(mapped, np.memmap) and not isinstance(read, np.memmap)
+    assert isinstance(kept, StoredArray) and isinstance(read, np.ndarray)
     assert len(rows.computed) == 200 and told[-1] == (100, 100)
 
 
@@ -97,3 +98,10 @@ def test_what_lies_in_the_files_place_is_not_followed(tmp_path):
     with pytest.raises(OutputError):
         in_file(tmp_path / "a.rows", SHAPE, Rows())
     assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_rows_whose_file_is_cut_while_they_are_read_are_an_error_and_no_crash(tmp_path):
+    rows = in_file(tmp_path / "a.rows", SHAPE, Rows())
+    (tmp_path / "a.rows").write_bytes(b"short")
+    with pytest.raises(DataError, match=r"a\.rows: expected the file to stay as it was"):
+        rows[50:60]

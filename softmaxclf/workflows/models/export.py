@@ -32,11 +32,6 @@ def export(model: Path, *, form: str, out: Path | None = None, overwrite: bool =
     weights = model_path(model)
     path = weights.with_name(f"{NAME}{chosen.suffix}") if out is None else out
     _refuse_existing(path, weights, overwrite=overwrite)
-    for module in chosen.modules:
-        if find_spec(module) is None:
-            raise ConfigError(
-                lacking(f"--format {form}", chosen.package, f"writes {chosen.title}", chosen.extra)
-            )
     loaded = load_model(weights)
     content, apart = exported_bytes(loaded, form, str(weights))
     write_bytes(path, content)
@@ -59,7 +54,7 @@ def _refuse_existing(path: Path, weights: Path, *, overwrite: bool) -> None:
 def exported_bytes(model: LinearModel, form: str, place: str) -> tuple[bytes, float]:
     """(the content of a file, the largest difference of its scores from the model's on drawn rows).
 
-    Raises ConfigError where the format cannot hold the model, ModelError where the scores differ.
+    Raises ConfigError where the format cannot hold the model or a library is missing, ModelError where scores differ.
     """
     chosen: Format = FORMATS.load(form)
     try:
@@ -68,6 +63,11 @@ def exported_bytes(model: LinearModel, form: str, place: str) -> tuple[bytes, fl
         raise ConfigError(f"{place}: {error}, which no format but weights.npz holds") from error
     if reason := chosen.refuses(exported.folded):
         raise ConfigError(f"{place}: --format {form} cannot hold it: {reason}; choose another format")
+    for module in chosen.modules:
+        if find_spec(module) is None:
+            raise ConfigError(
+                lacking(f"--format {form}", chosen.package, f"writes {chosen.title}", chosen.extra)
+            )
     content, rows = chosen.write(exported), drawn_rows(model)
     expected, found = model.scores(rows), chosen.scores(content, rows)
     if found.ndim == 1:  # of two classes, as scikit-learn has it

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.arrays import read_arrays
+from softmaxclf.arrays import StoredArray, read_arrays
 from softmaxclf.config import Config
 from softmaxclf.core.rows import RowReader
 from softmaxclf.core.stages.codes import Codes
 from softmaxclf.core.stages.patches.dictionary import Recipe, learn
 from softmaxclf.core.stages.patches.stage import Patches
 from softmaxclf.core.stages.stage import Reading
-from softmaxclf.datasets.dataset import Split
+from softmaxclf.datasets.dataset import Rows, Split
 from softmaxclf.datasets.image_rows import FOLDER
 from softmaxclf.datasets.stored_rows import in_file, in_memory
 from softmaxclf.errors import ConfigError, DataError, OutputError, RunConflictError
@@ -67,11 +67,10 @@ class _Extraction:
         data, dataset = self.data, self.data.dataset
         with self._folder() as folder:
             stage, codes = self._stage(folder)
-            train = Split(self._rows("train", dataset.train.X, stage, codes, folder), dataset.train.y)
+            train = self._split("train", dataset.train, stage, codes, folder)
             unseen = dataset.validation
             if unseen is not None:
-                X = self._rows("validation", unseen.X, stage, codes, folder)
-                unseen = Split(X, unseen.y)
+                unseen = self._split("validation", unseen, stage, codes, folder)
         features = replace(dataset, read_train=lambda: train, validation=unseen, image_shape=None)
         fitting = replace(
             data.fitting, X=train.X, image_shape=None, base=codes.base, gathered=None, outside={}
@@ -118,7 +117,12 @@ class _Extraction:
 
     # What is computed
 
-    def _rows(self, name: str, X: Array, stage: Patches, codes: Codes, folder: Path | None) -> Array:
+    def _split(self, name: str, own: Split, stage: Patches, codes: Codes, folder: Path | None) -> Split:
+        """The split with features for rows."""
+        X = self._rows(name, own.X, stage, codes, folder)
+        return Split(X, own.y, stored=isinstance(X, StoredArray))
+
+    def _rows(self, name: str, X: Array, stage: Patches, codes: Codes, folder: Path | None) -> Rows:
         shape, memory = (len(X), stage.columns), self._memory()
         if self.trial:
             some = np.arange(min(PROBED, len(X)))

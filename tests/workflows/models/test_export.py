@@ -80,6 +80,20 @@ def test_a_library_that_is_not_there_is_one_line_that_names_its_extra(
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"weights.npz"}
 
 
+@pytest.mark.parametrize("form", ["npz", "json", "safetensors", "onnx", "torch", "sklearn"])
+def test_a_model_of_patch_features_is_refused_before_a_library_is_asked_for(
+    form, run_cli, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("softmaxclf.core.stages.patches.dictionary.PATCHES", 500)
+    monkeypatch.setattr(workflow, "find_spec", lambda name: None)
+    X = np.random.default_rng(0).integers(0, 256, (40, 12, 12, 3)).astype(np.uint8)
+    settings = {"kind": "patches", "filters": 4, "patch": 3, "scales": [1]}
+    patches = fit(X, np.arange(40) % 2, features=settings, regularization=1.0)
+    save_model(tmp_path / "patches.npz", patches)
+    result = run_cli("export", "patches.npz", "--format", form)
+    assert result.exit_code == 2 and "found patches, which no format but weights.npz holds" in result.stderr
+
+
 def test_a_file_whose_scores_differ_is_not_kept(model, run_cli, monkeypatch, tmp_path):
     wrong = replace(NPZ, scores=lambda content, rows: NPZ.scores(content, rows) + 0.01)
     monkeypatch.setattr("softmaxclf.exports.plain.NPZ", wrong)

@@ -124,7 +124,7 @@ def test_features_are_kept_and_found_again_by_other_settings_of_the_same_rows(ru
     assert len(list(Path("data/cache").iterdir())) == 2
 
 
-def test_kept_features_give_the_bytes_of_those_made_anew_in_memory_and_mapped(run):
+def test_kept_features_give_the_bytes_of_those_made_anew_in_memory_and_of_those_in_a_file(run):
     run("train", *ONE)
     for name, setting in (("memory", "data.cache=false"), ("mapped", "features.memory=1")):
         run("train", *ONE, "--set", setting, out=name)
