@@ -107,7 +107,10 @@ def _filters(facts: Facts) -> list[Markup]:
         for side, responses in (("for", for_it), ("against", against)):
             told = f"{side} {names[k]}"
             shown = np.array([sheet.tiles[each] for each in responses])
-            lines += [element("dt", told), element("dd", strip(shown, f"The filters that speak most {told}"))]
+            lines += [
+                element("dt", told),
+                element("dd", strip(shown, f"The filters that speak most {told}"), class_="few"),
+            ]
     told = (
         "What is looked for in small patches: first the filters with the largest weights, then those whose responses "
         "raise or lower the score of a class most. softmaxclf visualize-weights shows the patches that excite them."
