@@ -8,14 +8,10 @@ import click
 from softmaxclf.cli import console, options
 
 
-@click.command()
+@click.command(short_help="Train one model.")
 @options.configuration
-@options.setting("training.solver", metavar="NAME")
-@options.setting("training.learning_rate")
-@options.setting("training.regularization")
-@options.setting("training.iterations", metavar="N")
-@options.setting("training.batch_size", metavar="N")
-@options.setting("training.seed", metavar="N")
+@options.one_model
+@options.descent
 @click.option("--test", is_flag=True, help="Also score the test split.")
 @options.run
 @options.output

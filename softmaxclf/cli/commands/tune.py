@@ -31,17 +31,10 @@ time:             about {seconds:,.1f} s of training ({probe})
 run folder:       {run:quoted}"""
 
 
-@click.command()
+@click.command(short_help="Train a grid of models at once and save the best.")
 @options.configuration
-@options.setting("training.solver", metavar="NAME")
-@options.setting("tuning.learning_rates", metavar="AXIS")
-@options.setting("tuning.regularizations", metavar="AXIS")
-@options.setting("tuning.folds", metavar="N")
-@options.setting("tuning.halving", "--halving/--no-halving")
-@options.setting("tuning.select", metavar="RULE")
-@options.setting("training.iterations", metavar="N")
-@options.setting("training.batch_size", metavar="N")
-@options.setting("training.seed", metavar="N")
+@options.grid
+@options.descent
 @click.option("--dry-run", is_flag=True, help="Show the grid, its stacks, memory and time; write nothing.")
 @options.run
 @options.output
@@ -54,7 +47,7 @@ def tune(output: console.Console, dry_run: bool, **choices: Any) -> None:
 
     \b
     Example:
-      softmaxclf tune --data sample --learning-rates 1e-7,1e-6 --regularizations 10,100
+      softmaxclf tune --data sample --regularizations 1e-4:1:log5
     """
     from softmaxclf.workflows.runs.plan import plan
     from softmaxclf.workflows.runs.session import Request
