@@ -17,9 +17,8 @@ from tqdm import tqdm
 from softmaxclf.files import own_file, printable
 from softmaxclf.workflows.observer import Observer
 
-SCHEMA_VERSION = 1  # of what --json prints; raised when something that was there goes or changes its meaning
 LINE_SECONDS = 10.0  # between two lines of progress where there is no bar, and in a log file
-LINE = "{desc}{n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}{postfix}]"
+LINE = "{desc}: {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}{postfix}]"
 LOG = logging.getLogger("softmaxclf")
 # Where an output has no blocks: a cell that is half full or fuller is full, and what is emptier is left out.
 PLAIN = str.maketrans({**dict.fromkeys("▌▋▊▉█", "#"), **dict.fromkeys("▏▎▍", None), "│": "|"})
@@ -42,7 +41,9 @@ class Console(Observer):
 
     def answer(self, document: Mapping[str, Any], text: Callable[[Any], str]) -> None:
         """The result on stdout: as one JSON document if that was asked for, else the text made of it."""
-        told = json_document(document) if self.as_json else text(document)
+        from softmaxclf.runs import answer_json
+
+        told = answer_json(document) if self.as_json else text(document)
         self.answered = True
         say(told)
 
@@ -91,9 +92,8 @@ class Console(Observer):
             self._bar.update(done - self._bar.n)
         if (now := time.monotonic()) - self._lined >= LINE_SECONDS:
             self._lined = now
-            line = tqdm.format_meter(
-                done, elapsed=now - self._begun, bar_format=LINE, postfix=figures, **self._line
-            )
+            asked: dict[str, Any] = {**self._line, "bar_format": LINE, "postfix": figures}
+            line = tqdm.format_meter(done, elapsed=now - self._begun, **asked)
             LOG.info(line)
             if self._bar.disable and not self.no_progress:
                 self._print(line)
@@ -105,13 +105,6 @@ class Console(Observer):
 
     def _print(self, text: str) -> None:
         tqdm.write(text, file=sys.stderr)
-
-
-def json_document(content: Mapping[str, Any]) -> str:
-    """JSON text of an answer, in one document with its schema's version."""
-    from softmaxclf.runs import to_json
-
-    return to_json({"schema_version": SCHEMA_VERSION, **content})
 
 
 def open_log(path: Path) -> None:

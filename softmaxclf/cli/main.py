@@ -106,7 +106,9 @@ def _told(error: Exception, *, debug: bool, as_json: bool) -> int:
     if as_json and not getattr(error, "answered", False):
         document = {"error": {"messages": messages, "exit_code": code}}
         with suppress(OutputError):  # that stdout takes nothing may be what went wrong
-            console.say(console.json_document(document))
+            from softmaxclf.runs import answer_json  # brings NumPy along
+
+            console.say(answer_json(document))
     return code
 
 

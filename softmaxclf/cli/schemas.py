@@ -1,13 +1,13 @@
 """What --json prints, as JSON Schemas (2020-12): forms in a short notation, and what makes schemas of them.
 
-A form is the name of a type, with ? where null may stand; [form], a list; (form, form), a list of so many; Maybe(form); {key: form}
-with ? behind a key that may be missing; {...: form}, an object of any keys. More keys than are listed may come with the
-same version; SCHEMA_VERSION rises when one goes or changes its meaning.
+A form is the name of a type, with ? where null may stand; [form], a list; (form, form), a list of so many;
+{key: form} with ? behind a key that may be missing; {...: form}, an object of any keys; Maybe(form). More keys than are
+listed may come with the same version; SCHEMA_VERSION rises when one goes or changes its meaning.
 """
 
 from typing import Any, NamedTuple
 
-from softmaxclf.cli.console import SCHEMA_VERSION
+from softmaxclf import SCHEMA_VERSION
 
 Form = Any
 Schema = dict[str, Any]
@@ -129,8 +129,8 @@ DOCUMENTS: dict[str, tuple[Form, ...]] = {
             "hard_max": "number", "gradient?": "number", "hinge_margin?": "number?", "hinge_gradient?": "number",
         }],
         "shift": "number", "sum_of_exp": "number", "winner": "string", "ties": ["string"], "entropy": "number",
-        "effective_classes": "number", "label": Maybe({"index": "integer", "class": "string"}), "cross_entropy": "number?",
-        "hinge": "number?", "jacobian": [["number"]],
+        "effective_classes": "number", "label": Maybe({"index": "integer", "class": "string"}),
+        "cross_entropy": "number?", "hinge": "number?", "jacobian": [["number"]],
         "adding": {"constant": "number", **SOFTENED, "largest_change": "number"},
         "scaling": {"factor": "number", **SOFTENED, "cross_entropy": "number?"},
     },),

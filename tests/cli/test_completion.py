@@ -35,7 +35,8 @@ ASKING = {
         zmodload zsh/zpty; zpty shell zsh -f -i
         ask() {{ zpty -w shell "$1"; }}
         ask 'PS1=READY PS2= RPS1= ; unsetopt zle_bracketed_paste; autoload -Uz compinit; compinit -D -u'
-        ask 'zstyle ":completion:*" menu no; setopt list_ambiguous no_beep; LISTMAX=0; source completion.zsh; echo BEGUN$((1+1))'
+        ask 'zstyle ":completion:*" menu no; setopt list_ambiguous no_beep; LISTMAX=0'
+        ask 'source completion.zsh; echo BEGUN$((1+1))'
         zpty -r -m shell seen '*BEGUN2*'
         zpty -n -w shell {line}$'\\t\\t'
         zpty -n -w shell $'\\C-a echo \\C-e ; echo ENDED$((1+1))\\n'
@@ -69,10 +70,10 @@ def offers(shell: str, line: str, place: Path) -> str:
         pytest.skip(f"{shell} is not installed")
     sourced = "" if shell == "zsh" else f"source ./completion.{shell}\n"
     path = f"{place / 'bin'}:{os.environ['PATH']}"
-    quoted = f"'{line}'"
+    script = sourced + ASKING[shell].format(line=f"'{line}'")
+    plain = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
     result = subprocess.run(
-        [program, *([] if shell == "fish" else ["-f"] if shell == "zsh" else ["--norc"]), "-c"]
-        + [sourced + ASKING[shell].format(line=quoted)],
+        [program, *plain, "-c", script],
         env={**os.environ, "PATH": path, "HOME": str(place), "TERM": "dumb", "PYTHONPATH": os.pathsep.join(sys.path)},
         cwd=place, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
     )  # fmt: skip

@@ -92,7 +92,7 @@ def finish(
         ],
         "seconds": seconds,
     }
-    folder.write_json(METRICS, summary)
+    folder.write_answer(METRICS, summary)
     if control.out_of_time(0):
         observer.warn("report.html was not written: --max-time has passed")
     else:
@@ -117,7 +117,7 @@ def add_test(session: Session, data: TrainingData) -> Summary:
     summary["warnings"] += data.leaks()
     _save(confusion_figure(score, "test", model.class_names), folder, "confusion.png", note_of(session))
     write_report(folder.path, _reported(summary["splits"], data), folder, summary)
-    folder.write_json(METRICS, summary)
+    folder.write_answer(METRICS, summary)
     return summary
 
 
