@@ -15,6 +15,7 @@ from softmaxclf.config.schema import SCHEMA
 from softmaxclf.config.values import Choice, Number, Unexpected, Unset, number_in
 from softmaxclf.config.yaml_reader import scalar, shown
 from softmaxclf.errors import ConfigError, SoftmaxclfError
+from softmaxclf.logs import LOGS
 
 Function = Callable[..., Any]
 Decorator = Callable[[Function], Function]
@@ -248,5 +249,9 @@ run = together(
     click.option(
         "--max-time", type=number(Number(1e-3, 1e9)), metavar="SECONDS",
         help="End within this time with what was reached by then.",
+    ),
+    click.option(
+        "--log", "logs", type=click.Choice([*LOGS]), multiple=True,
+        help="Also tell TensorBoard or MLflow what is measured; may be repeated.",
     ),
 )  # fmt: skip

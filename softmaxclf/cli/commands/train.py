@@ -15,7 +15,7 @@ from softmaxclf.cli import console, options
 @click.option("--test", is_flag=True, help="Also score the test split.")
 @options.run
 @options.output
-def train(output: console.Console, **request: Any) -> None:
+def train(output: console.Console, logs: tuple[str, ...], **request: Any) -> None:
     """Train one model and save its weights, metrics, curves and templates.
 
     The objective is mean loss + 0.5 * regularization * |W|^2.
@@ -24,10 +24,12 @@ def train(output: console.Console, **request: Any) -> None:
     Example:
       softmaxclf train --data sample --iterations 500 --test
     """
+    from softmaxclf.logs.log import logged
     from softmaxclf.workflows.runs.session import Request
     from softmaxclf.workflows.runs.train import train as run_train
 
-    summary = run_train(Request("train", **request), output)
+    with logged(logs, output) as observer:
+        summary = run_train(Request("train", **request), observer)
     for warning in summary["warnings"]:
         output.warn(warning)
     output.answer(summary, _text)

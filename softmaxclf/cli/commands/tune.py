@@ -38,7 +38,7 @@ run folder:       {run:quoted}"""
 @click.option("--dry-run", is_flag=True, help="Show the grid, its stacks, memory and time; write nothing.")
 @options.run
 @options.output
-def tune(output: console.Console, dry_run: bool, **choices: Any) -> None:
+def tune(output: console.Console, logs: tuple[str, ...], dry_run: bool, **choices: Any) -> None:
     """Train a grid of learning rates and regularizations at once and save the best model.
 
     The objective is mean loss + 0.5 * regularization * |W|^2. An AXIS is a list such as 1e-7,3e-7 or a range
@@ -49,6 +49,7 @@ def tune(output: console.Console, dry_run: bool, **choices: Any) -> None:
     Example:
       softmaxclf tune --data sample --regularizations 1e-4:1:log5
     """
+    from softmaxclf.logs.log import logged
     from softmaxclf.workflows.runs.plan import plan
     from softmaxclf.workflows.runs.session import Request
     from softmaxclf.workflows.runs.tune import tune as run_tune
@@ -57,7 +58,8 @@ def tune(output: console.Console, dry_run: bool, **choices: Any) -> None:
     if dry_run:
         output.answer(plan(request, output), _plan_text)
         return
-    summary = run_tune(request, output)
+    with logged(logs, output) as observer:
+        summary = run_tune(request, observer)
     for warning in summary["warnings"]:
         output.warn(warning)
     output.answer(summary, _text)

@@ -215,7 +215,7 @@ class StackTraining:
             for place, (until, keep) in enumerate([*plan, (length, 0)]):
                 if place < rung:
                     continue
-                if not self._train_until(result, until, name, place):
+                if not self._train_until(result, until, name, place, what):
                     result.complete = False
                     break
                 if keep:
@@ -248,16 +248,17 @@ class StackTraining:
         self.observer.note(f"continuing {self.folder.path} at iteration {state.iteration:,}")
         return StackResult(self.recipe.resumed(problem, state), facts["departed"]), facts["rung"]
 
-    def _train_until(self, result: StackResult, until: int, name: str, rung: int) -> bool:
+    def _train_until(self, result: StackResult, until: int, name: str, rung: int, what: str) -> bool:
         """Train to the point `until`; False when the time is up. The state is saved on every way out."""
         solver = result.solver
-        watch = _Watch(self, result, name, rung)
+        watch = _Watch(self, result, name, rung, what)
         if solver.state.iteration >= until:
             if name not in self.folder.files:
                 self._save(result, name, rung)
             return True
         with self.control.deferring():
             reached = solver.run(until, watch)
+            watch.tell()
             self._save(result, name, rung)
         self.control.raise_if_received(
             f"stopped at iteration {solver.state.iteration:,} of {solver.length:,}; {best_so_far(solver.state)}; "
@@ -282,8 +283,8 @@ class StackTraining:
 class _Watch:
     """What is asked after each step: show progress, checkpoint, stop."""
 
-    def __init__(self, training: StackTraining, result: StackResult, name: str, rung: int) -> None:
-        self.training, self.result, self.name, self.rung = training, result, name, rung
+    def __init__(self, training: StackTraining, result: StackResult, name: str, rung: int, what: str) -> None:
+        self.training, self.result, self.name, self.rung, self.what = training, result, name, rung, what
         self.started = self.shown = self.written = self.saved = time.perf_counter()
         self.first, self.asked = result.state.iteration, math.inf
         self.interval = CHECKPOINT_SECONDS
@@ -299,20 +300,27 @@ class _Watch:
             self.training.observer.advance(point, told)
         if now - self.written > HISTORY_SECONDS:
             self.written = now
-            self._write_history()
+            self.tell()
         if now - self.saved > self.interval:
             self.training._save(self.result, self.name, self.rung)
             self.saved = time.perf_counter()
             self.interval = max(CHECKPOINT_SECONDS, SAVING_SHARE * (self.saved - now))
         return control.received is not None or self._out_of_time(control, point, now, reading)
 
-    def _write_history(self) -> None:
-        """Let history.csv grow, with the stack's best cell, as what the run ends with will have it."""
-        state = self.result.state
-        place, lines = _best_place(state), len(state.history.iteration)
-        if place is not None and lines > self.lines:
-            self.lines = lines
-            self.training.folder.write_table(HISTORY, HISTORY_COLUMNS, state.history.lines(place))
+    def tell(self) -> None:
+        """Let history.csv grow, and who listens hear of it: the stack's best cell, as the run's own will be."""
+        state, solver = self.result.state, self.result.solver
+        place, known = _best_place(state), self.lines
+        lines = [] if place is None else state.history.lines(place)
+        if place is None or len(lines) == known:
+            return
+        self.lines = len(lines)
+        self.training.folder.write_table(HISTORY, HISTORY_COLUMNS, lines)
+        for line in lines[known:]:
+            values = {**dict(zip(HISTORY_COLUMNS, line, strict=True)), **solver.pace(place, int(line[0]))}
+            point = int(values.pop("iteration"))
+            figures = {name: value for name, value in values.items() if math.isfinite(value)}
+            self.training.observer.measured(self.what.partition(":")[0], point, figures)
 
     def _out_of_time(self, control: Control, point: int, now: float, reading: float) -> bool:
         if control.max_time is None:

@@ -26,8 +26,8 @@ from softmaxclf.workflows.runs.result import (
     Finding,
     Summary,
     finish,
+    found,
     score_splits,
-    stored_summary,
 )
 from softmaxclf.workflows.runs.session import Request, Session, opened
 from softmaxclf.workflows.runs.training import (
@@ -57,10 +57,9 @@ def tune(request: Request, observer: Observer) -> Summary:
         observer.note(data.describe())
         ready = cache(lambda: extracted(request.config, data, observer, control))
         request = replace(request, config=decided(request.config, ready, "tune", observer))
-        with opened(request, data) as session:
+        with opened(request, data, observer) as session:
             if session.finished:
-                observer.note(session.found())
-                return stored_summary(session)
+                return found(session, observer)
             return _Tuning(request, session, ready(), control, observer).run()
 
 
