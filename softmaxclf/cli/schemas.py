@@ -44,7 +44,9 @@ PLAN = {
     "stacks": ["integer"], "stack_bytes": "integer", "bound_bytes": "number", "seconds": "number", "probe": "string",
     "features?": "integer", "features_bytes?": "integer", "features_seconds?": "number",
 }  # fmt: skip
-PROBABILITIES = {"log_loss": "number?", "brier": "number?", "calibration_error": "number?"}
+PROBABILITIES = {
+    "log_loss": "number?", "brier": "number?", "calibration_error": "number?", "top5_accuracy?": "number",
+}  # fmt: skip
 PREDICTED = {
     "file?": "string", "row?": "integer", "label?": "string", "probability?": "number",
     "top?": [{"label": "string", "probability": "number"}], "sheet?": "string", "error?": "string",
@@ -68,6 +70,7 @@ DOCUMENTS: dict[str, tuple[Form, ...]] = {
             "true": "string", "predicted": "string", "rows": "integer", "share": "number", "interval": INTERVAL,
             "support": "integer",
         }],
+        "tied_pairs": {"pairs": "integer", "rows": "integer"},
         "confusion": [["integer"]],
         "reliability": [{
             "low": "number", "high": "number", "rows": "integer", "confidence": "number?", "accuracy": "number?",

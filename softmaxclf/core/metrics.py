@@ -5,6 +5,7 @@ Brier) and by calibration (does 80 % sure mean right in 80 % of cases?).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -109,6 +110,62 @@ def precision_recall_f1(confusion: ArrayLike) -> list[ClassScores]:
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
+
+
+TOP = 5  # labels among which the right one is looked for, of more than TOP_FROM classes
+TOP_FROM = 10
+PAIRS, PAIRS_OF_MANY = 10, 20  # confused pairs worth listing, of few classes and of many
+FEW_CLASSES = 20
+
+
+def top_hits(scores: NDArray[Any], y: ArrayLike) -> int:
+    """How many rows have the right label among the TOP highest of their scores (N, K); of equal ones it comes last."""
+    labels = np.asarray(y)
+    own = scores[np.arange(len(labels)), labels][:, None]
+    return int(((scores >= own).sum(axis=1) <= TOP).sum())
+
+
+def pairs_listed(classes: int) -> int:
+    """How many of the most confused pairs are worth listing."""
+    return PAIRS if classes <= FEW_CLASSES else PAIRS_OF_MANY
+
+
+def tied_pairs(counts: NDArray[Any], count: int) -> tuple[int, int]:
+    """(how many pairs beyond the `count` most confused of counts (K, K) have as many errors as the last one, how many
+    errors that is); (0, 0) where none has.
+    """
+    errors = np.array(counts)
+    np.fill_diagonal(errors, 0)
+    ordered = np.sort(errors, axis=None)[::-1]
+    last = int(ordered[count - 1]) if len(ordered) >= count else 0
+    beyond = int((ordered[count:] == last).sum()) if last else 0
+    return (beyond, last) if beyond else (0, 0)
+
+
+def neighbours(counts: NDArray[Any]) -> NDArray[np.int64]:
+    """An order (K,) of the classes of counts (K, K) that puts those that are often confused side by side.
+
+    By the Fiedler vector of the confusions' graph. Source: J. E. Atkins et al., "A spectral algorithm for seriation and
+    the consecutive ones problem", 1998.
+    """
+    if len(counts) < 3:
+        return np.arange(len(counts))
+    errors = np.array(counts, np.float64) / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(errors, 0)
+    weights = errors + errors.T
+    weights += 1e-6 * max(weights.max(initial=0.0), 1e-12)  # so that the graph hangs together
+    np.fill_diagonal(weights, 0)
+    degrees = 1 / np.sqrt(weights.sum(axis=1))
+    _, vectors = np.linalg.eigh(np.eye(len(weights)) - degrees[:, None] * weights * degrees)
+    places = degrees * vectors[:, 1]
+    places *= np.sign(places[np.abs(places).argmax()]) or 1  # an eigenvector's sign is anyone's choice
+    return np.argsort(places, kind="stable")
+
+
+def weakest(classes: Sequence["ClassScores"], count: int) -> list[int]:
+    """The `count` classes of lowest recall, the lowest first; those without rows come last."""
+    recall = [math.inf if each.recall is None else each.recall for each in classes]
+    return sorted(range(len(recall)), key=lambda k: recall[k])[:count]
 
 
 def confused_pairs(counts: NDArray[Any], count: int) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from softmaxclf.core.metrics import FEW_CLASSES, neighbours
 from softmaxclf.plots.figure import (
     SHARES,
     SMALL,
@@ -22,7 +23,6 @@ from softmaxclf.plots.figure import (
     title,
 )
 
-MOST_ANNOTATED = 20
 MOST_CLASSES = 100
 SELECTED = 40
 LABEL_ROOM = 220  # pixels for a class name beside the matrix
@@ -31,12 +31,14 @@ LABEL_ROOM = 220  # pixels for a class name beside the matrix
 def shown_classes(counts: NDArray[Any]) -> NDArray[np.int64]:
     """Return the classes to draw of counts (K, K), rows true and columns predicted, in their order.
 
-    Of more than 100 classes, the 40 that take part in the most confusions.
+    Of more than 20, so that classes which are often confused stand side by side; of more than 100, the 40 that take
+    part in the most confusions.
     """
-    if len(counts) <= MOST_CLASSES:
+    if len(counts) <= FEW_CLASSES:
         return np.arange(len(counts))
     wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * np.diagonal(counts)
-    return np.sort(np.argsort(-wrong, kind="stable")[:SELECTED])
+    chosen = np.sort(np.argsort(-wrong, kind="stable")[: SELECTED if len(counts) > MOST_CLASSES else None])
+    return chosen[neighbours(counts[np.ix_(chosen, chosen)])]
 
 
 def row_shares(counts: NDArray[Any]) -> NDArray[np.float64]:
@@ -50,11 +52,15 @@ def draw_confusion(counts: NDArray[Any], class_names: Sequence[str], *, heading:
     """Return a figure of the confusion matrix (K, K): colour is the share of the true class, text the count.
 
     Shares refer to all images of the class, also those labelled as a class that is not shown. Counts are written
-    for at most 20 classes.
+    for at most 20 classes; of more, the diagonal is left out, beside which no confusion would be seen.
     """
     classes = shown_classes(counts)
     chosen = np.ix_(classes, classes)
     counts, shares = counts[chosen], row_shares(counts)[chosen]
+    few = len(class_names) <= FEW_CLASSES
+    if not few:
+        np.fill_diagonal(shares, 0.0)
+        heading = f"{heading}, without the diagonal"
     side = min(max(0.52 * len(classes), 3.2), 5.6)
     figure = new_figure(side + 2.2, side + 1.3)
     title(figure, heading, left_out(len(classes), len(class_names), which="the {} most confused"))
@@ -66,7 +72,7 @@ def draw_confusion(counts: NDArray[Any], class_names: Sequence[str], *, heading:
     bar.outline.set_visible(False)
     in_percent(bar.ax.yaxis)
     bar.set_label("share of the true class")
-    if len(classes) <= MOST_ANNOTATED:
+    if few:
         figure.draw_without_rendering()  # the layout decides how wide a cell is
         _write_counts(axes, counts, SHARES(scale(shares)))
     return figure
@@ -78,7 +84,7 @@ def _label(axes: Axes, names: Sequence[str], side: float) -> None:
     fitted = [fit_text(names[place], LABEL_ROOM) for place in places]
     axes.set_yticks(places, fitted)
     slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(places, fitted, **(slanted if len(fitted) <= MOST_ANNOTATED else {"rotation": 90}))
+    axes.set_xticks(places, fitted, **(slanted if len(fitted) <= FEW_CLASSES else {"rotation": 90}))
     axes.set(xlabel="predicted class", ylabel="true class")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

@@ -40,11 +40,15 @@ INK, FAINT, GRID_LINE, PAPER, MISSING = "#222222", "#666666", "#dddddd", "#fffff
 # Okabe and Ito's eight colours, which remain apart under every common colour blindness; yellow, too pale
 # for lines on white, is left out. https://jfly.uni-koeln.de/color/
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+# One meaning for a colour in all pictures: whose figures they are.
+TRAIN, VALIDATION, TEST, CALIBRATED = COLOURS[:4]
+WINNER = INK
 BAR = "#9cc9e8"  # pale, so that lines on it can be seen
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 # From nothing at all to blue, so that no share is the colour of the page, be it light or dark.
 SHARES = LinearSegmentedColormap.from_list("shares", [f"{COLOURS[0]}00", COLOURS[0]])
 FOR, AGAINST = "#b2182b", "#2166ac"  # the ends of the diverging map: raises and lowers a score
+PREDICTED, TRUE = FOR, AGAINST  # what speaks for the model's answer, and for the truth
 
 LOOK: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # it comes with matplotlib, so the same letters everywhere
@@ -183,7 +187,7 @@ def text_width(text: str, size: float) -> float:
 
 
 def fit_text(text: str, width: float, size: float = SMALL) -> str:
-    """Return `text` made plain and, where it is wider than `width` pixels, cut short with an ellipsis."""
+    """Return `text` made plain and, where it is wider than `width` pixels, an ellipsis in place of its middle."""
     text = plain(text)
     if text_width(text, size) <= width:
         return text
@@ -194,7 +198,9 @@ def fit_text(text: str, width: float, size: float = SMALL) -> str:
 
 
 def _cut(text: str, length: int) -> str:
-    return text[:length].rstrip() + "…"
+    """So many letters of it; names that are alike at the beginning differ at the end."""
+    end = length // 2
+    return f"{text[: length - end].rstrip()}…{text[len(text) - end :].lstrip()}"
 
 
 def number(value: float, digits: int = 6) -> str:

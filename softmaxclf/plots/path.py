@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from softmaxclf.core.metrics import TWO_SIDED_95
 from softmaxclf.core.search import FURTHER, MEASURED, Outcome, only_axis
 from softmaxclf.plots.figure import (
-    COLOURS,
     DPI,
     FAINT,
     INK,
@@ -23,6 +22,8 @@ from softmaxclf.plots.figure import (
     MISSING,
     PAPER,
     SMALL,
+    TRAIN,
+    VALIDATION,
     WIDTH,
     distinct_numbers,
     logarithmic,
@@ -36,7 +37,6 @@ from softmaxclf.plots.figure import (
 from softmaxclf.plots.grid import DIVERGED_STYLE, STOPPED_TEXT, draw_grid, grid_table
 
 Array = NDArray[np.float64]
-TRAIN, VALIDATION = COLOURS[:2]
 DECADES_FROM = 100.0  # ratio of the largest to the least value from which powers of ten are labelled
 DOTS_TO = 24  # values; of more, training has a line alone
 CHOSEN_LINE: dict[str, Any] = {"color": FAINT, "linewidth": 1.0, "linestyle": (0, (4, 3)), "zorder": 1}

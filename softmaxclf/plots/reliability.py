@@ -1,14 +1,26 @@
 """The reliability diagram: whether a stated probability of 70 % comes true 70 times in 100."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from softmaxclf.core.metrics import ReliabilityBins
-from softmaxclf.plots.figure import BAR, COLOURS, INK, PAPER, in_percent, new_figure, styled, title
+from softmaxclf.core.metrics import ReliabilityBins, wilson_interval
+from softmaxclf.plots.figure import (
+    BAR,
+    CALIBRATED,
+    FAINT,
+    INK,
+    PAPER,
+    in_percent,
+    left_out,
+    new_figure,
+    styled,
+    title,
+)
+
+THIN = 10  # rows: what fewer say is noise, and is not drawn
+LARGEST, LEAST = 130.0, 12.0  # areas of points, in points squared: of the bin with most rows, and of any
 
 
 @styled
@@ -21,35 +33,55 @@ def draw_reliability(
 ) -> Figure:
     """Return a figure: accuracy against confidence, and beneath it which share of the rows each bin has.
 
-    `after` (the same rows after temperature scaling) is laid over it as a line.
+    A point is a bin of at least THIN rows, the larger the more rows it has, with the 95 % interval of its accuracy.
+    `after` (the same rows after temperature scaling) is laid over it.
     """
-    figure = new_figure(5, 5.4)
+    figure = new_figure(5.4, 5.8)
     error = f"expected calibration error {100 * bins.expected_error():.1f} %"
-    title(figure, f"{heading}: {error}" if heading else error.capitalize())
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
-    _draw_bars(upper, bins)
-    scaled = "after temperature scaling" if temperature is None else f"after temperature {temperature:.3g}"
+    thick = int((bins.counts >= min(THIN, bins.counts.max())).sum())
+    filled = int((bins.counts > 0).sum())
+    note = left_out(thick, filled, "bins", f"{{}}, of {THIN} rows or more,")
+    title(figure, f"{heading}: {error}" if heading else error.capitalize(), note)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.6, 1))
+    upper.plot(
+        [0, 1], [0, 1], color=FAINT, linewidth=1.2, linestyle=(0, (4, 3)), label="as sure as it is right"
+    )
+    _draw_points(upper, bins, INK, "the model, with 95 % intervals")
     if after is not None:
-        label = f"{scaled}: error {100 * after.expected_error():.1f} %"
-        upper.plot(after.confidence, after.accuracy, color=COLOURS[2], marker="o", markersize=4, label=label)
-    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    upper.set_ylabel("accuracy in the bin")
+        scaled = (
+            "after temperature scaling" if temperature is None else f"after temperature {temperature:.3g}"
+        )
+        _draw_points(
+            upper, after, CALIBRATED, f"{scaled}: error {100 * after.expected_error():.1f} %", hollow=True
+        )
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
+    upper.text(0.03, 0.96, "less sure than it is right", color=FAINT, va="top")
+    upper.text(0.97, 0.04, "surer than it is right", color=FAINT, ha="right")
+    upper.grid(visible=True)
+    in_percent(upper.yaxis)
+    handles = upper.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2, markerscale=0.6)
     _draw_counts(lower, bins, after)
     return figure
 
 
-def _draw_bars(axes: Axes, bins: ReliabilityBins) -> None:
-    left, widths = bins.edges[:-1], np.diff(bins.edges)
-    accuracy, confidence = np.nan_to_num(bins.accuracy), np.nan_to_num(bins.confidence)
-    style: dict[str, Any] = {"width": widths, "align": "edge", "linewidth": 0.8}
-    axes.bar(left, accuracy, color=BAR, edgecolor=PAPER, label="accuracy", **style)
-    gap: dict[str, Any] = {"facecolor": "none", "edgecolor": COLOURS[1], "hatch": "////"}
-    height = np.abs(confidence - accuracy)
-    axes.bar(left, height, bottom=np.minimum(accuracy, confidence), label="gap to confidence", **gap, **style)
-    axes.plot([0, 1], [0, 1], color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label="perfectly calibrated")
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.grid(visible=True)
-    in_percent(axes.yaxis)
+def _draw_points(axes: Axes, bins: ReliabilityBins, colour: str, label: str, *, hollow: bool = False) -> None:
+    shown = np.flatnonzero(bins.counts >= min(THIN, bins.counts.max()))
+    counts, accuracy, confidence = bins.counts[shown], bins.accuracy[shown], bins.confidence[shown]
+    right = np.rint(accuracy * counts).astype(int)
+    bounds = [wilson_interval(int(hits), int(rows)) for hits, rows in zip(right, counts, strict=True)]
+    low, high = np.array(bounds).reshape(-1, 2).T
+    axes.vlines(confidence, low, high, color=colour, linewidth=1.4)
+    axes.scatter(
+        confidence,
+        accuracy,
+        np.maximum(LARGEST * counts / counts.max(initial=1), LEAST),
+        color=PAPER if hollow else colour,
+        edgecolors=colour if hollow else PAPER,
+        linewidths=1.6 if hollow else 0.8,
+        zorder=3,
+        label=label,
+    )
 
 
 def _draw_counts(axes: Axes, bins: ReliabilityBins, after: ReliabilityBins | None) -> None:
@@ -57,7 +89,7 @@ def _draw_counts(axes: Axes, bins: ReliabilityBins, after: ReliabilityBins | Non
     axes.bar(bins.edges[:-1], shares, np.diff(bins.edges), align="edge", color=BAR, edgecolor=PAPER)
     if after is not None:
         after_shares = after.counts / max(after.counts.sum(), 1)
-        axes.stairs(after_shares, after.edges, color=COLOURS[2], linewidth=1.8)
+        axes.stairs(after_shares, after.edges, color=CALIBRATED, linewidth=1.8)
     axes.yaxis.set_major_locator(MaxNLocator(3))
     in_percent(axes.xaxis)
     in_percent(axes.yaxis)

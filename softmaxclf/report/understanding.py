@@ -1,13 +1,14 @@
 """What the model does: the data's contact sheet, templates, confusion, calibration, its surest mistakes."""
 
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
 
 from softmaxclf.core.images import has_colours
-from softmaxclf.core.metrics import confused_pairs
+from softmaxclf.core.metrics import confused_pairs, pairs_listed, tied_pairs, weakest, wilson_interval
 from softmaxclf.plots.confusion import draw_confusion
-from softmaxclf.plots.features import top_features
+from softmaxclf.plots.features import draw_features
 from softmaxclf.plots.figure import left_out
 from softmaxclf.plots.filters import filter_sheet, patch_stage
 from softmaxclf.plots.reliability import draw_reliability
@@ -20,7 +21,7 @@ from softmaxclf.report.markup import Markup, element, join
 from softmaxclf.report.page import figure, paragraphs, section
 from softmaxclf.report.tables import Column, captioned, table, terms
 
-MOST_TEMPLATES, MOST_SHEET, MOST_LISTED, MOST_PAIRS, TOP_FEATURES, MOST_FILTERS = 100, 40, 20, 5, 6, 30
+MOST_TEMPLATES, MOST_SHEET, MOST_LISTED, MOST_PAIRS, MOST_BARS, MOST_FILTERS = 100, 40, 20, 5, 12, 30
 CHANNELS = {1: "grey", 3: "colour"}
 CLASSES = (Column("class", False), Column("precision"), Column("recall"), Column("F1"), Column("rows"))
 BINS = (Column("confidence"), Column("rows"), Column("mean confidence"), Column("accuracy"))
@@ -119,18 +120,21 @@ def _filters(facts: Facts) -> list[Markup]:
 
 
 def _largest_weights(facts: Facts) -> Markup:
-    W = facts.model.shown_weights
-    top, rows = top_features(W, TOP_FEATURES), []
-    for k, name in enumerate(facts.model.class_names[:MOST_LISTED]):
-        rows.append(
-            [name, ", ".join(f"{facts.model.column_name(column)} ({W[column, k]:+.3g})" for column in top[k])]
-        )
-    columns = (Column("class", False), Column("column (weight)", False))
-    caption = "The columns of largest weight for each class, as trained, the largest first"
-    if facts.model.feature_names is None:
-        caption += "; columns are counted from 0"
-    note = left_out(MOST_LISTED, len(facts.model.class_names))
-    return table(f"{caption}{note}.", columns, rows)
+    """The largest weights of each class as bars; of many classes, those of the ones that are found least."""
+    names, many = facts.model.class_names, len(facts.model.class_names) > MOST_LISTED
+    if many and facts.scored is not None:
+        chosen, which = weakest(facts.scored.classes, MOST_BARS), "the {} of lowest recall"
+    else:
+        chosen, which = list(range(len(names)))[: MOST_BARS if many else None], "first {}"
+    columns = None if facts.model.feature_names is not None else "Columns are counted from 0"
+    bars = draw_features(
+        facts.model.shown_weights, names, classes=chosen, heading="", names=facts.model.feature_names
+    )
+    told = "The columns of largest weight for each class, as trained: red raises the class's score, blue lowers it"
+    caption = f"{told}{left_out(len(chosen), len(names), which=which)}."
+    return captioned(
+        drawing(bars, "weights", caption), " ".join(filter(None, (caption, columns))), label="Largest weights"
+    )
 
 
 def confusion(facts: Facts, scored: Scored) -> Markup:
@@ -159,15 +163,24 @@ def _extremes(facts: Facts, scored: Scored) -> Markup | None:
 def _matrix(facts: Facts, scored: Scored) -> Markup:
     heading = "Rows of each true class by predicted class"
     told = "True classes down, predicted classes across; the colour is the share of the true class."
+    if len(facts.model.class_names) > MOST_LISTED:
+        told += " Classes that are often confused stand side by side, and the diagonal is left out."
     matrix = draw_confusion(scored.confusion, facts.model.class_names, heading=heading)
     return captioned(drawing(matrix, "matrix", f"Confusion matrix. {told}"), told, label="Confusion matrix")
 
 
 def _pairs(facts: Facts, scored: Scored) -> Markup:
-    pairs = confused_pairs(scored.confusion, MOST_PAIRS)
+    many = len(facts.model.class_names) > MOST_LISTED
+    listed = pairs_listed(len(facts.model.class_names)) if many else MOST_PAIRS
+    pairs = confused_pairs(scored.confusion, listed)
     if not pairs:
         return paragraphs("There are none: every row is labelled right.")
-    return element("ol", *(element("li", _pair(facts, scored, *pair)) for pair in pairs))
+    tied, _ = tied_pairs(scored.confusion, listed)
+    told = f"{tied:,} more pairs are confused in as many rows as the last." if tied else None
+    return join([
+        element("ol", *(element("li", _pair(facts, scored, *pair)) for pair in pairs), class_="many" if many else None),
+        paragraphs(told),
+    ])  # fmt: skip
 
 
 def _pair(facts: Facts, scored: Scored, true: int, predicted: int) -> Markup:
@@ -207,7 +220,10 @@ def calibration(facts: Facts, scored: Scored) -> Markup:
     filled = bins.counts > 0
     mean = float(np.average(bins.confidence[filled], weights=bins.counts[filled]))
     right = float(np.average(bins.accuracy[filled], weights=bins.counts[filled]))
-    side = "surer than it is right" if mean > right else "less sure than it is right"
+    rows = int(bins.counts.sum())
+    low, high = wilson_interval(round(right * rows), rows)
+    sides = ("less sure than it is right", "about as sure as it is right", "surer than it is right")
+    side = sides[int(mean >= low) + int(mean > high)]
     alt = f"Reliability diagram of the {scored.split} rows: the model is on the whole {side}"
     lead = join([
         "On average the model gives its own answer a probability of ", percent(mean, "calibration.confidence", 1),
@@ -221,11 +237,20 @@ def calibration(facts: Facts, scored: Scored) -> Markup:
     ])  # fmt: skip
     caution = facts.model.loss_function.caution
     told = f"{caution[:1].upper()}{caution[1:]}." if caution else None
-    diagonal = "On the diagonal, probabilities come true as often as they say."
+    remedy = None if side == sides[1] else _calibrating(facts)
+    diagonal = (
+        "On the diagonal, probabilities come true as often as they say; vertical lines are 95 % intervals."
+    )
     diagram = figure(drawing(draw_reliability(bins), "reliability", alt), diagonal)
     details = element("details", element("summary", "The bins as a table"), _bin_table(scored))
     beside = element("div", diagram, element("div", figures, details), class_="pair")
-    return section("calibration", "Calibration", paragraphs(lead, told), beside)
+    return section("calibration", "Calibration", paragraphs(lead, told, remedy), beside)
+
+
+def _calibrating(facts: Facts) -> Markup:
+    """What makes the probabilities honest."""
+    command = f"softmaxclf evaluate {shlex.quote(str(facts.folder))} --calibrate"
+    return join(["Honest probabilities, with the same labels: ", element("code", command), "."])
 
 
 def _bin_table(scored: Scored) -> Markup:

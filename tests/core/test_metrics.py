@@ -18,8 +18,12 @@ from softmaxclf.core.metrics import (
     mcnemar,
     mcnemar_p_value,
     most_wrong,
+    neighbours,
     outcome_bins,
     precision_recall_f1,
+    tied_pairs,
+    top_hits,
+    weakest,
     wilson_interval,
 )
 
@@ -207,3 +211,34 @@ def test_the_most_confused_pairs_come_first_without_the_diagonal_or_empty_ones()
     assert confused_pairs(counts, 9) == [(1, 0), (0, 2), (0, 1)]
     assert confused_pairs(counts, 1) == [(1, 0)]
     assert counts[0, 0] == 90
+
+
+# Many classes
+
+
+def test_the_right_label_is_looked_for_among_the_five_highest() -> None:
+    scores = np.array([[6, 5, 4, 3, 2, 1], [6, 5, 4, 3, 2, 1], [1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 9]])
+    assert [top_hits(scores[[row]], [label]) for row, label in ((0, 4), (1, 5), (2, 0), (3, 5))] == [
+        1,
+        0,
+        0,
+        1,
+    ]
+    assert top_hits(scores, [4, 5, 0, 5]) == 2
+
+
+def test_pairs_that_tie_with_the_last_one_listed_are_counted() -> None:
+    counts = np.array([[9, 3, 2], [2, 9, 2], [0, 1, 9]])
+    assert [tied_pairs(counts, listed) for listed in (1, 2, 3, 4, 5, 9)] == [
+        (0, 0), (2, 2), (1, 2), (0, 0), (0, 0), (0, 0),
+    ]  # fmt: skip
+
+
+def test_the_weakest_classes_come_first_and_those_without_rows_last() -> None:
+    classes = precision_recall_f1(np.array([[2, 2, 0], [0, 0, 0], [1, 0, 9]]))
+    assert weakest(classes, 3) == [0, 2, 1] and weakest(classes, 1) == [0]
+
+
+def test_an_order_of_neighbours_is_one_of_all_classes_whatever_the_counts() -> None:
+    for counts in (np.zeros((5, 5), int), np.eye(4, dtype=int), np.ones((3, 3), int), np.array([[4]])):
+        assert sorted(neighbours(counts)) == list(range(len(counts)))

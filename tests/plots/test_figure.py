@@ -1,5 +1,6 @@
 """The shared look: formats, the same bytes twice, numbers and names as text, no pyplot, no global state."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -190,7 +191,7 @@ def test_the_note_says_how_many_are_left_out_and_is_empty_where_none_are() -> No
 def test_a_long_name_is_cut_to_the_room_and_a_short_one_is_not() -> None:
     with look():
         cut = fit_text("a very long class name indeed", 80)
-        assert cut.endswith("…") and text_width(cut, 9) <= 80 < text_width(cut + "xx", 9)
+        assert cut == "a v…ed" and text_width(cut, 9) <= 80 < text_width(cut + "xx", 9)
         assert fit_text("cat", 80) == "cat"
 
 
@@ -201,7 +202,7 @@ def test_a_heading_shrinks_before_it_is_cut_and_its_note_is_never_cut() -> None:
         whole, size = fit_heading(figure, "x" * 70, " (first 100 of 1,000 classes)")
         assert whole.startswith("x" * 70) and size < 12.5
         cut, size = fit_heading(figure, "x" * 500, " (first 100 of 1,000 classes)")
-        assert cut.endswith("x… (first 100 of 1,000 classes)") and size == 9
+        assert re.fullmatch(r"x{9,}…x{9,} \(first 100 of 1,000 classes\)", cut) and size == 9
         assert text_width(cut, size) <= figure.bbox.width
 
 

@@ -110,7 +110,7 @@ def test_ten_classes_stand_in_two_rows_of_five_with_their_names(check: Any, gene
 def test_selected_classes_keep_the_scale_of_all(generator: Any) -> None:
     images = template_images(generator.normal(size=(60, 6)), SHAPE, "signed")
     figure = draw_templates(images, NAMES, view="signed", classes=[4, 1], columns=1)
-    assert figure.axes[0].get_title("left") == "e" and figure.axes[1].get_title("left").endswith("…")
+    assert figure.axes[0].get_title("left") == "e" and "…" in figure.axes[1].get_title("left")
     limits = {axes.images[0].norm.vmax for axes in figure.axes[:2]}
     assert limits == {np.abs(images).max()}
 

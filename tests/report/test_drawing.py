@@ -62,7 +62,8 @@ def test_ids_are_its_own_and_every_reference_finds_one():
 
 
 def test_colours_are_those_of_the_page_and_white_on_tiles_stays_white(matrix):
-    made = reliability()
+    curves = draw_curves([learning_curves(np.full((3, 4), 0.5))], panels=["accuracy"])
+    made = reliability() + drawing(curves, "accuracy", "alt")
     assert not re.search(r'"#(222222|666666|dddddd|0072b2|d55e00)"', made + matrix)
     for name in ("ink", "muted", "line", "series-b", "bar", "card"):
         assert f"var(--{name})" in made

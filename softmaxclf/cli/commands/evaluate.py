@@ -1,6 +1,6 @@
 """softmaxclf evaluate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,13 @@ ACCURACY = """\
 {correct:,} of {rows:,} rows of {data} are labelled right ({loss_function} loss)
 always saying {baseline[class]}, the most frequent training label: {baseline[accuracy]:percent} \
 ({baseline[interval]:interval}, {rows:,} rows)
-
+{top}
 Probabilities ({probabilities}), {rows:,} rows:
 log-loss {log_loss:number}, Brier score {brier:number}, \
 expected calibration error {calibration_error:percent} ({bins} bins)"""
+MOST_CLASSES = 20
+TOP = "right among the five most probable labels: {top5_accuracy:percent}\n"
+TIED = "\n({pairs:,} more pairs with as many rows as the last)"
 TEMPERATURE = """\
 Temperature {temperature:.4g}, fitted on {rows:,} validation rows; the model with it is {file:quoted}, \
 its labels are the same"""
@@ -80,14 +83,27 @@ def evaluate(output: console.Console, model: Path, **request: Any) -> None:
     output.answer(run_evaluate(model, output, **request), _text)
 
 
+def _classes(classes: Sequence[Mapping[str, Any]]) -> str:
+    """The figures of each class; of many, those of lowest recall."""
+    if len(classes) <= MOST_CLASSES:
+        return console.listed(classes, CLASSES)
+    weak = sorted(classes, key=lambda each: (each["recall"] is None, each["recall"]))[:MOST_CLASSES]
+    rest = len(classes) - MOST_CLASSES
+    told = f"(the {MOST_CLASSES} classes of lowest recall; --json and --out have the {rest:,} others)"
+    return f"{console.listed(weak, CLASSES)}\n{told}"
+
+
 def _text(result: Mapping[str, Any]) -> str:
-    judged = console.fill(ACCURACY, {**result, "bins": len(result["reliability"])})
+    top = console.fill(TOP, result) if "top5_accuracy" in result else ""
+    judged = console.fill(ACCURACY, {**result, "bins": len(result["reliability"]), "top": top})
     parts = [
         f"{console.splits_table({result['split']: result})}\n{judged}",
-        console.listed(result["per_class"], CLASSES),
+        _classes(result["per_class"]),
     ]
     if result["confused_pairs"]:
         parts.append(console.listed(result["confused_pairs"], PAIRS))
+    if result["tied_pairs"]["pairs"]:
+        parts[-1] += console.fill(TIED, result["tied_pairs"])
     if "calibration" in result:
         splits = [{"name": name, **each} for name, each in result["calibration"]["splits"].items()]
         told = console.fill(TEMPERATURE, result["calibration"])

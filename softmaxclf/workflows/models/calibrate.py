@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from softmaxclf.core.calibration import fit_temperature
 from softmaxclf.core.losses.softmax import log_softmax, softmax
-from softmaxclf.core.metrics import ReliabilityBins, brier_score, log_loss, outcome_bins
+from softmaxclf.core.metrics import TOP_FROM, ReliabilityBins, brier_score, log_loss, outcome_bins, top_hits
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.errors import ConfigError, DataError, ModelError
@@ -43,7 +43,7 @@ def assess(model: LinearModel, rows: SplitRows) -> Assessment:
     """
     labels = rows.labels
     confidence, correct = np.empty(len(labels)), np.empty(len(labels), bool)
-    losses, briers, done = 0.0, 0.0, 0
+    losses, briers, top, done = 0.0, 0.0, 0, 0
     for part, scores in _finite_scores(model, rows):
         here = slice(done, done + len(part))
         probabilities = softmax(scores / model.temperature)
@@ -51,9 +51,12 @@ def assess(model: LinearModel, rows: SplitRows) -> Assessment:
         briers += len(part) * brier_score(probabilities, labels[here])
         confidence[here] = probabilities.max(axis=1)
         correct[here] = scores.argmax(axis=1) == labels[here]
+        top += top_hits(scores, labels[here])
         done += len(part)
     bins = outcome_bins(confidence, correct)
     figures = {"log_loss": losses / done, "brier": briers / done, "calibration_error": bins.expected_error()}
+    if model.classes > TOP_FROM:
+        figures["top5_accuracy"] = top / done
     return Assessment(confidence, bins, figures)
 
 

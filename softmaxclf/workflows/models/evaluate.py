@@ -14,7 +14,9 @@ from softmaxclf.core.metrics import (
     confused_pairs,
     confusion_matrix,
     majority_baseline,
+    pairs_listed,
     precision_recall_f1,
+    tied_pairs,
     wilson_interval,
 )
 from softmaxclf.core.model import LinearModel
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from softmaxclf.plots.mistakes import Mistakes
 
 Array = NDArray[Any]
-PAIRS, EXAMPLES = 10, 8  # confused pairs that are listed, and example images of each
+MOST_PAIRS, EXAMPLES = 10, 8  # confused pairs that are drawn, and images of each
 MISTAKES = 24
 RELIABILITY_COLUMNS = ("low", "high", "rows", "confidence", "accuracy", "accuracy_low", "accuracy_high")
 CLASS_COLUMNS = (
@@ -115,6 +117,9 @@ def _summary(found: _Evaluation) -> dict[str, Any]:
         **found.now.figures,
         "probabilities": _origin(model),
         "confused_pairs": _pairs(model, found.confusion),
+        "tied_pairs": dict(
+            zip(("pairs", "rows"), tied_pairs(found.confusion, pairs_listed(model.classes)), strict=True)
+        ),
         "per_class": _per_class(model, found.confusion),
         "confusion": found.confusion.tolist(),
         "reliability": _bins(found.now.bins),
@@ -177,7 +182,7 @@ def _per_class(model: LinearModel, confusion: Array) -> list[dict[str, Any]]:
 def _pairs(model: LinearModel, confusion: Array) -> list[dict[str, Any]]:
     """The most confused pairs: how many rows, and their share of the true class."""
     listed = []
-    for true, predicted in confused_pairs(confusion, PAIRS):
+    for true, predicted in confused_pairs(confusion, pairs_listed(len(confusion))):
         count, support = int(confusion[true, predicted]), int(confusion[true].sum())
         share, interval = _share(count, support)
         names = {"true": model.class_names[true], "predicted": model.class_names[predicted]}
@@ -272,7 +277,7 @@ def _examples(found: _Evaluation) -> dict[tuple[int, int], Array]:
     """Rows (n, D) of each confused pair, the surest errors first."""
     score, rows = found.score, found.rows
     examples = {}
-    for true, predicted in confused_pairs(found.confusion, PAIRS):
+    for true, predicted in confused_pairs(found.confusion, MOST_PAIRS):
         places = np.flatnonzero((score.truth == true) & (score.predicted == predicted))
         surest = places[np.argsort(-found.now.confidence[places], kind="stable")[:EXAMPLES]]
         examples[true, predicted] = rows.X[rows.places[surest]]

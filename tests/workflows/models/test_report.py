@@ -338,6 +338,6 @@ def test_the_command_writes_the_page_and_says_where(
     assert f"Wrote {tmp_path / 'page.html'}" in result.stdout
     assert (tmp_path / "page.html").read_bytes() == (tuned / "report.html").read_bytes()
     document = json.loads(run_cli("report", tuned, "--out", tmp_path / "page.html", "--json").stdout)
-    assert document == {"run": str(tuned), "report": str(tmp_path / "page.html")}
+    assert document == {"schema_version": 1, "run": str(tuned), "report": str(tmp_path / "page.html")}
     missing = run_cli("report", tmp_path / "none")
     assert missing.exit_code == 3 and "expected a run folder, found nothing" in missing.stderr

@@ -199,4 +199,4 @@ def test_numbers_of_weights_have_names(iris: Any, run_cli: Run, tmp_path: Path) 
     facts = json.loads(run_cli("visualize-weights", "run", "--json").stdout)["classes"]
     assert facts[0]["strongest"]["feature"] in iris.feature_names
     run_cli("report", "run")
-    assert "petal width (cm) (" in (tmp_path / "run" / "report.html").read_text()
+    assert ">petal width (cm)<" in (tmp_path / "run" / "report.html").read_text()
