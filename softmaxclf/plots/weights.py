@@ -18,7 +18,7 @@ def draw_weights(
     view: str | None = None,
     classes: Sequence[int] | None = None,
     columns: int | None = None,
-    examples: Mapping[int, tuple[NDArray[Any], NDArray[Any]]] | None = None,
+    examples: Mapping[int, templates.Examples] | None = None,
     rows: tuple[NDArray[Any], NDArray[np.int64]] | None = None,
 ) -> Figure:
     """Return the figure of a model's weights, see LinearModel.shown_weights.

@@ -8,11 +8,16 @@ import pytest
 
 from softmaxclf.errors import ConfigError
 from softmaxclf.plots.templates import (
+    CHANNEL_GAP,
+    CLIPPED,
+    SIGNED,
     VIEWS,
+    Examples,
     View,
     draw_templates,
     minus_mean_of_others,
     rectangle,
+    signed_colours,
     template_images,
 )
 
@@ -33,10 +38,12 @@ def test_a_known_pixel_of_one_class_is_found_at_its_place(
     W = np.zeros((60, 6))
     W[feature(channel, row, column), k] = 2.5
     images = template_images(W, SHAPE, view)
-    place = (k, row, column, 0 if view == "signed" else channel)
-    assert images.shape == (6, 4, 5, 1 if view == "signed" else 3)
-    assert np.argwhere(images == images.max()).tolist() == [list(place)]
-    assert images[place] == (2.5 if view == "signed" else 255)
+    beside = channel * (5 + CHANNEL_GAP) if view == "channels" else 0
+    place = (k, row, column + beside, 0 if view in SIGNED else channel)
+    width = 3 * 5 + 2 * CHANNEL_GAP if view == "channels" else 5
+    assert images.shape == (6, 4, width, 1 if view in SIGNED else 3)
+    assert np.argwhere(images == np.nanmax(images)).tolist() == [list(place)]
+    assert images[place] == (2.5 if view in SIGNED else 255)
 
 
 def test_the_shared_view_has_one_scale_and_the_per_class_view_one_for_each() -> None:
@@ -69,13 +76,13 @@ def test_a_single_class_keeps_its_weights_in_the_difference() -> None:
 @pytest.mark.parametrize("view", VIEWS)
 def test_weights_of_zero_and_grey_images_are_drawn(view: View) -> None:
     images = template_images(np.zeros((4, 2)), (1, 2, 2), view)
-    assert np.unique(images).tolist() == ([0.0] if view == "signed" else [128])
-    assert len(draw_templates(images, ["a", "b"], view=view).axes) == (3 if view == "signed" else 2)
+    assert np.unique(images).tolist() == ([0.0] if view in SIGNED else [128])
+    assert len(draw_templates(images, ["a", "b"], view=view).axes) == (3 if view in SIGNED else 2)
 
 
 def test_an_unknown_view_and_images_without_colours_are_refused() -> None:
     with pytest.raises(
-        ConfigError, match="expected one of shared, per-class, signed, difference, got 'nice'"
+        ConfigError, match="expected one of shared, per-class, signed, channels, difference, got 'nice'"
     ):
         template_images(np.zeros((4, 2)), (1, 2, 2), "nice")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="2 channels"):
@@ -112,7 +119,16 @@ def test_selected_classes_keep_the_scale_of_all(generator: Any) -> None:
     figure = draw_templates(images, NAMES, view="signed", classes=[4, 1], columns=1)
     assert figure.axes[0].get_title("left") == "e" and "…" in figure.axes[1].get_title("left")
     limits = {axes.images[0].norm.vmax for axes in figure.axes[:2]}
-    assert limits == {np.abs(images).max()}
+    assert limits == {np.percentile(np.abs(images), CLIPPED)}
+
+
+def test_one_strong_weight_does_not_pale_the_others() -> None:
+    values = np.full((1, 40, 40, 1), 0.5)
+    values[0, 0, 0] = -1000.0
+    assert signed_colours(values, CLIPPED)["vmax"] == 0.5 and signed_colours(values)["vmax"] == 1000
+    values[0, 1:] = 0  # more than 99 of 100 are 0
+    values[0, 0, 1:] = 0
+    assert signed_colours(values, CLIPPED)["vmax"] == 1000
 
 
 def test_of_a_thousand_classes_a_hundred_are_shown_and_the_heading_says_so(
@@ -127,9 +143,11 @@ def test_of_a_thousand_classes_a_hundred_are_shown_and_the_heading_says_so(
 def test_examples_stand_beside_their_template(check: Any, generator: Any) -> None:
     images = template_images(generator.normal(size=(60, 2)), SHAPE)
     most, least = generator.integers(0, 256, (2, 3, 4, 5, 3), dtype=np.uint8)
-    figure = check(lambda: draw_templates(images, NAMES, examples={0: (most, least)}))
+    mean = np.full((4, 5, 3), 7, np.uint8)
+    figure = check(lambda: draw_templates(images, NAMES, examples={0: Examples(mean, most, least)}))
     shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
-    expected = [images[0], *most, *least, images[1]]
+    expected = [images[0], mean, *most, *least, images[1]]
     assert all(np.array_equal(one, other) for one, other in zip(shown, expected, strict=True))
     boxes = [axes.get_position() for axes in figure.axes]
-    assert all(box.x0 > boxes[0].x0 for box in boxes[1:7]) and boxes[1].y0 > boxes[4].y0
+    assert all(box.x0 > boxes[1].x0 > boxes[0].x0 for box in boxes[2:8]) and boxes[2].y0 > boxes[5].y0
+    np.testing.assert_allclose((boxes[1].y0, boxes[1].width), (boxes[0].y0, boxes[0].width))

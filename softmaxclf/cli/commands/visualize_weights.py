@@ -15,10 +15,11 @@ from softmaxclf.config.values import Number
 @options.model
 @click.option(
     "--view",
-    type=click.Choice(["shared", "per-class", "signed", "difference"]),
+    type=click.Choice(["shared", "per-class", "signed", "channels", "difference"]),
     default="shared",
     show_default=True,
-    help="One brightness scale for all classes, one per class, red for and blue against, or minus the others.",
+    help="One brightness scale for all classes, one per class, red for and blue against (of a pixel, or of each "
+    "channel), or minus the others.",
 )
 @click.option(
     "--classes", metavar="LIST", help="Only these classes, names or indices: cat,dog. [default: all]"
@@ -29,7 +30,7 @@ from softmaxclf.config.values import Number
 @click.option(
     "--examples",
     is_flag=True,
-    help="Beside each template the training images of highest and of lowest score; needs the data.",
+    help="Beside each template the mean of its training images, and those of highest and of lowest score.",
 )
 @options.data("Data set for --examples, and for the patches beside filters.")
 @options.out("FILE", "Picture file; its ending names the format. [default: templates.png beside the weights]")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from softmaxclf.config.values import nearest
 from softmaxclf.config.yaml_reader import shown
 from softmaxclf.core.images import has_colours
-from softmaxclf.core.model import LinearModel
+from softmaxclf.core.model import CHUNK_ROWS, LinearModel
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import write_text
@@ -20,8 +20,11 @@ from softmaxclf.workflows.models.model_rows import open_rows
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.output import refuse_no_picture, refuse_other_table
 
+if TYPE_CHECKING:
+    from softmaxclf.plots.templates import Examples
+
 Array = NDArray[Any]
-EXAMPLES = 6  # images of highest and of lowest score beside a template: two classes then fit on a line
+EXAMPLES = 4  # images of highest and of lowest score beside a template: two classes then fit on a line
 
 
 def visualize(
@@ -147,9 +150,10 @@ def weights_csv(model: LinearModel, chosen: Sequence[int]) -> str:
     return csv_text([*places[0], *names], rows)
 
 
-def _examples(model: LinearModel, rows: SplitRows, chosen: Sequence[int]) -> dict[int, tuple[Array, Array]]:
-    """Images (n, H, W, C) of highest and of lowest score, by class."""
+def _examples(model: LinearModel, rows: SplitRows, chosen: Sequence[int]) -> "dict[int, Examples]":
+    """By class the mean image, and the images of highest and of lowest score."""
     from softmaxclf.plots.images import image_groups
+    from softmaxclf.plots.templates import Examples
 
     assert model.image_shape is not None
     scores = np.concatenate([scores for _, scores in rows.scored_by(model)])
@@ -158,8 +162,21 @@ def _examples(model: LinearModel, rows: SplitRows, chosen: Sequence[int]) -> dic
         for k in chosen
         for sign in (-1, 1)
     ]
-    images = image_groups(groups, model.image_shape)
-    return dict(zip(chosen, zip(images[::2], images[1::2], strict=True), strict=True))
+    means = [_mean_row(rows, k) for k in chosen]
+    *images, centres = image_groups([*groups, np.array(means)], model.image_shape)
+    told = zip(centres, images[::2], images[1::2], strict=True)
+    return {k: Examples(*each) for k, each in zip(chosen, told, strict=True)}
+
+
+def _mean_row(rows: SplitRows, k: int) -> Array:
+    """The mean (D,) of the rows of a class, of the type that they have; zeros of none."""
+    own = rows.places[rows.labels == k]
+    total = np.zeros(rows.X.shape[1])
+    for start in range(0, len(own), CHUNK_ROWS):
+        total += rows.X[own[start : start + CHUNK_ROWS]].sum(axis=0, dtype=np.float64)
+    mean = total / max(1, len(own))
+    whole = np.issubdtype(rows.X.dtype, np.integer)
+    return (np.rint(mean) if whole else mean).astype(rows.X.dtype)
 
 
 def _searched(model: LinearModel, source: str | None, observer: Observer) -> tuple[Array, Array] | None:

@@ -93,13 +93,15 @@ def test_the_examples_are_the_rows_of_highest_and_lowest_score(
     rows = open_rows(model, None, Observer()).rows("train")
     X = open_source(str(sample_folder), Path("data")).train.X[rows.places]
     scores = model.scores(X)
-    ordered = [X[np.argsort(sign * scores[:, k])[:6]] for k in range(10) for sign in (-1, 1)]
+    ordered = [X[np.argsort(sign * scores[:, k])[:4]] for k in range(10) for sign in (-1, 1)]
     expected = image_groups(ordered, (3, 32, 32))
-    for k, (highest, lowest) in drawn["examples"].items():
-        assert np.array_equal(highest, expected[2 * k]) and np.array_equal(lowest, expected[2 * k + 1])
+    for k, each in drawn["examples"].items():
+        assert np.array_equal(each.most, expected[2 * k]) and np.array_equal(each.least, expected[2 * k + 1])
+        mean = image_groups([np.rint(X[rows.labels == k].mean(axis=0))[None].astype(np.uint8)], (3, 32, 32))
+        assert np.array_equal(each.mean, mean[0][0])
 
 
-@pytest.mark.parametrize("view", ["shared", "per-class", "signed", "difference"])
+@pytest.mark.parametrize("view", ["shared", "per-class", "signed", "channels", "difference"])
 @pytest.mark.parametrize("name", ["images", "features"])
 def test_every_view_of_images_and_of_features_is_drawn(
     runs: Path, tmp_path: Path, name: str, view: str
