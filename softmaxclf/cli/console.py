@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from string import Formatter
 from typing import Any, ClassVar
@@ -20,6 +21,14 @@ from softmaxclf.workflows.observer import Observer
 LINE_SECONDS = 10.0  # between two lines of progress where there is no bar, and in a log file
 LINE = "{desc}: {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}{postfix}]"
 LOG = logging.getLogger("softmaxclf")
+LINE_WIDTH, LEAST_BAR = 80, 10
+# Of these the first that leaves room for a bar; where none does, the last, which has none.
+BARS = (
+    "{desc} |{bar}| {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}]{postfix}",
+    "{desc} |{bar}| {n_fmt}/{total_fmt}, {remaining} left{postfix}",
+    "{desc} |{bar}| {percentage:.0f} %, {remaining} left{postfix}",
+    "{desc} {percentage:.0f} %{postfix}",
+)
 # Where an output has no blocks: a cell that is half full or fuller is full, and what is emptier is left out.
 PLAIN = str.maketrans({**dict.fromkeys("▌▋▊▉█", "#"), **dict.fromkeys("▏▎▍", None), "│": "|"})
 
@@ -36,6 +45,7 @@ class Console(Observer):
         self.no_progress = no_progress or quiet
         self.answered = False
         self._bar: tqdm[Any] | None = None
+        self._line: dict[str, Any] = {}  # what its bar and its lines are made of
         if log_file is not None:
             open_log(log_file)
 
@@ -81,19 +91,22 @@ class Console(Observer):
             "unit": unit,
             "unit_scale": unit == "B",
         }
-        self._begun = self._lined = time.monotonic()
+        self._begun, self._lined = time.monotonic(), 0.0
 
     def advance(self, done: int, figures: str = "") -> None:
         if self._bar is None:
             return
+        elapsed = time.monotonic() - self._begun
         if not self._bar.disable:
+            told = partial(tqdm.format_meter, done, elapsed=elapsed, postfix=figures or None, **self._line)
+            self._bar.bar_format = _fitting(told, self._bar.ncols or LINE_WIDTH)
             if figures:
                 self._bar.set_postfix_str(figures, refresh=False)
             self._bar.update(done - self._bar.n)
-        if (now := time.monotonic()) - self._lined >= LINE_SECONDS:
-            self._lined = now
+        if elapsed - self._lined >= LINE_SECONDS:
+            self._lined = elapsed
             asked: dict[str, Any] = {**self._line, "bar_format": LINE, "postfix": figures}
-            line = tqdm.format_meter(done, elapsed=now - self._begun, **asked)
+            line = tqdm.format_meter(done, elapsed=elapsed, **asked)
             LOG.info(line)
             if self._bar.disable and not self.no_progress:
                 self._print(line)
@@ -124,6 +137,13 @@ def close_log() -> None:
         LOG.removeHandler(handler)
         with suppress(OSError):
             handler.stream.close()
+
+
+def _fitting(told: Callable[..., str], width: int) -> str:
+    """The longest of BARS whose line, as `told` writes it, fits with its values whole."""
+    bar = LEAST_BAR * "#"
+    fits = (each for each in BARS if len(told(bar_format=each.replace("{bar}", bar))) < width)
+    return next(fits, BARS[-1])
 
 
 def say(text: str, *, end: str = "\n") -> None:

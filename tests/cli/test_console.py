@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from tqdm import tqdm
 
 from softmaxclf.cli import console
-from softmaxclf.cli.console import LOG, Console
+from softmaxclf.cli.console import LOG, Console, _fitting
 
 Run = Callable[..., Result]
 STAMP = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
@@ -42,6 +44,24 @@ def test_without_a_terminal_a_line_comes_every_ten_seconds(
     assert [line.split(" [")[0] for line in lines] == ["train: 30/100 it", "train: 60/100 it"]
     assert lines[0].endswith("[00:12<00:28, loss 1.5]")
     assert not re.search(r"[\r\x1b]", "".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (120, "tune: 24 cells |####| 1350/3000 it [00:04<00:05], loss 1.823, validation 37.1 %"),
+        (80, "tune: 24 cells |####| 45 %, 00:05 left, loss 1.823, validation 37.1 %"),
+        (60, "tune: 24 cells 45 %, loss 1.823, validation 37.1 %"),
+    ],
+)
+def test_a_bar_is_as_long_as_its_values_allow(width: int, line: str) -> None:
+    facts = {"total": 3000, "prefix": "tune: 24 cells", "unit": "it"}
+    told = partial(tqdm.format_meter, 1350, elapsed=4.2, postfix="loss 1.823, validation 37.1 %", **facts)
+    chosen = _fitting(told, width)
+    assert told(bar_format=chosen.replace("{bar}", "####")) == line
+    whole = told(bar_format=chosen, ncols=width)
+    assert len(whole) <= width and line.partition("|####|")[2] in whole
+    assert "|" not in line or len(re.findall(r"[█▏▎▍▌▋▊▉ ]{10,}", whole)) == 1
 
 
 @pytest.mark.parametrize("asked", ["quiet", "no_progress"])
