@@ -17,7 +17,7 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.datasets.checks import checked_class_names, checked_names
 from softmaxclf.datasets.dataset import Dataset, Split
 from softmaxclf.datasets.labels import integers_of
-from softmaxclf.errors import DataError, SoftmaxclfError
+from softmaxclf.errors import DataError, ModelError, SoftmaxclfError
 from softmaxclf.estimators.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -107,6 +107,11 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises ModelError.
         """
         model = load_model(path)
+        if not model.preprocessing.linear:
+            raise ModelError(
+                f"{path}: expected a model of rows as they are, found one of patch features; use load_model, or train "
+                "PatchFeatures and a classifier in a Pipeline"
+            )
         sections = model.provenance.get("config", {})
         stored = {
             name: value for section in SECTIONS for name, value in dict(sections.get(section, {})).items()

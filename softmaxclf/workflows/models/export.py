@@ -62,7 +62,8 @@ def exported_bytes(model: LinearModel, form: str, place: str) -> tuple[bytes, fl
     except ValueError as error:
         raise ConfigError(f"{place}: {error}, which no format but weights.npz holds") from error
     if reason := chosen.refuses(exported.folded):
-        raise ConfigError(f"{place}: --format {form} cannot hold it: {reason}; choose another format")
+        able = [name for name in FORMATS if not FORMATS.load(name).refuses(exported.folded)]
+        raise ConfigError(f"{place}: --format {form} cannot hold it: {reason}; choose {' or '.join(able)}")
     for module in chosen.modules:
         if find_spec(module) is None:
             raise ConfigError(
