@@ -20,7 +20,7 @@ from softmaxclf.exports.formats import Array
 class Convolution:
     """One scale, all in float32.
 
-    filters: (2 M, C, p, p); constants: (2 M, 1, 1). regions: (2, 1, n, R), of n positions, for each half of them.
+    filters: (2 M, C, p, p); constants: (2 M, 1, 1). regions: (2, n, R), of n positions, for each half of them.
     shrink: (rows (h, H), columns (W, w)) of which rows @ image @ columns is the image at this scale, or None.
     sides: (h, w) of that image.
     """
@@ -43,7 +43,7 @@ class Convolution:
         return cls(
             _single(np.concatenate([own, own[..., ::-1]])),
             _single(np.tile(G[-1], 2).reshape(-1, 1, 1)),
-            _single(np.stack(plan.R)[:, None]),
+            _single(np.stack(plan.R)),
             shrink,
             (plan.height, plan.width),
         )

@@ -98,10 +98,10 @@ def _scale(graph: Graph, x: str, stage: Patches, scale: Convolution) -> str:
     normalized = graph.then("Div", graph.then("Conv", x, scale.filters), _deviations(graph, x, stage, scale))
     z = graph.then("Add", normalized, scale.constants)
     # (N, view, sign, filter, position)
-    z = graph.then("Reshape", z, np.array([0, 2, 1, len(scale.filters) // 2, scale.regions.shape[2]]))
+    z = graph.then("Reshape", z, np.array([0, 2, 1, len(scale.filters) // 2, scale.regions.shape[1]]))
     both = graph.then("Concat", z, graph.then("Neg", z), axis=2)
     active = graph.then("Relu", graph.then("Sub", both, np.float32(stage.threshold)))
-    means = graph.then("MatMul", active, scale.regions)
+    means = graph.then("MatMul", active, scale.regions[:, None])
     if stage.fold:
         means = graph.then("ReduceSum", means, np.array([1]), keepdims=0)
     return graph.then("Flatten", means, axis=1)

@@ -38,6 +38,7 @@ def _scale(patches: dict[str, Any], scale: dict[str, Tensor], x: Tensor) -> Tens
     variances = x.unfold(2, p, 1).unfold(3, p, 1).var((1, 4, 5), correction=0)
     divisors = (variances + patches["contrast"]).sqrt().unsqueeze(1)
     z = functional.conv2d(x, filters) / divisors + scale["constants"]
-    z = z.reshape(len(x), 2, 1, len(filters) // 2, regions.shape[2])  # (N, view, sign, filter, position)
-    means = torch.relu(torch.cat([z, -z], dim=2) - patches["threshold"]) @ regions
+    z = z.reshape(len(x), 2, len(filters) // 2, regions.shape[1])  # (N, view, filter, position)
+    signs = [torch.relu(each - patches["threshold"]) @ regions for each in (z, -z)]
+    means = torch.stack(signs, dim=2)  # (N, view, sign, filter, region)
     return (means.sum(1) if patches["fold"] else means).flatten(1)
