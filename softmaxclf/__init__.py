@@ -20,6 +20,7 @@ _HOMES = {
     "load_model": "softmaxclf.model_file",
     "SoftmaxClassifier": "softmaxclf.estimators.classifier",
     "SoftmaxClassifierCV": "softmaxclf.estimators.search",
+    "PatchFeatures": "softmaxclf.estimators.patch_features",
 }
 __all__ = ["__version__", *_HOMES]
 

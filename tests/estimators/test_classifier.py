@@ -166,7 +166,7 @@ def test_a_stream_cannot_balance_classes():
 @pytest.mark.parametrize(
     ("settings", "arguments", "said"),
     [
-        ({"scale": "sometimes"}, {}, "--scale: expected .* got sometimes"),
+        ({"scale": "sometimes"}, {}, "^scale: expected .* got sometimes"),
         ({"solver": "sgd", "learning_rate": 1e30}, {}, "training diverged"),
         ({"class_weight": "equal"}, {}, "class_weight: expected balanced or a mapping"),
         ({"class_weight": {7: 1.0}}, {}, "class_weight: expected classes among those of y, got 7"),
@@ -174,7 +174,7 @@ def test_a_stream_cannot_balance_classes():
         ({}, {"sample_weight": np.zeros(90)}, "got zero for every row"),
         ({}, {"sample_weight": np.ones(3)}, "sample_weight: expected 90 numbers"),
         ({}, {"sample_weight": np.arange(90) % 3 == 0}, "expected at least 2 classes, got 1 class"),
-        ({"mirror": True}, {}, "preprocessing.mirror: expected rows that are images"),
+        ({"mirror": True}, {}, "^mirror: expected rows that are images"),
         ({"image_shape": (1, 2, 3)}, {}, "image_shape"),
     ],
 )  # fmt: skip
