@@ -22,7 +22,9 @@ ROWS, TOLERANCE = (
 )  # rows that are compared, and how far scores may be apart, relative to the largest
 
 
-def export(model: Path, *, form: str, out: Path | None = None, overwrite: bool = False) -> dict[str, Any]:
+def export(
+    model: str | Path, *, form: str, out: Path | None = None, overwrite: bool = False
+) -> dict[str, Any]:
     """Write the model to `out`, default export.<ending> beside its weights; returns what was written.
 
     Raises ModelError, OutputError, and ConfigError where a library is missing, the format cannot hold the model, or the
