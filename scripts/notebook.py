@@ -34,9 +34,8 @@ print(
 
 # %% Patches in place of pixels: filters are learned from the images that train, in every fold anew
 patches = make_pipeline(PatchFeatures(filters=32, patch=3), SoftmaxClassifier()).fit(X_train, y_train)
-print(
-    f"patches: 5 folds {cross_val_score(patches, X_train, y_train).mean():.3f}, test {patches.score(X_test, y_test):.3f}"
-)
+folds = cross_val_score(patches, X_train, y_train)
+print(f"patches: 5 folds {folds.mean():.3f}, test {patches.score(X_test, y_test):.3f}")
 
 # %% Explain one prediction: the share of every pixel in the lead of the label over the runner-up adds up to it
 row = X_test[0, kept]

@@ -12,7 +12,7 @@ from softmaxclf.core.folding import FoldedModel
 from softmaxclf.core.model import LinearModel
 
 Array = NDArray[Any]
-ROWS_AT_ONCE = 8
+ROWS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
