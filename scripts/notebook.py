@@ -1,4 +1,4 @@
-"""softmaxclf beside scikit-learn, cell by cell: a Pipeline, cross-validation, one prediction explained, an export.
+"""softmaxclf beside scikit-learn, cell by cell: Pipelines, cross-validation, one prediction explained, an export.
 
 Run it as it is, `python scripts/notebook.py [FOLDER]`, or open it where `# %%` begins a cell. It needs scikit-learn.
 """
@@ -13,7 +13,7 @@ from sklearn.feature_selection import VarianceThreshold
 from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 
-from softmaxclf import SoftmaxClassifier, SoftmaxClassifierCV, load_model
+from softmaxclf import PatchFeatures, SoftmaxClassifier, SoftmaxClassifierCV, load_model
 from softmaxclf.workflows.models.export import export
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
@@ -31,6 +31,11 @@ search = SoftmaxClassifierCV(regularizations=np.logspace(-4, -1, 4)).fit(X_train
 print(
     f"best {search.best_params_}: {search.best_score_:.3f}, test {search.score(X_test[:, kept], y_test):.3f}"
 )
+
+# %% Patches in place of pixels: filters are learned from the images that train, in every fold anew
+patches = make_pipeline(PatchFeatures(filters=32, patch=3), SoftmaxClassifier()).fit(X_train, y_train)
+folds = cross_val_score(patches, X_train, y_train)
+print(f"patches: 5 folds {folds.mean():.3f}, test {patches.score(X_test, y_test):.3f}")
 
 # %% Explain one prediction: the share of every pixel in the lead of the label over the runner-up adds up to it
 row = X_test[0, kept]

@@ -18,9 +18,11 @@ _HOMES = {
     "hinge_loss_naive": "softmaxclf.core.checks.reference",
     "hinge_loss_vectorized": "softmaxclf.core.losses.hinge",
     "fit": "softmaxclf.workflows.fit",
+    "export": "softmaxclf.workflows.models.export",
     "load_model": "softmaxclf.model_file",
     "SoftmaxClassifier": "softmaxclf.estimators.classifier",
     "SoftmaxClassifierCV": "softmaxclf.estimators.search",
+    "PatchFeatures": "softmaxclf.estimators.patch_features",
 }
 __all__ = ["__version__", *_HOMES]
 

@@ -214,7 +214,8 @@ def largest_curvature(features: Array) -> float:
 
 def _largest_square(features: Array) -> float:
     """sigma^2 by power iteration, to POWER_TOLERANCE and from below: a thousandth of the time of all eigenvalues."""
-    v, square = np.random.default_rng(0).normal(size=features.shape[1]).astype(features.dtype), 0.0
+    v: Array = np.random.default_rng(0).normal(size=features.shape[1]).astype(features.dtype)
+    square = 0.0
     for _ in range(MOST_POWERS):
         norm = float(np.linalg.norm(v))
         if norm == 0:

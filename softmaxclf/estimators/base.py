@@ -4,6 +4,7 @@ try:
     from softmaxclf.estimators.scikit import (
         BaseEstimator,
         ClassifierMixin,
+        TransformerMixin,
         checked_labels,
         checked_rows,
         refuse_unfitted,
@@ -12,9 +13,17 @@ except ImportError:
     from softmaxclf.estimators.minimal import (
         BaseEstimator,
         ClassifierMixin,
+        TransformerMixin,
         checked_labels,
         checked_rows,
         refuse_unfitted,
     )
 
-__all__ = ["BaseEstimator", "ClassifierMixin", "checked_labels", "checked_rows", "refuse_unfitted"]
+__all__ = [
+    "BaseEstimator",
+    "ClassifierMixin",
+    "TransformerMixin",
+    "checked_labels",
+    "checked_rows",
+    "refuse_unfitted",
+]

@@ -15,7 +15,8 @@ from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.core.solvers.sgd.state import SGDState
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.estimators.base import checked_labels
-from softmaxclf.estimators.linear import POLISH, LinearClassifier, as_value_errors, weighed
+from softmaxclf.estimators.linear import POLISH, LinearClassifier, weighed
+from softmaxclf.estimators.parameters import as_value_errors
 from softmaxclf.workflows.fit import Trained, keys, row_weights, trained
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import decided

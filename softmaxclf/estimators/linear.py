@@ -1,7 +1,6 @@
 """What the estimators share: parameters, labels and weights on the way in, predictions on the way out, model files."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +16,7 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.datasets.checks import checked_class_names, checked_names
 from softmaxclf.datasets.dataset import Dataset, Split
 from softmaxclf.datasets.labels import integers_of
-from softmaxclf.errors import DataError, SoftmaxclfError
+from softmaxclf.errors import DataError, ModelError
 from softmaxclf.estimators.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -25,6 +24,7 @@ from softmaxclf.estimators.base import (
     checked_rows,
     refuse_unfitted,
 )
+from softmaxclf.estimators.parameters import given
 from softmaxclf.files import printable
 from softmaxclf.model_file import load_model, save_model
 from softmaxclf.workflows.fit import SECTIONS, Trained, row_weights
@@ -107,6 +107,11 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises ModelError.
         """
         model = load_model(path)
+        if not model.preprocessing.linear:
+            raise ModelError(
+                f"{path}: expected a model of rows as they are, found one of patch features; use load_model, or train "
+                "PatchFeatures and a classifier in a Pipeline"
+            )
         sections = model.provenance.get("config", {})
         stored = {
             name: value for section in SECTIONS for name, value in dict(sections.get(section, {})).items()
@@ -128,9 +133,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _settings(self) -> dict[str, Any]:
         """Those that are given, by the names of the command line."""
-        given = {name: getattr(self, name) for name in SETTINGS if hasattr(self, name)}
-        seed = {} if self.random_state is None else {"seed": _seed(self.random_state)}
-        return {name: _plain(value) for name, value in given.items() if value is not None} | seed
+        return given(self, SETTINGS)
 
     def _training_set(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
@@ -167,15 +170,6 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(classes) == 2:
             self.coef_, self.intercept_ = np.diff(self.coef_, axis=0), np.diff(self.intercept_)
         return self
-
-
-@contextmanager
-def as_value_errors() -> Iterator[None]:
-    """Let our own errors be the ValueError that users of estimators expect."""
-    try:
-        yield
-    except SoftmaxclfError as error:
-        raise ValueError(str(error)) from error
 
 
 def weighed(
@@ -220,17 +214,3 @@ def _labels_of(model: LinearModel) -> Array:
         return np.array(stored)
     numbers = integers_of(model.class_names)
     return np.array(model.class_names if numbers is None else numbers)
-
-
-def _plain(value: Any) -> Any:
-    """A NumPy number as Python's own, as a grid of parameters may hold it."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _seed(random_state: Any) -> int:
-    """An integer itself; of a generator the next draw."""
-    if hasattr(random_state, "randint"):
-        return int(random_state.randint(2**31))
-    if hasattr(random_state, "integers"):
-        return int(random_state.integers(2**31))
-    return int(random_state)

@@ -51,6 +51,15 @@ class ClassifierMixin:
         return float(np.average(right, weights=None if sample_weight is None else np.asarray(sample_weight)))
 
 
+class TransformerMixin:
+    """Both steps of a transformer in one."""
+
+    def fit_transform(self, X: ArrayLike, y: Any = None) -> Array:
+        """The features of the rows that it is fitted on."""
+        found: Array = self.fit(X, y).transform(X)  # type: ignore[attr-defined]
+        return found
+
+
 def checked_rows(estimator: Any, X: Any, *, reset: bool = False) -> Array:
     """X as rows (N, D) of DTYPES that fit the estimator, whose features they become with `reset`. Raises ValueError."""
     if hasattr(X, "toarray"):
@@ -84,7 +93,7 @@ def checked_labels(estimator: Any, X: Any, y: Any, *, reset: bool = True) -> tup
     return rows, labels
 
 
-def refuse_unfitted(estimator: Any) -> None:
-    """Raise NotFittedError for an estimator that is not fitted."""
-    if not hasattr(estimator, "classes_"):
+def refuse_unfitted(estimator: Any, attribute: str = "classes_") -> None:
+    """Raise NotFittedError for an estimator that is not fitted, and so has no such attribute."""
+    if not hasattr(estimator, attribute):
         raise NotFittedError(f"this {type(estimator).__name__} is not fitted yet; call fit first")

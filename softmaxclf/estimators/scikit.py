@@ -4,13 +4,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 Array = NDArray[Any]
 DTYPES = (np.float64, np.float32, np.uint8)  # others become the first
-__all__ = ["BaseEstimator", "ClassifierMixin", "checked_labels", "checked_rows", "refuse_unfitted"]
+__all__ = [
+    "BaseEstimator",
+    "ClassifierMixin",
+    "TransformerMixin",
+    "checked_labels",
+    "checked_rows",
+    "refuse_unfitted",
+]
 
 
 def checked_rows(estimator: Any, X: Any, *, reset: bool = False) -> Array:
@@ -26,6 +33,6 @@ def checked_labels(estimator: Any, X: Any, y: Any, *, reset: bool = True) -> tup
     return rows, labels
 
 
-def refuse_unfitted(estimator: Any) -> None:
-    """Raise NotFittedError for an estimator that is not fitted."""
-    check_is_fitted(estimator)
+def refuse_unfitted(estimator: Any, attribute: str = "classes_") -> None:
+    """Raise NotFittedError for an estimator that is not fitted, and so has no such attribute."""
+    check_is_fitted(estimator, attribute)

@@ -12,7 +12,8 @@ from softmaxclf.config import Config, load_config
 from softmaxclf.core.images import ImageShape
 from softmaxclf.core.search import Outcome, choose, grid_cells, split_stacks
 from softmaxclf.errors import AllDivergedError
-from softmaxclf.estimators.linear import POLISH, LinearClassifier, as_value_errors
+from softmaxclf.estimators.linear import POLISH, LinearClassifier
+from softmaxclf.estimators.parameters import as_value_errors
 from softmaxclf.workflows.fit import SECTIONS, keys, trained
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import decided

@@ -12,6 +12,7 @@ from softmaxclf.core.folding import FoldedModel
 from softmaxclf.core.model import LinearModel
 
 Array = NDArray[Any]
+ROWS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,7 @@ class Exported:
 
     @classmethod
     def of(cls, model: LinearModel) -> "Exported":
-        """A model with linear stages. Raises ValueError for one with others.
-
-        A stage that is no linear map of rows will need a place of its own in `FoldedModel`, which ONNX and PyTorch can
-        hold and the others refuse.
-        """
+        """A model of rows or of patch features of them. Raises ValueError for one that no FoldedModel can be."""
         folded = FoldedModel.of(model, single=True)
         facts = {
             "class_names": list(model.class_names),
@@ -56,13 +53,19 @@ class Exported:
         return json.dumps(dict(self.facts), ensure_ascii=False)
 
 
+def no_matrix(folded: FoldedModel) -> str:
+    """Why what holds matrices alone cannot hold this map; empty where it can."""
+    return "" if folded.patches is None else "patch features take a convolution"
+
+
 @dataclass(frozen=True)
 class Format:
     """One format. write(exported): the bytes of a file. scores(content, rows (N, D)): what they compute, (N, K), or of
     two classes (N,) the second's less the first's where the format has no more; the library reads them back.
 
     title: what a file of it is called; suffix: its ending. package: the library that writes it, with its extra and what
-    it is for; none for what NumPy and Python write. refuses(folded): why it cannot hold such a map, empty where it can.
+    it is for; none for what NumPy and Python write. refuses(folded): why it cannot hold such a map, empty where it can,
+    as it cannot, unless it says otherwise, what is no matrix.
     """
 
     title: str
@@ -72,7 +75,13 @@ class Format:
     modules: tuple[str, ...] = ()
     package: str = ""
     extra: str = ""
-    refuses: Callable[[FoldedModel], str] = lambda folded: ""
+    refuses: Callable[[FoldedModel], str] = no_matrix
+
+
+def by_blocks(scores: Callable[[Array], Array], rows: Array) -> Array:
+    """The scores of rows, of a few at a time: responses of patch features take megabytes each."""
+    starts = range(0, len(rows), ROWS_AT_ONCE)
+    return np.concatenate([scores(rows[start : start + ROWS_AT_ONCE]) for start in starts])
 
 
 def plain_scores(arrays: Mapping[str, Array], facts: Mapping[str, Any], rows: Array) -> Array:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from softmaxclf.core.folding import FoldedModel
-from softmaxclf.exports.formats import Array, Exported, Format
+from softmaxclf.exports.formats import Array, Exported, Format, no_matrix
 
 
 def to_bytes(exported: Exported) -> bytes:
@@ -49,9 +49,9 @@ def scores(content: bytes, rows: Array) -> Array:
 
 def refuses(folded: FoldedModel) -> str:
     """scikit-learn has no step that mirrors images."""
-    return (
-        "mirror folding with unit norm has no step in scikit-learn" if folded.reflection is not None else ""
-    )
+    if folded.reflection is not None:
+        return "mirror folding with unit norm has no step in scikit-learn"
+    return no_matrix(folded)
 
 
 SKLEARN = Format("scikit-learn", ".skops", to_bytes, scores, ("sklearn", "skops"), "skops", "skops", refuses)

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from softmaxclf import fit
 from softmaxclf.core.folding import SINGLE, FoldedModel, unfoldable
+from softmaxclf.core.images import as_rows
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.stages.fitting import FittingRows, fit_stages
 from softmaxclf.core.stages.stage import Preprocessing, Reading
@@ -82,6 +84,19 @@ def test_columns_far_from_zero_stay_centered_where_float32_would_lose_their_digi
 def test_the_formula_says_the_steps(center, scale, mirror, steps):
     model, _ = made((3, 4, 6), center, scale, mirror)
     assert FoldedModel.of(model).formula.split("; ") == steps
+
+
+@pytest.mark.parametrize("scale", ["none", "standardize", "unit-norm"])
+def test_the_scores_of_patch_features_are_those_of_the_model(scale, monkeypatch):
+    monkeypatch.setattr("softmaxclf.core.stages.patches.dictionary.PATCHES", 500)
+    X = np.random.default_rng(0).integers(0, 256, (30, 8, 9, 3)).astype(np.uint8)
+    features = {"kind": "patches", "filters": 4, "patch": 3, "scales": [1, 2]}
+    model = fit(X, np.arange(30) % 3, features=features, scale=scale, mirror=True, regularization=0.1)
+    rows, _ = as_rows(X)
+    folded = FoldedModel.of(model)
+    features = model.preprocessing.apply(rows)
+    np.testing.assert_allclose(folded.scores(rows), features @ model.W + model.b, rtol=1e-9, atol=1e-9)
+    assert folded.formula.startswith("x = patch features of x; ") and folded.reflection is None
 
 
 class Squares(Reading):

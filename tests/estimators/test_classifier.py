@@ -7,7 +7,9 @@ import pytest
 
 from softmaxclf import SoftmaxClassifier, SoftmaxClassifierCV, fit, load_model
 from softmaxclf.core.losses.softmax import softmax_loss_vectorized
+from softmaxclf.errors import ModelError
 from softmaxclf.estimators.linear import SETTINGS
+from softmaxclf.model_file import save_model
 from tests.estimators.data import blobs, same_scores
 
 VARIANTS = (
@@ -164,7 +166,7 @@ def test_a_stream_cannot_balance_classes():
 @pytest.mark.parametrize(
     ("settings", "arguments", "said"),
     [
-        ({"scale": "sometimes"}, {}, "--scale: expected .* got sometimes"),
+        ({"scale": "sometimes"}, {}, "^scale: expected .* got sometimes"),
         ({"solver": "sgd", "learning_rate": 1e30}, {}, "training diverged"),
         ({"class_weight": "equal"}, {}, "class_weight: expected balanced or a mapping"),
         ({"class_weight": {7: 1.0}}, {}, "class_weight: expected classes among those of y, got 7"),
@@ -172,7 +174,7 @@ def test_a_stream_cannot_balance_classes():
         ({}, {"sample_weight": np.zeros(90)}, "got zero for every row"),
         ({}, {"sample_weight": np.ones(3)}, "sample_weight: expected 90 numbers"),
         ({}, {"sample_weight": np.arange(90) % 3 == 0}, "expected at least 2 classes, got 1 class"),
-        ({"mirror": True}, {}, "preprocessing.mirror: expected rows that are images"),
+        ({"mirror": True}, {}, "^mirror: expected rows that are images"),
         ({"image_shape": (1, 2, 3)}, {}, "image_shape"),
     ],
 )  # fmt: skip
@@ -213,6 +215,15 @@ def test_a_model_of_the_command_line_is_loaded_with_its_columns(tmp_path, run_cl
     run_cli("train", "--data", "flowers.csv", "--out", "run")
     found = SoftmaxClassifier.load("run")
     assert found.classes_.tolist() == ["lily", "rose"] and found.feature_names_in_.tolist() == ["w", "h"]
+
+
+def test_a_model_of_patch_features_is_no_classifier_of_its_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("softmaxclf.core.stages.patches.dictionary.PATCHES", 500)
+    X = np.random.default_rng(0).integers(0, 256, (40, 12, 12, 3)).astype(np.uint8)
+    features = {"kind": "patches", "filters": 4, "patch": 3}
+    save_model(tmp_path / "weights.npz", fit(X, np.arange(40) % 2, features=features, regularization=1.0))
+    with pytest.raises(ModelError, match="expected a model of rows as they are, found one of patch features"):
+        SoftmaxClassifier.load(tmp_path)
 
 
 @pytest.mark.parametrize("kind", [SoftmaxClassifier, SoftmaxClassifierCV])

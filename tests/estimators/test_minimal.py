@@ -37,6 +37,16 @@ assert repr(found) == "SoftmaxClassifier(regularization=0.5, scale='none')"
 assert found._repr_html_().startswith("<pre>SoftmaxClassifier(") and found.get_params()["scale"] == "none"
 assert "expected parameters out of regularization" in said(lambda: found.set_params(C=1))
 """,
+    "makes patch features": """
+from softmaxclf import PatchFeatures
+images = np.random.default_rng(0).integers(0, 256, (60, 6, 6, 3)).astype(np.uint8)
+found = PatchFeatures(filters=4, patch=3)
+assert "is not fitted yet" in said(lambda: found.transform(images))
+features = found.fit_transform(images)
+assert features.shape == (60, len(found.get_feature_names_out())) and found.n_features_in_ == 108
+assert SoftmaxClassifier().fit(features, y).score(features, y) > 0.3
+assert repr(found) == "PatchFeatures(filters=4, patch=3)"
+""",
     "refuses what cannot be": """
 class Sparse:
     toarray = None

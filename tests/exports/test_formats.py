@@ -2,6 +2,9 @@
 
 import io
 import json
+import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -26,11 +29,25 @@ SETTINGS = {
     "unit norm": {"scale": "unit-norm"},
     "mirror-folded with unit norm": {"scale": "unit-norm", "mirror": True},
 }
+# The stages that follow upon patch features.
+PATCHES = {
+    "standardized patches": {},
+    "mirror-folded patches": {"mirror": True},
+    "patches as they are": {"scale": "none", "center": False},
+    "mirror-folded patches with unit norm": {"scale": "unit-norm", "mirror": True},
+}
+CONVOLVING = ["onnx", "torch"]
+AMONG_REAL = [
+    name if name == "mirror-folded patches" else pytest.param(name, marks=pytest.mark.slow)
+    for name in PATCHES
+]
 
 
 def needed(form):
     for library in LIBRARIES.get(form, ()):
-        pytest.importorskip(library, reason=f"{library} is not installed: pip install {library}")
+        module = pytest.importorskip(library, reason=f"{library} is not installed: pip install {library}")
+    if form == "torch":
+        module.set_num_threads(1)  # its threads wait for each other, long where others have the cores
 
 
 def images(count=200, classes=3, seed=0):
@@ -95,6 +112,119 @@ def test_every_format_scores_a_thousand_raw_images_of_cifar_as_the_model_does(fo
         content, _ = exported_bytes(model, form, "m")
         apart = np.abs(FORMATS.load(form).scores(content, test) - model.scores(test)).max()
         assert apart < 1e-4, name
+
+
+# Patch features
+
+
+@pytest.fixture
+def few_patches(monkeypatch):
+    monkeypatch.setattr("softmaxclf.core.stages.patches.dictionary.PATCHES", 1000)
+
+
+def patch_model(settings, shape=(3, 9, 8), classes=3, **features):
+    """A model of patch features of images of that shape, and other images."""
+    generator = np.random.default_rng(0)
+    X, y = generator.integers(0, 256, (60, math.prod(shape))).astype(np.uint8), np.arange(60) % classes
+    features = {"kind": "patches", "filters": 6, "patch": 3, "scales": [1, 2], **features}
+    model = fit(X[:40], y[:40], image_shape=shape, features=features, **{"regularization": 0.1, **settings})
+    return model, X[40:]
+
+
+@pytest.mark.parametrize("form", CONVOLVING)
+@pytest.mark.parametrize("name", PATCHES)
+def test_a_convolution_gives_the_scores_of_a_model_of_patch_features(form, name, few_patches):
+    needed(form)
+    model, X = patch_model(PATCHES[name])
+    content, apart = exported_bytes(model, form, "m")
+    found = FORMATS.load(form).scores(content, X)
+    np.testing.assert_allclose(found, model.scores(X), rtol=0, atol=1e-5)
+    assert apart < 1e-5 and np.ptp(found, axis=0).min() > 1e-3
+
+
+@pytest.mark.parametrize("form", CONVOLVING)
+@pytest.mark.parametrize(
+    ("shape", "features"),
+    [
+        ((1, 13, 17), {"scales": [1, 3], "patch": 4}),
+        ((3, 10, 14), {"scales": [2], "filters": 2, "pooling": 3}),
+        ((2, 7, 7), {"scales": [1], "pooling": 1, "patch": 2, "threshold": 0}),
+        ((3, 8, 8), {"scales": [1, 2], "filters": [2, 4], "contrast": 1}),
+    ],
+)
+def test_odd_sides_other_scales_and_little_contrast_do_not_move_the_scores(
+    form, shape, features, few_patches
+):
+    needed(form)
+    model, X = patch_model({"mirror": True}, shape, **features)
+    X[:5] = 200 + X[:5] % 2  # nearly flat, of which the squares have lost their digits in float32
+    content, _ = exported_bytes(model, form, "m")
+    np.testing.assert_allclose(FORMATS.load(form).scores(content, X), model.scores(X), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form not in CONVOLVING])
+def test_what_holds_matrices_alone_refuses_patch_features_and_names_what_does_not(form, few_patches):
+    model, _ = patch_model({})
+    with pytest.raises(
+        ConfigError,
+        match=f"m: --format {form} cannot hold it: patch features take a convolution; choose onnx or torch$",
+    ):
+        exported_bytes(model, form, "m")
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_onnxruntime_computes_patch_features_from_raw_rows(name, few_patches):
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    model, X = patch_model(PATCHES[name])
+    content = exported_bytes(model, "onnx", "m")[0]
+    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    session = runtime.InferenceSession(content)
+    assert session.get_inputs()[0].shape == ["N", X.shape[1]]
+    for rows in (X, X[:1]):
+        scores, shares = session.run(["scores", "probabilities"], {"rows": rows.astype(np.float32)})
+        np.testing.assert_allclose(scores, model.scores(rows), atol=1e-5)
+        np.testing.assert_allclose(shares, model.predict_proba(rows), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mirror-folded patches with unit norm", "patches as they are"])
+def test_the_code_in_a_torch_file_makes_its_scores_where_we_are_not_installed(name, few_patches, tmp_path):
+    needed("torch")
+    model, X = patch_model(PATCHES[name])
+    (tmp_path / "m.pt").write_bytes(exported_bytes(model, "torch", "m")[0])
+    np.savez(tmp_path / "rows.npz", X=X.astype(np.float32), scores=model.scores(X))
+    script = """
+import sys
+sys.modules["softmaxclf"] = None
+import numpy, torch
+file = torch.load("m.pt", weights_only=True)
+saved = numpy.load("rows.npz")
+known, rows = {}, torch.from_numpy(saved["X"]).requires_grad_()
+exec(file["code"], known)
+scores = known["scores"](file, rows)
+scores[:, 0].sum().backward()
+assert torch.isfinite(rows.grad).all() and rows.grad.abs().max() > 0
+print(numpy.abs(scores.detach().numpy() - saved["scores"]).max())
+"""
+    result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout) < 1e-5
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("form", CONVOLVING)
+@pytest.mark.parametrize("name", AMONG_REAL)
+def test_a_thousand_raw_images_of_cifar_have_the_scores_of_the_model_of_their_patches(form, name, real_cifar):
+    needed(form)
+    from softmaxclf.datasets.sources import open_source
+
+    dataset = open_source(str(real_cifar), real_cifar.parent)
+    rows, test = dataset.train, dataset.test().X[:1000]
+    features = {"kind": "patches", "filters": [16, 24], "whitening": 0.15}
+    chosen = {"regularization": 0.01, "image_shape": (3, 32, 32), **PATCHES[name]}
+    model = fit(rows.X[:500], rows.y[:500], features=features, **chosen)
+    content, _ = exported_bytes(model, form, "m")
+    assert np.abs(FORMATS.load(form).scores(content, test) - model.scores(test)).max() < 1e-4
 
 
 # Each file as its reader opens it, without anything of ours.

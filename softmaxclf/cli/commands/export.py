@@ -22,9 +22,9 @@ def export(output: console.Console, model: Path, form: str, out: Path | None, ov
     """Write a model for other programs: raw pixels or features go in, scores come out.
 
     MODEL is a run folder or a weights.npz. Preprocessing is folded into weights W and bias b; what cannot be, such as a
-    unit norm, stands in the file as a formula. Class names and how the model was made travel along. The file is read
-    back, and its scores are compared, before it is kept. npz and json need nothing more; the others need the extras
-    safetensors, onnx, torch, and skops for sklearn.
+    unit norm, stands in the file as a formula; patch features go to onnx and torch, as a convolution. Class names and
+    how the model was made travel along. The file is read back, and its scores are compared, before it is kept. npz and
+    json need nothing more; the others need the extras safetensors, onnx, torch, and skops for sklearn.
 
     \b
     Example:

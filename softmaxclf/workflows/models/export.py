@@ -22,7 +22,9 @@ ROWS, TOLERANCE = (
 )  # rows that are compared, and how far scores may be apart, relative to the largest
 
 
-def export(model: Path, *, form: str, out: Path | None = None, overwrite: bool = False) -> dict[str, Any]:
+def export(
+    model: str | Path, *, form: str, out: Path | None = None, overwrite: bool = False
+) -> dict[str, Any]:
     """Write the model to `out`, default export.<ending> beside its weights; returns what was written.
 
     Raises ModelError, OutputError, and ConfigError where a library is missing, the format cannot hold the model, or the
@@ -62,7 +64,8 @@ def exported_bytes(model: LinearModel, form: str, place: str) -> tuple[bytes, fl
     except ValueError as error:
         raise ConfigError(f"{place}: {error}, which no format but weights.npz holds") from error
     if reason := chosen.refuses(exported.folded):
-        raise ConfigError(f"{place}: --format {form} cannot hold it: {reason}; choose another format")
+        able = [name for name in FORMATS if not FORMATS.load(name).refuses(exported.folded)]
+        raise ConfigError(f"{place}: --format {form} cannot hold it: {reason}; choose {' or '.join(able)}")
     for module in chosen.modules:
         if find_spec(module) is None:
             raise ConfigError(

@@ -32,7 +32,7 @@ from softmaxclf.workflows.runs.control import Control
 from softmaxclf.workflows.runs.training_data import Front, TrainingData
 
 Array = NDArray[Any]
-VERSION = 1  # of how features are made
+VERSION = 2  # of how features are made
 CODED = 2000  # training rows from which the range of codes is taken
 PROBED = 256  # rows that stand for all in a trial
 

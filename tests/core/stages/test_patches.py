@@ -5,7 +5,7 @@ import pytest
 
 from softmaxclf.core.rows import RowReader
 from softmaxclf.core.stages.codes import Codes
-from softmaxclf.core.stages.patches.dictionary import Recipe, learn, omp1, whitening
+from softmaxclf.core.stages.patches.dictionary import Recipe, learn, omp1, sample, whitening
 from softmaxclf.core.stages.patches.excitation import Response, exciting, importance, speaking, weights_of
 from softmaxclf.core.stages.patches.regions import grid_shares, shares
 from softmaxclf.core.stages.patches.stage import Patches
@@ -125,6 +125,25 @@ def test_features_do_not_depend_on_the_block_that_an_image_is_read_in():
     whole = RowReader(X, (stage,)).all()
     alone = np.concatenate([RowReader(X[at : at + 1], (stage,)).all() for at in range(len(X))])
     np.testing.assert_array_equal(whole, alone)
+
+
+@pytest.mark.parametrize("shape", [(7, 1, 1), (3, 2, 5)])
+def test_a_patch_of_one_pixel_is_one_of_its_channels(shape):
+    X, stage = learned(shape, patch=1, scales=(1,), contrast=10.0)
+    found = RowReader(X[:3], (stage,), np.float64).all()
+    np.testing.assert_allclose(found, [by_loops(stage, x) for x in X[:3]], rtol=1e-10, atol=1e-12)
+    assert found.std(axis=0).max() > 0.01
+
+
+def test_where_patches_are_few_each_is_learned_from_once(monkeypatch):
+    X = images((3, 6, 5), 10)
+    windows = np.lib.stride_tricks.sliding_window_view(X.reshape(-1, 3, 6, 5), (4, 4), (2, 3))
+    every = windows.transpose(0, 2, 3, 1, 4, 5).reshape(-1, 48)
+    found = sample(X, np.arange(10), (3, 6, 5), 1, 4, np.random.default_rng(0))
+    assert sorted(found.tolist()) == sorted(every.astype(float).tolist())
+    monkeypatch.setattr("softmaxclf.core.stages.patches.dictionary.PATCHES", 50)
+    some = sample(X, np.arange(10), (3, 6, 5), 1, 4, np.random.default_rng(0))
+    assert some.shape == (50, 48) and {*map(tuple, some)} < {*map(tuple, every.astype(float))}
 
 
 def test_equal_rows_and_settings_give_equal_filters_and_others_do_not():

@@ -123,9 +123,13 @@ def _unit(X: Array, rows: Array) -> float:
 def sample(
     X: Array, rows: Array, shape: ImageShape, factor: int, patch: int, generator: np.random.Generator
 ) -> Array:
-    """(n, C p p) float32 patches at random places of random ones of those rows, at that scale."""
+    """(n, C p p) float32 patches at random places of random ones of those rows, at that scale.
+
+    Where there are no more than PATCHES, each of them once.
+    """
     chosen = np.sort(generator.choice(rows, min(len(rows), IMAGES), replace=False))
-    each = -(-PATCHES // len(chosen))
+    places = math.prod(side // factor - patch + 1 for side in shape[1:])
+    each = min(-(-PATCHES // len(chosen)), places)
     reader, (channels, height, width) = RowReader(X), shape
     down, across = (shares(side, side // factor).astype(np.float32) for side in (height, width))
     found = np.empty((len(chosen) * each, channels * patch**2), np.float32)
@@ -134,9 +138,11 @@ def sample(
         images = block.reshape(-1, *shape)
         small = images if factor == 1 else down @ images @ across.T
         windows = sliding_window_view(small, (patch, patch), axis=(2, 3))
-        for _ in range(each):
+        for place in range(each):
             stop = start + len(small)
-            top, left = (generator.integers(0, size, len(small)) for size in windows.shape[2:4])
+            sizes, shared = windows.shape[2:4], each == places
+            own = (generator.integers(0, size, len(small)) for size in sizes)
+            top, left = np.unravel_index(place, sizes) if shared else own
             found[start:stop] = windows[np.arange(len(small)), :, top, left].reshape(len(small), -1)
             start = stop
     return found

@@ -304,13 +304,17 @@ class Room:
         plan, p, count = self.plan, self.plan.patch, len(images)
         small = plan.reduced(images.astype(self.dtype, copy=False))
         windows = sliding_window_view(small, (p, p), axis=(2, 3)).transpose(0, 1, 4, 5, 2, 3)
-        mirrored, sizes = windows[:, :, :, ::-1], (count, plan.channels, p, -1, *windows.shape[4:])
+        mirrored, sizes = windows[:, :, :, ::-1], (count, plan.channels, p, *windows.shape[4:])
         S, D = self.S[:count, :-1], self.D[:count]
-        both = S.reshape(sizes)
+        both = S.reshape(*sizes[:3], self.whole, *sizes[3:])
         np.add(windows[:, :, :, : self.half], mirrored[:, :, :, : self.half], out=both[:, :, :, : self.half])
         if p % 2:
             both[:, :, :, self.half] = windows[:, :, :, self.half]
-        np.subtract(windows[:, :, :, : self.half], mirrored[:, :, :, : self.half], out=D.reshape(sizes))
+        np.subtract(
+            windows[:, :, :, : self.half],
+            mirrored[:, :, :, : self.half],
+            out=D.reshape(*sizes[:3], self.half, *sizes[3:]),
+        )
         divisors = (1 / np.sqrt(_variances(small, p) + plan.contrast)).astype(self.dtype)
         for each in (S, D):
             each *= divisors.reshape(count, 1, -1)
