@@ -214,7 +214,7 @@ def largest_curvature(features: Array) -> float:
 
 def _largest_square(features: Array) -> float:
     """sigma^2 by power iteration, to POWER_TOLERANCE and from below: a thousandth of the time of all eigenvalues."""
-    v: Array = np.random.default_rng(0).normal(size=features.shape[1]).astype(features.dtype)
+    v: Array = np.random.default_rng(0).normal(size=(features.shape[1],)).astype(features.dtype)
     square = 0.0
     for _ in range(MOST_POWERS):
         norm = float(np.linalg.norm(v))

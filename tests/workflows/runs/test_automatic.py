@@ -58,7 +58,9 @@ def test_the_strongest_regularization_follows_the_scale_of_the_features(
 def test_largest_curvature_is_half_of_the_largest_eigenvalue_of_the_second_moments():
     X = np.random.default_rng(0).normal(size=(40, 7)) * np.arange(1, 8)
     assert largest_curvature(X) == pytest.approx(0.5 * np.linalg.eigvalsh(X.T @ X / 40)[-1], rel=1e-3)
-    assert largest_curvature(X[:5]) == pytest.approx(0.5 * np.linalg.eigvalsh(X[:5].T @ X[:5] / 5)[-1], rel=1e-3)
+    assert largest_curvature(X[:5]) == pytest.approx(
+        0.5 * np.linalg.eigvalsh(X[:5].T @ X[:5] / 5)[-1], rel=1e-3
+    )
     assert largest_curvature(0 * X) == 0
 
 
