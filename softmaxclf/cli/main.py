@@ -22,6 +22,7 @@ from softmaxclf.cli.commands.evaluate import evaluate
 from softmaxclf.cli.commands.explain import explain
 from softmaxclf.cli.commands.export import export
 from softmaxclf.cli.commands.gradcheck import gradcheck
+from softmaxclf.cli.commands.page import page
 from softmaxclf.cli.commands.predict import predict
 from softmaxclf.cli.commands.report import report
 from softmaxclf.cli.commands.train import train
@@ -138,7 +139,7 @@ def cli() -> None:
 
 
 for command in (
-    train, tune, visualize_weights, evaluate, predict, export, report, compare, data, explain, gradcheck,
+    train, tune, visualize_weights, evaluate, predict, page, export, report, compare, data, explain, gradcheck,
 ):  # fmt: skip
     cli.add_command(command)
 

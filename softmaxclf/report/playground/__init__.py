@@ -1,0 +1,6 @@
+"""A page in which anyone can use a model: its markup, its style and the scripts that compute in the browser.
+
+`content` makes the page of a `Playground`; `document` holds what the scripts read. The scripts are one, in this order:
+model.js (scores, evidence, softmax), pixels.js (an image file as a row), canvas.js (rows and maps as pictures),
+bench.js (what every page shows), then images.js or features.js (where a row comes from): plain functions of one scope.
+"""
