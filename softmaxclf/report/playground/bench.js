@@ -39,7 +39,7 @@ const showVerdict = () => {
   const [first, ...others] = ranked(state.scores), next = others.slice(0, 2);
   byId("label").textContent = model.classes[first];
   byId("share").textContent = percent(state.shares[first]);
-  byId("runners").textContent = `then ${next.map((k) => `${model.classes[k]} ${percent(state.shares[k])}`).join(", ")}`;
+  byId("runners").textContent = `then ${next.map((k) => `${model.classes[k]} (${percent(state.shares[k])})`).join(", ")}`;
 };
 
 // For those who hear the page: said once a change has come to rest.
@@ -76,8 +76,10 @@ const showClasses = () => {
 };
 
 const showSliders = () => {
-  byId("temperature-figure").textContent = temperature().toPrecision(3);
-  byId("shift-figure").textContent = signed(shift(), 1);
+  for (const [name, text] of [["temperature", temperature().toPrecision(3)], ["shift", signed(shift(), 1)]]) {
+    byId(`${name}-figure`).textContent = text;
+    byId(name).setAttribute("aria-valuetext", text);
+  }
 };
 
 const showSum = (evidence) => {

@@ -40,18 +40,25 @@ const mapOf = (evidence) => {
   return Float64Array.from({ length: pixels }, (_, pixel) => total(channelsAt(evidence, pixel)));
 };
 
-const drawMap = (canvas, map) => {
-  const limit = largest(map) || 1;
-  drawPixels(canvas, (pixel) => colourOf(map[pixel] / limit));
-};
+const drawMap = (canvas, map, limit = largest(map)) => drawPixels(canvas, (pixel) => colourOf(map[pixel] / (limit || 1)));
 
 const weightsFor = (k) => Float64Array.from(model.center, (_, d) => model.weights[d * model.count + k]);
 
+// The value below which that share of the values lies: a few extreme weights would leave all others pale.
+const quantile = (values, share) => Float64Array.from(values).sort()[Math.round(share * (values.length - 1))];
+const RARE = 0.02;
+
 // The weights of a class from its least, black, to its largest, white.
 const drawTemplate = (canvas, k) => {
-  const weights = weightsFor(k);
-  const low = weights.reduce((a, b) => Math.min(a, b)), high = weights.reduce((a, b) => Math.max(a, b));
-  drawRow(canvas, weights.map((weight) => (high > low ? (255 * (weight - low)) / (high - low) : 128)));
+  const weights = weightsFor(k), low = quantile(weights, RARE), high = quantile(weights, 1 - RARE);
+  const levels = weights.map((weight) => (high > low ? (255 * (weight - low)) / (high - low) : 128));
+  drawRow(canvas, levels); // which clips what is beyond
+};
+
+// The weights of a class summed over the colours, from blue to red.
+const drawSignedTemplate = (canvas, k) => {
+  const map = mapOf(weightsFor(k));
+  drawMap(canvas, map, quantile(map.map(Math.abs), 1 - RARE));
 };
 
 // A frame around a pixel, dark in light.

@@ -43,19 +43,12 @@ def playground_page(play: Playground) -> str:
     """The whole page as HTML text; equal models give equal text. Raises ValueError for one that is no linear map."""
     model, own = play.model, "images.js" if shown_shape(play.model) else "features.js"
     scripts = ("model.js", "pixels.js", "canvas.js", "bench.js", own)
-    bench = element("main", _input(play), _evidence(model), _softmax(model), class_="bench")
+    bench = element("div", _input(play), _evidence(model), _softmax(model), class_="bench")
+    main = element("main", warnings(play.notes), bench, _templates(model), _about(play))
     title = f"A softmax classifier of {_name(model)} to play with"
-    body = [
-        _header(play),
-        warnings(play.notes),
-        bench,
-        _templates(model),
-        _about(play),
-        document(model, "model"),
-    ]
     return page(
         title,
-        [each for each in body if each is not None],
+        [_header(play), main, document(model, "model")],
         styles=(STYLE, "playground/style.css"),
         scripts=[f"playground/{name}" for name in scripts],
     )
@@ -126,17 +119,27 @@ def _image_input(play: Playground) -> list[Markup]:
             element("button", "Undo", id="undo", type="button"),
             class_="tools",
         ),
-        element("h3", "Or pick one (drawn by a program, no photographs)"),
-        element("ul", *_samples(play), id="samples"),
+        *_samples(play),
         element("p", told, id="painting", class_="muted small"),
     ]  # fmt: skip
 
 
 def _samples(play: Playground) -> list[Markup]:
-    return [
-        element("li", element("button", picture(image, f"A drawn {name}"), type="button", class_="plain"))
+    known = set(play.model.class_names) & set(play.sample_names)
+    told = (
+        "Or pick one (drawn by a program)" if known else "Or pick what it has never seen (drawn by a program)"
+    )
+    buttons = [
+        element(
+            "button",
+            picture(image, f"A drawn {name}"),
+            type="button",
+            class_="plain",
+            data_known=name in known,
+        )
         for image, name in zip(play.samples, play.sample_names, strict=True)
     ]
+    return [element("h3", told), element("ul", *(element("li", each) for each in buttons), id="samples")]
 
 
 def _feature_input(model: LinearModel) -> list[Markup]:

@@ -177,12 +177,8 @@ const tiles = [...document.querySelectorAll("#templates button")].map((button, k
   return button;
 });
 const drawTemplates = () => {
-  const signedView = byId("view").value === "signed";
-  tiles.forEach((button, k) => {
-    const canvas = button.querySelector("canvas");
-    if (signedView) drawMap(canvas, mapOf(weightsFor(k)));
-    else drawTemplate(canvas, k);
-  });
+  const draw = byId("view").value === "signed" ? drawSignedTemplate : drawTemplate;
+  tiles.forEach((button, k) => draw(button.querySelector("canvas"), k));
 };
 const showTemplates = () => tiles.forEach((button, k) => button.setAttribute("aria-pressed", String(k === chosen())));
 
@@ -191,5 +187,5 @@ views.push(showImage, showTemplates);
 setTouch();
 drawTemplates();
 drawRow(byId("mean"), model.center);
-setRow(Uint8Array.from(model.center, Math.round)); // until the first sample is decoded
-openFirst([sampleFile(samples[0])]);
+setRow(Uint8Array.from(model.center, Math.round));
+openFirst(samples.filter((button) => "known" in button.dataset).slice(0, 1).map(sampleFile));

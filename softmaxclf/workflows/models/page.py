@@ -51,8 +51,8 @@ def _refuse_unsuited(path: Path, model: LinearModel) -> None:
     if not preprocessing.linear:
         found = ", ".join(stage.name for stage in preprocessing.reading)
         raise ConfigError(
-            f"{path}: expected a model of raw pixels or columns, found one with {found} features, which a page does "
-            "not compute; show it with softmaxclf predict --out and softmaxclf visualize-weights"
+            f"{path}: expected a model of raw pixels or columns, found one with features.kind {found}, which a page "
+            "does not compute; show it with softmaxclf predict --out and softmaxclf visualize-weights"
         )
     if reason := unfoldable(preprocessing):
         raise ConfigError(f"{path}: {reason}, which no page computes; use softmaxclf predict")
