@@ -17,6 +17,7 @@ from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.datasets.images import read_image
 from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.model_file import save_model
+from softmaxclf.workflows.fit import fit
 from softmaxclf.workflows.models.page import write_page
 from softmaxclf.workflows.models.predict import Predictions
 from softmaxclf.workflows.observer import Observer
@@ -44,6 +45,23 @@ def trained(shape: Any, **stages: Any) -> LinearModel:
     return LinearModel(W.astype(np.float32), bias, names, preprocessing, shape, temperature=1.5)
 
 
+def patched(shape: Any, **settings: Any) -> LinearModel:
+    """A model of the patch features of drawn rows, or of noise in another shape."""
+    data, patch, coarse = draw_sample(train_rows=200).train, *((4, 3) if shape == COLOUR else (3, 2))
+    X = data.X if shape == COLOUR else np.random.default_rng(0).integers(0, 256, (200, 63)).astype(np.uint8)
+    kind = {"kind": "patches", "filters": 12, "patch": patch, "scales": [1, coarse]}
+    with pytest.MonkeyPatch.context() as few:
+        few.setattr("softmaxclf.core.stages.patches.dictionary.PATCHES", 2000)
+        return fit(X, data.y, image_shape=shape, features=kind, regularization=0.1, **settings)
+
+
+def of_unit_norm(model: LinearModel) -> LinearModel:
+    """The model with rows of unit norm in place of its scales."""
+    return replace(
+        model, preprocessing=replace(model.preprocessing, scale=None, unit_norm=True), W=10 * model.W
+    )
+
+
 MODELS: dict[str, Callable[[], LinearModel]] = {
     "colour": lambda: trained(COLOUR, scale="standardize", mirror=True),
     "unit norm": lambda: trained(COLOUR, scale="unit-norm"),
@@ -51,6 +69,10 @@ MODELS: dict[str, Callable[[], LinearModel]] = {
     "plain": lambda: trained(COLOUR, center=False),
     "grey": lambda: trained(GREY, scale="standardize"),
     "grey, mirrored": lambda: trained(GREY, mirror=True, scale="unit-norm"),
+    "patches": lambda: patched(COLOUR),
+    "patches, mirrored": lambda: patched(COLOUR, mirror=True),
+    "patches, unit norm": lambda: of_unit_norm(patched(COLOUR, mirror=True)),
+    "patches, grey": lambda: patched(GREY),
 }
 
 
@@ -142,7 +164,9 @@ def test_transparent_turned_and_compressed_images_are_read_as_predict_does_withi
         assert apart.max() <= levels, name
 
 
-@pytest.mark.parametrize("name", ["colour", "unit norm, mirrored", "grey"])
+@pytest.mark.parametrize(
+    "name", ["colour", "unit norm, mirrored", "grey", "patches", "patches, mirrored", "patches, unit norm"]
+)
 def test_the_map_is_the_models_evidence_and_its_sum_with_the_bias_the_score(
     name: str, browser: Any, paged: Any, images: list[Path], open_file: Any
 ) -> None:

@@ -18,9 +18,9 @@ Next: open it in a browser, or send it to someone"""
 def page(output: console.Console, model: Path, out: Path | None) -> None:
     """Write a page in which anyone can use a model: one HTML file that needs no network and no Python.
 
-    MODEL is a run folder or a weights.npz of pixels or of a table. On the page images are opened, dropped, pasted,
-    picked or drawn, and features have sliders; it shows scores, probabilities, the evidence of any class against any
-    other, the templates, and what a temperature and a shift do to softmax. Its scores are those of predict within 1e-4.
+    MODEL is a run folder or a weights.npz. On the page images are opened, dropped, pasted, picked or drawn, and the
+    features of a table have sliders; it shows scores, probabilities, the evidence of any class against any other, the
+    templates, and what a temperature and a shift do to softmax. Its scores are those of predict within 1e-4.
 
     \b
     Example:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from softmaxclf.core.model import LinearModel
 from softmaxclf.plots.features import draw_features
 from softmaxclf.plots.figure import left_out
+from softmaxclf.plots.filters import patch_stage
 from softmaxclf.report.drawing import drawing
 from softmaxclf.report.images import picture
 from softmaxclf.report.markup import Markup, element, join
 from softmaxclf.report.page import STYLE, WHOLE, figure, page, paragraphs, section, warnings
 from softmaxclf.report.playground.document import document, has_deviations, shown_shape
 from softmaxclf.report.tables import captioned, terms
+from softmaxclf.report.understanding import filters
 
 MOST_TEMPLATES = 100
 DECADES = 1.0  # to either side of 1 that the temperature reaches
@@ -41,8 +43,7 @@ class Playground:
 
 def playground_page(play: Playground) -> str:
     """The whole page as HTML text; equal models give equal text. Raises ValueError for one that is no linear map."""
-    model, own = play.model, "images.js" if shown_shape(play.model) else "features.js"
-    scripts = ("model.js", "pixels.js", "canvas.js", "bench.js", own)
+    model = play.model
     bench = element("div", _input(play), _evidence(model), _softmax(model), class_="bench")
     main = element("main", warnings(play.notes), bench, _templates(model), _about(play))
     title = f"A softmax classifier of {_name(model)} to play with"
@@ -50,8 +51,17 @@ def playground_page(play: Playground) -> str:
         title,
         [_header(play), main, document(model, "model")],
         styles=(STYLE, "playground/style.css"),
-        scripts=[f"playground/{name}" for name in scripts],
+        scripts=[f"playground/{name}.js" for name in _scripts(model)],
     )
+
+
+def _scripts(model: LinearModel) -> tuple[str, ...]:
+    """The names of those that this model needs, in their order."""
+    if not shown_shape(model):
+        return "model", "bench", "features"
+    if patch_stage(model) is not None:
+        return "model", "patches", "pixels", "canvas", "bench", "images"
+    return "model", "pixels", "canvas", "bench", "templates", "images"
 
 
 def _name(model: LinearModel) -> str:
@@ -252,6 +262,8 @@ def _slider(name: str, label: str, low: float, high: float, value: float) -> Mar
 
 
 def _templates(model: LinearModel) -> Markup:
+    if patch_stage(model) is not None:
+        return section("templates", "Filters", *filters(model))
     if not shown_shape(model):
         drawn = draw_features(model.shown_weights, model.class_names, names=model.column_names)
         alt = "The features of largest weight of each class, as bars"

@@ -169,23 +169,7 @@ const pixelText = (values) => {
   return `Row ${cursor.y}, column ${cursor.x} (${channelsAt(state.row, pixel).join(", ")}) adds ${signed(values[pixel])}.`;
 };
 
-const tiles = [...document.querySelectorAll("#templates button")].map((button, k) => {
-  button.addEventListener("click", () => {
-    choose(k);
-    byId("evidence").scrollIntoView({ block: "nearest" });
-  });
-  return button;
-});
-const drawTemplates = () => {
-  const draw = byId("view").value === "signed" ? drawSignedTemplate : drawTemplate;
-  tiles.forEach((button, k) => draw(button.querySelector("canvas"), k));
-};
-const showTemplates = () => tiles.forEach((button, k) => button.setAttribute("aria-pressed", String(k === chosen())));
-
-byId("view").addEventListener("change", drawTemplates);
-views.push(showImage, showTemplates);
+views.push(showImage);
 setTouch();
-drawTemplates();
-drawRow(byId("mean"), model.center);
-setRow(Uint8Array.from(model.center, Math.round));
+setRow(model.patches ? new Uint8Array(model.size.channels * model.size.height * model.size.width).fill(128) : Uint8Array.from(model.center, Math.round));
 openFirst(samples.filter((button) => "known" in button.dataset).slice(0, 1).map(sampleFile));

@@ -1,5 +1,6 @@
 "use strict";
-// The model: scores = departures W + b, of departures = row - center, divided by their length where the model does so.
+// The model: scores = departures W + b, of departures = columns - center, divided by their length where the model does so.
+// Columns are the row itself, or its patch features.
 
 const parsed = (id) => JSON.parse(document.getElementById(id).textContent);
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
@@ -28,11 +29,12 @@ const model = (() => {
   };
 })();
 
-const departuresOf = (row) => {
-  const departures = Float64Array.from(row, (value, d) => value - model.center[d]);
-  const length = model.unit ? lengthOf(departures) : 1;
-  return length > 0 ? departures.map((value) => value / length) : departures;
+const departuresOf = (columns) => {
+  const length = lengthOfColumns(columns);
+  return Float64Array.from(columns, (value, d) => (value - model.center[d]) / (length || 1));
 };
+
+const lengthOfColumns = (columns) => (model.unit ? lengthOf(Float64Array.from(columns, (value, d) => value - model.center[d])) : 1);
 
 // Mirror folding measures an image's mean with its mirror image.
 const lengthOf = (departures) => {
@@ -46,7 +48,7 @@ const lengthOf = (departures) => {
 };
 
 const scoresOf = (row) => {
-  const scores = Float64Array.from(model.bias), departures = departuresOf(row);
+  const scores = Float64Array.from(model.bias), departures = departuresOf(reading.columns(row));
   for (let d = 0; d < departures.length; d++) {
     for (let k = 0; k < model.count; k++) scores[k] += departures[d] * model.weights[d * model.count + k];
   }
@@ -59,8 +61,13 @@ const weightOf = (d, chosen, other) =>
 
 const biasOf = (chosen, other) => model.bias[chosen] - (other === null ? 0 : model.bias[other]);
 
-// What each column adds to the score of a class, or to its difference from that of another one.
-const evidenceOf = (row, chosen, other) => departuresOf(row).map((value, d) => value * weightOf(d, chosen, other));
+// How columns come from a row, and what each number of the row adds to the score of a class, or to its difference from
+// that of another one. Patch features have their own.
+const reading = {
+  columns: (row) => row,
+  evidence: (row, chosen, other) => departuresOf(row).map((value, d) => value * weightOf(d, chosen, other)),
+};
+const evidenceOf = (row, chosen, other) => reading.evidence(row, chosen, other);
 
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
 const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

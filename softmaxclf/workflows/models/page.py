@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.core.folding import unfoldable
 from softmaxclf.core.model import LinearModel
 from softmaxclf.datasets.sample import draw_sample
 from softmaxclf.errors import ConfigError, ModelError
@@ -20,6 +19,7 @@ from softmaxclf.workflows.output import refuse_other
 Array = NDArray[Any]
 NAME, DOCTYPE = "page.html", b"<!DOCTYPE html>"
 MOST_WEIGHTS = 8_000_000  # 32 MB of page, about what a browser opens without a thought
+MOST_PRODUCTS = 1_000_000_000  # about a second of a browser
 SAMPLE_SEED = 1
 
 
@@ -46,21 +46,27 @@ def write_page(path: Path, observer: Observer, *, out: Path | None = None) -> di
 
 
 def _refuse_unsuited(path: Path, model: LinearModel) -> None:
-    """Raise ConfigError for a model that a page cannot compute, or that is too large for one."""
-    preprocessing = model.preprocessing
-    if not preprocessing.linear:
-        found = ", ".join(stage.name for stage in preprocessing.reading)
+    """Raise ConfigError for a model that a page cannot compute, or that is too large or too slow for one."""
+    from softmaxclf.report.playground.document import layer, products, shown_shape, stored
+
+    try:
+        layer(model)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}, which no page computes; use softmaxclf predict") from error
+    if not model.preprocessing.linear and shown_shape(model) is None:
         raise ConfigError(
-            f"{path}: expected a model of raw pixels or columns, found one with features.kind {found}, which a page "
-            "does not compute; show it with softmaxclf predict --out and softmaxclf visualize-weights"
+            f"{path}: expected patch features of grey or coloured images, found other channels, which no page shows; "
+            "use softmaxclf predict"
         )
-    if reason := unfoldable(preprocessing):
-        raise ConfigError(f"{path}: {reason}, which no page computes; use softmaxclf predict")
-    if model.features * model.classes > MOST_WEIGHTS:
-        raise ConfigError(
-            f"{path}: expected at most {MOST_WEIGHTS:,} weights, found {model.features * model.classes:,}, too many "
-            "for a page; train on smaller images (data.image_size) or fewer classes"
-        )
+    for most, found, what in (
+        (MOST_WEIGHTS, stored(model), "weights, found {}, too many for a page"),
+        (MOST_PRODUCTS, products(model), "multiplications an image, found {}, too slow for a page"),
+    ):
+        if found > most:
+            raise ConfigError(
+                f"{path}: expected at most {most:,} {what.format(f'{found:,}')}; train on smaller images "
+                "(data.image_size) or with fewer filters or classes, or use softmaxclf predict"
+            )
 
 
 def _largest_difference(path: Path, model: LinearModel) -> float:

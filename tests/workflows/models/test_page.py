@@ -98,35 +98,47 @@ def test_cautions_stand_on_the_page(tmp_path: Path) -> None:
     assert "the hinge loss trains margins" in written(tmp_path, model_of(loss="hinge"))
 
 
-def test_a_model_with_patch_features_is_refused(tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    X = generator.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
-    model = fit(X, np.arange(40) % 2, features={"kind": "patches", "filters": 4, "patch": 3, "scales": [1]})
+def refused(tmp_path: Path, model: LinearModel, kind: type[Exception], said: str) -> None:
     save_model(tmp_path / "weights.npz", model)
-    with pytest.raises(
-        ConfigError, match=r"found one with features\.kind patches, which a page does not compute; show"
-    ):
+    with pytest.raises(kind, match=said):
         write_page(tmp_path, Observer())
     assert not (tmp_path / "page.html").exists()
 
 
-def test_too_many_weights_and_scores_that_differ_are_refused(
+def test_too_many_weights_too_much_work_and_scores_that_differ_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_model(tmp_path / "weights.npz", model_of())
-    with (
-        monkeypatch.context() as patch,
-        pytest.raises(ConfigError, match="at most 1,000 weights, found 30,720"),
-    ):
-        patch.setattr(page, "MOST_WEIGHTS", 1000)
-        write_page(tmp_path, Observer())
-    with (
-        monkeypatch.context() as patch,
-        pytest.raises(ModelError, match="expected the same scores on the page"),
-    ):
+    generator = np.random.default_rng(0)
+    X = generator.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
+    patches = {"kind": "patches", "filters": 4, "patch": 3, "scales": [1]}
+    model = fit(X, np.arange(40) % 2, features=patches)
+    with monkeypatch.context() as patch:  # 28 numbers of 2 filters, 16 features for each of two classes
+        patch.setattr(page, "MOST_WEIGHTS", 100)
+        refused(
+            tmp_path,
+            model,
+            ConfigError,
+            "expected at most 100 weights, found 120, too many for a page; train on",
+        )
+    with monkeypatch.context() as patch:
+        patch.setattr(page, "MOST_PRODUCTS", 1000)
+        refused(
+            tmp_path, model, ConfigError, "at most 1,000 multiplications an image, found 4,[0-9]+, too slow"
+        )
+    with monkeypatch.context() as patch:
         patch.setattr("softmaxclf.report.playground.document.LARGEST", 2**8)
-        write_page(tmp_path, Observer())
-    assert not (tmp_path / "page.html").exists()
+        refused(tmp_path, model_of(), ModelError, "expected the same scores on the page, found them")
+
+
+def test_maps_that_no_page_computes_are_refused(tmp_path: Path) -> None:
+    stages = Preprocessing(np.zeros(12), np.arange(1.0, 13), unit_norm=True)
+    odd = model_of(2, (3, 2, 2), preprocessing=stages)
+    refused(
+        tmp_path,
+        odd,
+        ConfigError,
+        "expected unit norm of rows as they are, found it after other scales, which no page",
+    )
 
 
 def test_what_is_no_page_stays(tmp_path: Path) -> None:
