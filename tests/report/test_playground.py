@@ -353,7 +353,7 @@ def test_sliders_move_one_feature_between_three_deviations_and_any_number_may_be
 
 
 def pages(paged: Any, features_page: Path) -> Iterator[Path]:
-    yield from (paged("colour")[1], paged("grey")[1], features_page)
+    yield from (paged("colour")[1], paged("grey")[1], paged("patches, mirrored")[1], features_page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,7 +10,8 @@ const colourOf = (share) => {
 
 // Draw the pixels whose colours `of(pixel)` are; a zoom of the canvas's own.
 const drawPixels = (canvas, of) => {
-  const { width, height } = model.size, small = new ImageData(width, height);
+  const { width, height } = model.size,
+    small = new ImageData(width, height);
   for (let pixel = 0; pixel < width * height; pixel++) {
     small.data.set(of(pixel), 4 * pixel);
     small.data[4 * pixel + 3] = 255;
@@ -40,7 +41,8 @@ const mapOf = (evidence) => {
   return Float64Array.from({ length: pixels }, (_, pixel) => total(channelsAt(evidence, pixel)));
 };
 
-const drawMap = (canvas, map, limit = largest(map)) => drawPixels(canvas, (pixel) => colourOf(map[pixel] / (limit || 1)));
+const drawMap = (canvas, map, limit = largest(map)) =>
+  drawPixels(canvas, (pixel) => colourOf(map[pixel] / (limit || 1)));
 
 const weightsFor = (k) => Float64Array.from(model.center, (_, d) => model.weights[d * model.count + k]);
 
@@ -50,7 +52,9 @@ const RARE = 0.02;
 
 // The weights of a class from its least, black, to its largest, white.
 const drawTemplate = (canvas, k) => {
-  const weights = weightsFor(k), low = quantile(weights, RARE), high = quantile(weights, 1 - RARE);
+  const weights = weightsFor(k),
+    low = quantile(weights, RARE),
+    high = quantile(weights, 1 - RARE);
   const levels = weights.map((weight) => (high > low ? (255 * (weight - low)) / (high - low) : 128));
   drawRow(canvas, levels); // which clips what is beyond
 };
@@ -63,8 +67,12 @@ const drawSignedTemplate = (canvas, k) => {
 
 // A frame around a pixel, dark in light.
 const drawFrame = (canvas, { x, y }) => {
-  const zoom = canvas.width / model.size.width, context = canvas.getContext("2d");
-  for (const [grown, colour, width] of [[1, "#fff", 3], [1, "#000", 1]]) {
+  const zoom = canvas.width / model.size.width,
+    context = canvas.getContext("2d");
+  for (const [grown, colour, width] of [
+    [1, "#fff", 3],
+    [1, "#000", 1],
+  ]) {
     Object.assign(context, { strokeStyle: colour, lineWidth: width });
     context.strokeRect(x * zoom - grown, y * zoom - grown, zoom + 2 * grown, zoom + 2 * grown);
   }

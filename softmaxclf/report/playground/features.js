@@ -1,6 +1,7 @@
 // A row of features to play with: a slider and a number for each.
 
-const MOST_SLIDERS = 24, MOST_BARS = 12;
+const MOST_SLIDERS = 24,
+  MOST_BARS = 12;
 const REACH = 3; // deviations to either side of the mean that a slider covers
 
 // The features by how much they can matter: the spread of their weights over the classes, per deviation.
@@ -24,13 +25,15 @@ const setFeature = (d, value) => {
 
 const sliders = new Map(); // of the features that are shown
 const sliderOf = (d) => {
-  const id = `feature-${d}`, [low, high] = [-REACH, REACH].map((reach) => model.center[d] + reach * model.spread[d]);
+  const id = `feature-${d}`,
+    [low, high] = [-REACH, REACH].map((reach) => model.center[d] + reach * model.spread[d]);
   const bounds = { min: String(low), max: String(high), step: "any" };
   const range = made("input", { type: "range", id, ...bounds });
   const number = made("input", { type: "number", step: "any", className: "value" });
   number.setAttribute("aria-label", `${model.features[d]}: value`);
   const take = (event) => {
-    if (event.target.value !== "" && Number.isFinite(event.target.valueAsNumber)) setFeature(d, event.target.valueAsNumber);
+    if (event.target.value !== "" && Number.isFinite(event.target.valueAsNumber))
+      setFeature(d, event.target.valueAsNumber);
   };
   for (const input of [range, number]) input.addEventListener("input", take);
   sliders.set(d, { range, number });
@@ -38,8 +41,10 @@ const sliderOf = (d) => {
 };
 
 const listFeatures = () => {
-  const sought = byId("sought").value.trim().toLowerCase(), order = few ? [...importance.keys()] : byImportance;
-  const found = order.filter((d) => model.features[d].toLowerCase().includes(sought)), shown = found.slice(0, MOST_SLIDERS);
+  const sought = byId("sought").value.trim().toLowerCase(),
+    order = few ? [...importance.keys()] : byImportance;
+  const found = order.filter((d) => model.features[d].toLowerCase().includes(sought)),
+    shown = found.slice(0, MOST_SLIDERS);
   sliders.clear();
   byId("features").replaceChildren(...shown.map(sliderOf));
   const which = few ? "" : ", those first that can matter most";
@@ -60,13 +65,21 @@ const barLine = (name, value, limit) => {
   const bar = made("span", { className: `bar ${value < 0 ? "against" : "for"}` });
   bar.style.width = `${(50 * Math.abs(value)) / (limit || 1)}%`;
   const track = made("span", { className: "track middle" }, bar);
-  return made("tr", {}, made("th", { scope: "row", textContent: name }), made("td", {}, track), made("td", { className: "number", textContent: signed(value) }));
+  return made(
+    "tr",
+    {},
+    made("th", { scope: "row", textContent: name }),
+    made("td", {}, track),
+    made("td", { className: "number", textContent: signed(value) }),
+  );
 };
 
 const showShares = () => {
-  const evidence = evidenceOf(state.row, chosen(), other()), order = [...evidence.keys()];
+  const evidence = evidenceOf(state.row, chosen(), other()),
+    order = [...evidence.keys()];
   order.sort((a, b) => Math.abs(evidence[b]) - Math.abs(evidence[a]));
-  const count = order.length === MOST_BARS + 1 ? order.length : MOST_BARS, rest = order.slice(count);
+  const count = order.length === MOST_BARS + 1 ? order.length : MOST_BARS,
+    rest = order.slice(count);
   const lines = order.slice(0, count).map((d) => [`${model.features[d]} = ${readable(state.row[d])}`, evidence[d]]);
   if (rest.length) lines.push([`${rest.length} others together`, total(rest.map((d) => evidence[d]))]);
   const limit = largest(lines.map(([, value]) => value));

@@ -1,6 +1,7 @@
 // An image to look at: opened, dropped, pasted, picked, or painted, a pixel of the model's at a time.
 
-const picture = byId("picture"), map = byId("map");
+const picture = byId("picture"),
+  map = byId("map");
 const MOST_UNDONE = 100;
 let earlier = []; // rows to go back to
 let cursor = null; // the pixel {x, y} that the mouse or the arrow keys point at
@@ -19,7 +20,8 @@ const openImage = async (file) => {
     replaceRow(rowOfPixels(await decoded(file)));
   } catch (error) {
     const reason = error instanceof DOMException ? "this browser cannot read it as an image" : error.message;
-    byId("trouble").textContent = `${file.name || "The image"}: ${reason}; save it as PNG or JPEG, smaller if need be, and open that`;
+    byId("trouble").textContent =
+      `${file.name || "The image"}: ${reason}; save it as PNG or JPEG, smaller if need be, and open that`;
   }
 };
 
@@ -64,15 +66,19 @@ const paintColour = () => {
 
 // The row with the colour on all pixels {x, y} of which `touched` is true.
 const painted = (row, touched) => {
-  const out = Uint8Array.from(row), colour = paintColour(), { width, height } = model.size;
+  const out = Uint8Array.from(row),
+    colour = paintColour(),
+    { width, height } = model.size;
   for (let pixel = 0; pixel < width * height; pixel++) {
-    if (touched(pixel % width, Math.floor(pixel / width))) colour.forEach((value, c) => (out[c * width * height + pixel] = value));
+    if (touched(pixel % width, Math.floor(pixel / width)))
+      colour.forEach((value, c) => (out[c * width * height + pixel] = value));
   }
   return out;
 };
 
 const distanceToLine = (x, y, from, to) => {
-  const along = { x: to.x - from.x, y: to.y - from.y }, squared = along.x ** 2 + along.y ** 2;
+  const along = { x: to.x - from.x, y: to.y - from.y },
+    squared = along.x ** 2 + along.y ** 2;
   const share = squared && Math.min(Math.max(((x - from.x) * along.x + (y - from.y) * along.y) / squared, 0), 1);
   return Math.hypot(x - from.x - share * along.x, y - from.y - share * along.y);
 };
@@ -95,9 +101,13 @@ document.addEventListener("keydown", (event) => {
 // Pointing
 
 const pixelUnder = (canvas, event) => {
-  const box = canvas.getBoundingClientRect(), { width, height } = model.size;
+  const box = canvas.getBoundingClientRect(),
+    { width, height } = model.size;
   const within = (share, count) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
-  return { x: within((event.clientX - box.left) / box.width, width), y: within((event.clientY - box.top) / box.height, height) };
+  return {
+    x: within((event.clientX - box.left) / box.width, width),
+    y: within((event.clientY - box.top) / box.height, height),
+  };
 };
 
 const paints = () => byId("paints").checked;
@@ -132,7 +142,8 @@ for (const canvas of [picture, map]) {
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const moveBy = (event, canvas) => {
-  const { width, height } = model.size, step = STEPS[event.key];
+  const { width, height } = model.size,
+    step = STEPS[event.key];
   if (step && cursor) {
     const within = (value, count) => Math.min(Math.max(value, 0), count - 1);
     cursor = { x: within(cursor.x + step[0], width), y: within(cursor.y + step[1], height) };
@@ -152,24 +163,40 @@ byId("paints").addEventListener("change", setTouch);
 // What is seen
 
 const showImage = () => {
-  const evidence = evidenceOf(state.row, chosen(), other()), values = mapOf(evidence);
+  const evidence = evidenceOf(state.row, chosen(), other()),
+    values = mapOf(evidence);
   drawRow(picture, state.row);
   drawMap(map, values);
   showSum(evidence);
   const limit = largest(values);
   byId("least").textContent = figure(-limit);
   byId("most").textContent = signed(limit);
-  map.setAttribute("aria-label", `Evidence map of ${byId("score-name").textContent.slice(2)}: its sum is ${byId("map-sum").textContent}`);
+  map.setAttribute(
+    "aria-label",
+    `Evidence map of ${byId("score-name").textContent.slice(2)}: its sum is ${byId("map-sum").textContent}`,
+  );
   for (const canvas of cursor ? [picture, map] : []) drawFrame(canvas, cursor);
-  byId("reading").textContent = cursor ? pixelText(values) : "Point at a pixel, or use the arrow keys on the map, to read what it adds.";
+  byId("reading").textContent = cursor
+    ? pixelText(values)
+    : "Point at a pixel, or use the arrow keys on the map, to read what it adds.";
 };
 
 const pixelText = (values) => {
   const pixel = cursor.y * model.size.width + cursor.x;
-  return `Row ${cursor.y}, column ${cursor.x} (${channelsAt(state.row, pixel).join(", ")}) adds ${signed(values[pixel])}.`;
+  const levels = channelsAt(state.row, pixel).join(", ");
+  return `Row ${cursor.y}, column ${cursor.x} (${levels}) adds ${signed(values[pixel])}.`;
 };
 
 views.push(showImage);
 setTouch();
-setRow(model.patches ? new Uint8Array(model.size.channels * model.size.height * model.size.width).fill(128) : Uint8Array.from(model.center, Math.round));
-openFirst(samples.filter((button) => "known" in button.dataset).slice(0, 1).map(sampleFile));
+setRow(
+  model.patches
+    ? new Uint8Array(model.size.channels * model.size.height * model.size.width).fill(128)
+    : Uint8Array.from(model.center, Math.round),
+);
+openFirst(
+  samples
+    .filter((button) => "known" in button.dataset)
+    .slice(0, 1)
+    .map(sampleFile),
+);

@@ -1,6 +1,6 @@
 "use strict";
-// The model: scores = departures W + b, of departures = columns - center, divided by their length where the model does so.
-// Columns are the row itself, or its patch features.
+// The model: scores = departures W + b, of departures = columns - center, divided by their length where the model does
+// so. Columns are the row itself, or its patch features.
 
 const parsed = (id) => JSON.parse(document.getElementById(id).textContent);
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
@@ -9,7 +9,9 @@ const numbersOf = (base64) => new Float64Array(bytesOf(base64).buffer);
 
 // Weights (D, K): whole numbers of three bytes, low ones first, times the step (D,) of their column.
 const weightsOf = (base64, steps) => {
-  const bytes = bytesOf(base64), weights = new Float64Array(bytes.length / 3), classes = weights.length / steps.length;
+  const bytes = bytesOf(base64),
+    weights = new Float64Array(bytes.length / 3),
+    classes = weights.length / steps.length;
   for (let i = 0, at = 0; i < weights.length; i++, at += 3) {
     const signed = ((bytes[at + 2] << 24) | (bytes[at + 1] << 16) | (bytes[at] << 8)) >> 8;
     weights[i] = signed * steps[Math.floor(i / classes)];
@@ -34,7 +36,8 @@ const departuresOf = (columns) => {
   return Float64Array.from(columns, (value, d) => (value - model.center[d]) / (length || 1));
 };
 
-const lengthOfColumns = (columns) => (model.unit ? lengthOf(Float64Array.from(columns, (value, d) => value - model.center[d])) : 1);
+const lengthOfColumns = (columns) =>
+  model.unit ? lengthOf(Float64Array.from(columns, (value, d) => value - model.center[d])) : 1;
 
 // Mirror folding measures an image's mean with its mirror image.
 const lengthOf = (departures) => {
@@ -48,7 +51,8 @@ const lengthOf = (departures) => {
 };
 
 const scoresOf = (row) => {
-  const scores = Float64Array.from(model.bias), departures = departuresOf(reading.columns(row));
+  const scores = Float64Array.from(model.bias),
+    departures = departuresOf(reading.columns(row));
   for (let d = 0; d < departures.length; d++) {
     for (let k = 0; k < model.count; k++) scores[k] += departures[d] * model.weights[d * model.count + k];
   }
@@ -76,7 +80,8 @@ const largest = (values) => values.reduce((most, value) => Math.max(most, Math.a
 const softmaxOf = (scores, temperature, shift) => {
   const inputs = scores.map((score) => (score + shift) / temperature);
   const largest = inputs.reduce((most, value) => Math.max(most, value), -Infinity);
-  const powers = inputs.map((value) => Math.exp(value - largest)), sum = total(powers);
+  const powers = inputs.map((value) => Math.exp(value - largest)),
+    sum = total(powers);
   return { inputs, shares: powers.map((power) => power / sum) };
 };
 

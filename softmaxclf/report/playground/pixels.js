@@ -9,7 +9,8 @@ const averaging = { support: 0.5, at: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) };
 const cubic = {
   support: 2,
   at: (x) => {
-    const a = -0.5, away = Math.abs(x);
+    const a = -0.5,
+      away = Math.abs(x);
     if (away < 1) return ((a + 2) * away - (a + 3)) * away * away + 1;
     return away < 2 ? (((away - 5) * away + 8) * away - 4) * a : 0;
   },
@@ -43,21 +44,27 @@ const planesOf = ({ data, width, height }) => {
 
 // The centred part [left, top, right, bottom] of an image that has the shape of the model's.
 const centredPart = (from, to) => {
-  const own = from.width / from.height, wanted = to.width / to.height;
+  const own = from.width / from.height,
+    wanted = to.width / to.height;
   const width = own > wanted ? wanted * from.height : from.width;
   const height = own >= wanted ? from.height : from.width / wanted;
-  const left = (from.width - width) * 0.5, top = (from.height - height) * 0.5;
+  const left = (from.width - width) * 0.5,
+    top = (from.height - height) * 0.5;
   return [left, top, left + width, top + height].map(Math.fround);
 };
 
-// For each of `count` pixels that the stretch start..end of `length` pixels becomes: the first one it sees, and weights.
+// For each of `count` pixels that the part start..end of `length` pixels becomes: the first one it sees, and weights.
 const weightsAlong = (length, start, end, count, filter) => {
-  const scale = Math.fround(end - start) / count, stretch = Math.max(scale, 1), support = filter.support * stretch;
+  const scale = Math.fround(end - start) / count,
+    stretch = Math.max(scale, 1),
+    support = filter.support * stretch;
   return Array.from({ length: count }, (_, place) => {
     const middle = start + (place + 0.5) * scale;
     const first = Math.max(Math.trunc(middle - support + 0.5), 0);
     const after = Math.min(Math.trunc(middle + support + 0.5), length);
-    const weights = Array.from({ length: after - first }, (_, x) => filter.at((x + first - middle + 0.5) * (1 / stretch)));
+    const weights = Array.from({ length: after - first }, (_, x) =>
+      filter.at((x + first - middle + 0.5) * (1 / stretch)),
+    );
     const sum = total(weights);
     return { first, weights: weights.map((weight) => rounded(weight / sum)) };
   });
@@ -89,7 +96,8 @@ const resized = (plane, from, to) => {
   const [left, top, right, bottom] = centredPart(from, to);
   const across = weightsAlong(from.width, left, right, to.width, filter);
   const down = weightsAlong(from.height, top, bottom, to.height, filter);
-  const rows = (width) => ({ line: width, step: 1 }), columns = (width) => ({ line: 1, step: width });
+  const rows = (width) => ({ line: width, step: 1 }),
+    columns = (width) => ({ line: 1, step: width });
   if (columnsFirst(from, to)) {
     const low = resampledLines(plane, from.width, down, columns(from.width), columns(from.width));
     return resampledLines(low, to.height, across, rows(from.width), rows(to.width));
@@ -101,6 +109,8 @@ const resized = (plane, from, to) => {
 // The row of an image: its planes behind each other.
 const rowOfPixels = (pixels) => {
   const row = new Uint8Array(model.size.channels * model.size.height * model.size.width);
-  planesOf(pixels).forEach((plane, c) => row.set(resized(plane, pixels, model.size), c * model.size.height * model.size.width));
+  planesOf(pixels).forEach((plane, c) =>
+    row.set(resized(plane, pixels, model.size), c * model.size.height * model.size.width),
+  );
   return row;
 };

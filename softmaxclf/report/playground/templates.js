@@ -11,7 +11,8 @@ const drawTemplates = () => {
   const draw = byId("view").value === "signed" ? drawSignedTemplate : drawTemplate;
   tiles.forEach((button, k) => draw(button.querySelector("canvas"), k));
 };
-const showTemplates = () => tiles.forEach((button, k) => button.setAttribute("aria-pressed", String(k === chosen())));
+const showTemplates = () =>
+  tiles.forEach((button, k) => button.setAttribute("aria-pressed", String(k === chosen())));
 
 byId("view").addEventListener("change", drawTemplates);
 drawTemplates();
