@@ -199,6 +199,32 @@ def test_the_map_is_the_models_evidence_and_its_sum_with_the_bias_the_score(
         assert bias[chosen] == model.b[chosen]
 
 
+def test_the_evidence_follows_label_and_runner_up_and_no_class_is_set_against_itself(
+    browser: Any, paged: Any
+) -> None:
+    model, page = paged("colour")
+    browser.open(page)
+    browser.evaluate("opening.then(() => { byId('other').value = 'next'; render(); })")
+    scores = browser.evaluate("[...state.scores]")
+    first, second, *_ = np.argsort(scores)[::-1]
+    names = [model.class_names[k] for k in (first, second)]
+    options = browser.evaluate(
+        "[byId('chosen').options[0].textContent, byId('other').options[1].textContent]"
+    )
+    assert options == [f"the label: {names[0]}", f"the runner-up: {names[1]}"]
+    assert (
+        browser.evaluate("byId('score-name').textContent") == f"= score of {names[0]} − score of {names[1]}"
+    )
+    odds = np.exp((scores[first] - scores[second]) / model.temperature)
+    told = browser.evaluate("byId('odds').textContent")
+    assert told.startswith(f"So {names[0]} is ") and float(told.split(" is ")[1].split()[0]) == pytest.approx(
+        odds, rel=1e-3
+    )
+    browser.evaluate(f"byId('other').value = '{first}', render()")
+    assert browser.evaluate("byId('score-name').textContent") == f"= score of {names[0]}"
+    assert browser.evaluate("byId('odds').textContent") == f"This is the score of {names[0]} alone."
+
+
 def test_a_temperature_changes_the_probabilities_and_a_shift_does_not(
     browser: Any, paged: Any, images: list[Path], open_file: Any
 ) -> None:

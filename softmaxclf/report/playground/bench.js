@@ -90,6 +90,12 @@ const showClasses = () => {
   byId("powers").textContent = power(total(state.inputs.map(Math.exp)));
 };
 
+const showChoice = () => {
+  const order = ranked(state.scores);
+  byId("chosen").options[0].textContent = `the label: ${model.classes[order[0]]}`;
+  byId("other").options[1].textContent = `the runner-up: ${model.classes[order.find((k) => k !== chosen())]}`;
+};
+
 const showSliders = () => {
   for (const [name, text] of [
     ["temperature", temperature().toPrecision(3)],
@@ -113,8 +119,12 @@ const showSum = (evidence) => {
   byId("bias-name").textContent = j === null ? "bias" : "difference of the biases";
   byId("score-name").textContent = `= ${name}`;
   byId("map-score").textContent = figure(total(evidence) + bias);
-  byId("odds").textContent = j === null ? "" : oddsText(k, j);
+  byId("odds").textContent = j === null ? aloneText(k) : oddsText(k, j);
 };
+
+// A class is never set against itself.
+const aloneText = (k) =>
+  byId("other").value === String(k) ? `This is the score of ${model.classes[k]} alone.` : "";
 
 const oddsText = (k, j) => {
   const odds = Math.exp(state.inputs[k] - state.inputs[j]),
@@ -124,7 +134,7 @@ const oddsText = (k, j) => {
 };
 
 // The pages of images and of features each add their own.
-const views = [showVerdict, showClasses, showSliders, announce];
+const views = [showVerdict, showClasses, showChoice, showSliders, announce];
 
 const render = () => {
   const { inputs, shares } = softmaxOf(state.scores, temperature(), shift());
