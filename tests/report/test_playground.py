@@ -211,7 +211,7 @@ def test_the_evidence_follows_label_and_runner_up_and_no_class_is_set_against_it
     options = browser.evaluate(
         "[byId('chosen').options[0].textContent, byId('other').options[1].textContent]"
     )
-    assert options == [f"the label: {names[0]}", f"the runner-up: {names[1]}"]
+    assert options == [f"label: {names[0]}", f"runner-up: {names[1]}"]
     assert (
         browser.evaluate("byId('score-name').textContent") == f"= score of {names[0]} − score of {names[1]}"
     )

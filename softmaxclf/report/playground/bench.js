@@ -92,8 +92,8 @@ const showClasses = () => {
 
 const showChoice = () => {
   const order = ranked(state.scores);
-  byId("chosen").options[0].textContent = `the label: ${model.classes[order[0]]}`;
-  byId("other").options[1].textContent = `the runner-up: ${model.classes[order.find((k) => k !== chosen())]}`;
+  byId("chosen").options[0].textContent = `label: ${model.classes[order[0]]}`;
+  byId("other").options[1].textContent = `runner-up: ${model.classes[order.find((k) => k !== chosen())]}`;
 };
 
 const showSliders = () => {

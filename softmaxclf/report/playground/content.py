@@ -177,9 +177,9 @@ def _feature_input(model: LinearModel) -> list[Markup]:
 
 def _evidence(model: LinearModel) -> Markup:
     names = [element("option", name, value=k) for k, name in enumerate(model.class_names)]
-    chosen = element("select", element("option", "the label", value="label"), *names, id="chosen")
+    chosen = element("select", element("option", "label", value="label"), *names, id="chosen")
     against = element(
-        "select", element("option", "nothing", value=""), element("option", "the runner-up", value="next"), *names,
+        "select", element("option", "nothing", value=""), element("option", "runner-up", value="next"), *names,
         id="other",
     )  # fmt: skip
     choice = element(
