@@ -13,8 +13,8 @@ import softmaxclf
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [
     "softmax", "log_softmax", "cross_entropy", "softmax_loss_naive", "softmax_loss_vectorized",
-    "hinge_loss_naive", "hinge_loss_vectorized", "fit", "export", "load_model", "SoftmaxClassifier", "SoftmaxClassifierCV",
-    "PatchFeatures",
+    "hinge_loss_naive", "hinge_loss_vectorized", "fit", "export", "load_model", "SoftmaxClassifier",
+    "SoftmaxClassifierCV", "PatchFeatures",
 ]  # fmt: skip
 RUN_TIME = {"numpy", "click", "matplotlib", "tqdm", "pyyaml"}
 

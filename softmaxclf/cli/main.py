@@ -23,6 +23,7 @@ from softmaxclf.cli.commands.evaluate import evaluate
 from softmaxclf.cli.commands.explain import explain
 from softmaxclf.cli.commands.export import export
 from softmaxclf.cli.commands.gradcheck import gradcheck
+from softmaxclf.cli.commands.page import page
 from softmaxclf.cli.commands.predict import predict
 from softmaxclf.cli.commands.report import report
 from softmaxclf.cli.commands.schema import schema
@@ -160,7 +161,7 @@ def cli() -> None:
 
 
 for command in (
-    train, tune, evaluate, predict, visualize_weights, report, compare, export, data, explain, gradcheck,
+    train, tune, evaluate, predict, visualize_weights, report, compare, page, export, data, explain, gradcheck,
     config, schema, completion,
 ):  # fmt: skip
     cli.add_command(command)

@@ -105,6 +105,7 @@ DOCUMENTS: dict[str, tuple[Form, ...]] = {
         }],
         **WRITTEN,
     },),
+    "page": ({"model": "string", "page": "string", "bytes": "integer", "largest_difference": "number"},),
     "export": ({
         "model": "string", "format": "string", "file": "string", "bytes": "integer", "formula": "string",
         "rows": "integer", "largest_difference": "number",

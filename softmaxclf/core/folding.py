@@ -35,11 +35,11 @@ class FoldedModel:
     patches: Patches | None = None
 
     @classmethod
-    def of(cls, model: LinearModel, *, single: bool = False) -> "FoldedModel":
+    def of(cls, model: LinearModel, *, single: bool = False, centered: bool = False) -> "FoldedModel":
         """The model's own scores, in float64. Raises ValueError for stages that are neither linear nor patch features.
 
         single: whether it is to be computed in float32: columns so far from 0 that scores could be off by more than
-        SINGLE then stay centered.
+        SINGLE then stay centered. centered: whether all do, so that a column's part in a score is that of the evidence.
         """
         preprocessing = model.preprocessing
         if reason := unfoldable(preprocessing):
@@ -47,7 +47,7 @@ class FoldedModel:
         W, b, unit = model.pixel_weights(), model.b.astype(np.float64), preprocessing.unit_norm
         center = None if preprocessing.offset is None else preprocessing.spread(preprocessing.offset)
         far = center is not None and single and np.abs(center) @ np.abs(W) * np.finfo(np.float32).eps > SINGLE
-        if center is not None and not unit and not np.any(far):
+        if center is not None and not (unit or centered or np.any(far)):
             b, center = b - center @ W, None
         first = preprocessing.reading[0] if preprocessing.reading else None
         reflection = first.reflection if unit and isinstance(first, Mirror) else None

@@ -13,6 +13,7 @@ from softmaxclf.plots.figure import (
     AGAINST,
     DPI,
     FOR,
+    INK,
     MEDIUM,
     WIDTH,
     fit_text,
@@ -72,7 +73,7 @@ def draw_features(
             places, [str(each) if names is None else fit_text(names[each], room) for each in top[k]]
         )
         axes.invert_yaxis()
-        axes.axvline(0, color="black", linewidth=0.8)
+        axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_title(fit_text(class_names[k], figure.bbox.width / columns - 60, MEDIUM))
         axes.tick_params(axis="y", length=0)
         axes.xaxis.set_major_locator(MaxNLocator(3))

@@ -3,7 +3,7 @@
 from softmaxclf.report import outcome, record, understanding
 from softmaxclf.report.facts import Facts
 from softmaxclf.report.markup import Markup, element
-from softmaxclf.report.page import page, paragraphs, section
+from softmaxclf.report.page import page, paragraphs, section, warnings
 
 CONTENTS = {
     "warnings": "Warnings", "result": "Result", "asked": "Settings", "data": "Data", "grid": "Grid", "curves": "Curves",
@@ -15,7 +15,7 @@ CONTENTS = {
 def report_page(facts: Facts) -> str:
     """The whole page of a run as HTML text; equal facts give equal text."""
     sections = {
-        "warnings": outcome.warnings(facts),
+        "warnings": warnings(facts.metrics.get("warnings", ())),
         "result": outcome.results(facts),
         "asked": record.asked(facts),
         "data": understanding.data(facts),

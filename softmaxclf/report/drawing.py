@@ -4,7 +4,7 @@ import re
 
 from matplotlib.figure import Figure
 
-from softmaxclf.plots.figure import BAR, COLOURS, FAINT, GRID_LINE, INK, PAPER, encoded
+from softmaxclf.plots.figure import AGAINST, BAR, COLOURS, FAINT, FOR, GRID_LINE, INK, PAPER, encoded
 from softmaxclf.report.markup import Markup, element
 
 # Colours that the style sheet sets instead, so that a picture is light and dark as the page is. White letters on
@@ -16,6 +16,8 @@ INKS = {
     COLOURS[0]: "var(--series-a)",
     COLOURS[1]: "var(--series-b)",
     BAR: "var(--bar)",
+    FOR: "var(--for)",
+    AGAINST: "var(--against)",
 }
 LINES = {**INKS, PAPER: "var(--card)"}
 

@@ -68,15 +68,6 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def warnings(facts: Facts) -> Markup | None:
-    """What to know before the result is trusted; None when there is nothing."""
-    notes = facts.metrics.get("warnings", ())
-    if not notes:
-        return None
-    items = element("ul", *(element("li", note[:1].upper() + note[1:]) for note in notes))
-    return element("section", element("h2", "Before you trust it"), items, id="warnings", class_="warnings")
-
-
 def results(facts: Facts) -> Markup:
     """The table of the splits."""
     rows = [

@@ -3,6 +3,8 @@
 The policy names the page's one style sheet and one script by their SHA-256, and lets images come only from
 data: URIs: should hostile text ever get through as markup, a browser neither runs nor fetches it.
 https://www.w3.org/TR/CSP3/
+
+All pages share `style.css`; one that has more of its own names the files, beside this one.
 """
 
 import base64
@@ -13,10 +15,19 @@ from importlib import resources
 
 from softmaxclf.report.markup import Markup, element, join
 
+STYLE, SCRIPT = "style.css", "script.js"
+WHOLE = "This page is complete in itself and asks the network for nothing."
 
-def page(title: str, sections: Sequence[Markup]) -> str:
-    """The whole HTML document."""
-    style, script = _packaged("style.css"), _packaged("script.js")
+
+def page(
+    title: str,
+    sections: Sequence[Markup],
+    *,
+    styles: Sequence[str] = (STYLE,),
+    scripts: Sequence[str] = (SCRIPT,),
+) -> str:
+    """The whole HTML document, with the style sheets and scripts of these names, each kind as one."""
+    style, script = ("\n".join(map(_packaged, names)) for names in (styles, scripts))
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -64,3 +75,11 @@ def figure(content: object, caption: object, class_: str | None = None) -> Marku
 def paragraphs(*texts: object) -> Markup:
     """One paragraph per text that is not None."""
     return join(element("p", each) for each in texts if each is not None)
+
+
+def warnings(notes: Sequence[str]) -> Markup | None:
+    """What to know before anything else on the page is believed; None when there is nothing."""
+    if not notes:
+        return None
+    items = element("ul", *(element("li", note[:1].upper() + note[1:]) for note in notes))
+    return element("section", element("h2", "Before you trust it"), items, id="warnings", class_="warnings")

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from softmaxclf.report.facts import Facts, Setting
 from softmaxclf.report.figures import decimal
 from softmaxclf.report.markup import Markup, element, join
-from softmaxclf.report.page import paragraphs, section
+from softmaxclf.report.page import WHOLE, paragraphs, section
 from softmaxclf.report.tables import Cell, Column, table, terms
 
 SETTINGS = [Column(name, False) for name in ("setting", "value", "default", "meaning")]
@@ -86,5 +86,5 @@ def footer(facts: Facts) -> Markup:
         "footer",
         "Run folder: ",
         element("code", facts.folder),
-        ". This page is complete in itself and asks the network for nothing.",
+        f". {WHOLE}",
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from softmaxclf.core.images import has_colours
 from softmaxclf.core.metrics import confused_pairs, pairs_listed, tied_pairs, weakest, wilson_interval
+from softmaxclf.core.model import LinearModel
 from softmaxclf.plots.confusion import draw_confusion
 from softmaxclf.plots.features import draw_features
 from softmaxclf.plots.figure import left_out
@@ -75,7 +76,7 @@ def _contact_sheet(facts: Facts) -> Markup | None:
 def templates(facts: Facts) -> Markup:
     """The weights of each class, as an image or as its largest ones."""
     if patch_stage(facts.model) is not None:
-        return section("templates", "Filters", *_filters(facts))
+        return section("templates", "Filters", *filters(facts.model))
     shape = facts.model.template_shape
     if shape is None or not has_colours(shape):
         return section("templates", "Weights", _largest_weights(facts))
@@ -93,9 +94,9 @@ def templates(facts: Facts) -> Markup:
     return section("templates", "Templates", paragraphs(told), content)
 
 
-def _filters(facts: Facts) -> list[Markup]:
+def filters(model: LinearModel) -> list[Markup]:
     """The filters of patch features: the most important, then those that speak for and against each class."""
-    sheet, names = filter_sheet(facts.model), facts.model.class_names
+    sheet, names = filter_sheet(model), model.class_names
     lines: list[Markup] = []
     for factor, count_of, tiles in sheet.scales:
         where = "of the image" if factor == 1 else f"of the image at 1 / {factor} of its size"

@@ -37,6 +37,7 @@ INPUTS = (
     "visualize-weights ?",
     "visualize-weights pixels --examples --data ?",
     "report ?",
+    "page ?",
     "compare ? model",
     "compare model pixels --data ?",
     "explain --model ? --image photo.png",
@@ -49,7 +50,7 @@ INPUTS = (
 )
 # Folders of which one file is what no file should be.
 MEMBERS = {
-    "weights.npz": ("evaluate folder", "report folder"),
+    "weights.npz": ("evaluate folder", "report folder", "page folder"),
     "manifest.json": ("report folder", "train --data data.npz --out folder", "evaluate model --out folder"),
     "config.yaml": ("report folder",),
     "metrics.json": ("report folder",),
@@ -72,6 +73,7 @@ OUTPUTS = (
     "visualize-weights model --out ?.png",
     "visualize-weights model --csv ?.csv --out new.png",
     "report model --out ?",
+    "page model --out ?",
     "compare model other --out ?",
     "explain 1 2 --out ?.png",
     "data describe pixels.npz --out ?.png",

@@ -74,15 +74,18 @@ def test_json_is_one_list_with_the_broken_files_in_it(folder: Path, run_cli: Run
     ]
 
 
-def test_sheets_and_their_table_are_written(folder: Path, run_cli: Run) -> None:
+def test_a_page_of_several_images_or_the_sheet_of_one_is_written(folder: Path, run_cli: Run) -> None:
     result = run_cli("predict", "weights.npz", "in", "in/red.png", "--out", "my sheets")
-    assert result.exit_code == 0 and "Sheets and predictions.csv are in 'my sheets'" in result.stdout
-    names = {path.name for path in (folder / "my sheets").iterdir()}
-    assert names == {f"{name}-evidence.png" for name in (*COLOURS, "red-2")} | {"predictions.csv"}
-    entry = json.loads(run_cli("predict", "weights.npz", "in/red.png", "--out", "s", "--json").stdout)[
-        "predictions"
-    ][0]
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == (
+        "Open 'my sheets/predictions.html'; the table beside it is predictions.csv"
+    )
+    assert {path.name for path in (folder / "my sheets").iterdir()} == {"predictions.html", "predictions.csv"}
+    entry = json.loads(run_cli("predict", "weights.npz", "in/red.png", "--out", "s", "--json").stdout)
+    entry = entry["predictions"][0]
     assert entry["sheet"] == os.path.join("s", "red-evidence.png") and Path(entry["sheet"]).exists()  # noqa: PTH118
+    result = run_cli("predict", "weights.npz", "bad.png", "--out", "none")
+    assert result.exit_code == 3 and result.stdout == "" and "Error: bad.png: expected" in result.stderr
 
 
 @pytest.mark.parametrize(

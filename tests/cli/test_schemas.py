@@ -31,11 +31,14 @@ RIGHT = (
     "predict model rows.npy",
     "predict model rows.npy --out predictions.csv",
     "predict images red.png",
+    "predict images red.png --out sheet",
+    "predict images red.png red.png --out sheets",
     "visualize-weights model",
     "visualize-weights images --csv weights.csv --out templates.png",
     "report model",
     "compare model other",
     "compare model other --out comparison",
+    "page images",
     "export model --format json --overwrite",
     "data sample drawn",
     "data verify --directory drawn",
@@ -51,7 +54,7 @@ RIGHT = (
 WRONG = (
     "train --data nothere", "tune --data data.npz --folds x", "evaluate nothere", "predict model nothere.npy",
     "predict images red.png broken.png", "visualize-weights nothere", "report nothere", "compare model",
-    "export nothere --format json", "data download nothere", "data verify --directory nothere",
+    "page nothere", "export nothere --format json", "data download nothere", "data verify --directory nothere",
     "data describe nothere", "data sample data.npz", "explain x", "gradcheck --rows 1", "config --folds 1",
     "schema nothere", "completion cmd",
 )  # fmt: skip

@@ -35,8 +35,9 @@ ROW_WIDTH = 7
 @click.option("--probabilities", is_flag=True, help="csv, jsonl: the probabilities of all classes too.")
 @options.out(
     "FILE|DIR",
-    "A table to write, if it ends in .csv or .jsonl. Else a folder, for a sheet per image: the image, its "
-    "probabilities, and which pixels speak for and against the first two labels; and predictions.csv.",
+    "A table to write, if it ends in .csv or .jsonl. Else a folder for predictions.csv and, of one image, a sheet with "
+    "its probabilities and which pixels speak for and against the first two labels; of several, predictions.html, "
+    "a page of them all (of more than 200: the least sure).",
 )
 @options.output
 def predict(
@@ -122,8 +123,9 @@ def _print_table(predictions: "Predictions | RowPredictions", model: Path, out: 
             for cells in rows:
                 console.say(row(*cells).rstrip())
             rows.clear()
-    if out is not None:
-        console.say(f"\nSheets and predictions.csv are in {console.quoted(printable(out))}")
+    if isinstance(predictions, Predictions) and predictions.picture is not None:
+        picture = console.quoted(printable(predictions.picture))
+        console.say(f"\nOpen {picture}; the table beside it is predictions.csv")
     predictions.raise_if_failed()
     if out is None:
         given = predictions.files[0] if isinstance(predictions, Predictions) else predictions.source

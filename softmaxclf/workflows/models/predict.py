@@ -1,6 +1,5 @@
-"""`softmaxclf predict` for image files: labels, probabilities, and sheets with the evidence behind them."""
+"""`softmaxclf predict` for image files: labels, probabilities, and a sheet or page with the evidence behind them."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from softmaxclf.errors import ConfigError, DataError, ModelError
 from softmaxclf.files import make_folder, write_text
 from softmaxclf.model_file import load_model
 from softmaxclf.runs import csv_text
+from softmaxclf.workflows.models.contact_sheet import PAGE, ContactSheet
 from softmaxclf.workflows.observer import Observer
 
 Array = NDArray[Any]
@@ -62,8 +62,8 @@ class Prediction:
 class Predictions:
     """The predictions for image files and folders of them, made while they are iterated over, in the order of `files`.
 
-    top: labels of each. out: a folder for a sheet of each and the table. Raises ModelError, DataError, ConfigError
-    and OutputError for what can be known before any image is read.
+    top: labels of each. out: a folder for the table, and the sheet of a single image or the page of several. Raises
+    ModelError, DataError, ConfigError and OutputError for what can be known before any image is read.
     """
 
     def __init__(
@@ -75,23 +75,41 @@ class Predictions:
         self._failed: list[DataError] = []
         if out is not None:
             _prepare_folder(out, self.files)
-        for note in _cautions(self.model):
+        notes = list(cautions(self.model))
+        for note in notes:
             observer.warn(note)
+        several = out is not None and len(self.files) > 1
+        self._contacts = ContactSheet(self.model, str(path), notes) if several else None
+
+    @property
+    def picture(self) -> Path | None:
+        """What is drawn in `out`: the page of several images, or the sheet of the only one. None where none is read."""
+        if self.out is None or len(self._failed) == len(self.files):
+            return None
+        return self.out / (sheet_name(self.files[0]) if self._contacts is None else PAGE)
 
     def __iter__(self) -> Iterator[Prediction]:
         """Read, score and draw an image at a time; a file that cannot be read is told and passed over."""
         table = []
         self._observer.begin("predict", len(self.files), unit="image")
         try:
-            for done, (file, sheet) in enumerate(zip(self.files, sheet_names(self.files), strict=True), 1):
-                prediction = self._prediction(file, sheet)
+            for place, file in enumerate(self.files):
+                prediction = self._prediction(place, file)
                 table.append(_table_row(prediction))
-                self._observer.advance(done)
+                self._observer.advance(place + 1)
                 yield prediction
             if self.out is not None:
-                write_text(self.out / TABLE, csv_text(TABLE_COLUMNS, table))
+                self._write(self.out, table)
         finally:
             self._observer.end()
+
+    def _write(self, out: Path, table: list[list[Any]]) -> None:
+        """The page, if it is one, and the table, which says where on it an image is."""
+        if self._contacts is not None:
+            for place, anchor in self._contacts.anchors():
+                table[place][TABLE_COLUMNS.index("sheet")] = f"{PAGE}#{anchor}"
+            write_text(out / PAGE, self._contacts.page())
+        write_text(out / TABLE, csv_text(TABLE_COLUMNS, table))
 
     def raise_if_failed(self) -> None:
         """Raise DataError when files could not be read: the error of the only one, or their number."""
@@ -103,22 +121,28 @@ class Predictions:
                 "to do, and the others are done"
             )
 
-    def _prediction(self, file: Path, sheet_name: str) -> Prediction:
+    def _prediction(self, place: int, file: Path) -> Prediction:
         try:
             row = read_image(file, self._shape)
         except DataError as error:
-            self._failed.append(error)
-            if len(self.files) > 1:
-                self._observer.warn(str(error))
-            return Prediction(file, error=error)
+            return self._unread(file, error)
         scores, probabilities = (each[0] for each in scored(self.path, self.model, row[None]))
         order = ranked(scores)
-        top = named_top(self.model, order[: self.top], probabilities)
-        sheet = None
-        if self.out is not None:
-            sheet = self.out / sheet_name
-            draw_sheet(self.model, row, order[:2], probabilities, file, sheet)
-        return Prediction(file, top, probabilities, sheet)
+        found = Prediction(file, named_top(self.model, order[: self.top], probabilities), probabilities)
+        if self._contacts is not None:
+            self._contacts.add(place, str(found.place["file"]), found.top, order, row)
+        elif self.picture is not None:
+            draw_sheet(self.model, row, order[:2], probabilities, file, self.picture)
+            found = replace(found, sheet=self.picture)
+        return found
+
+    def _unread(self, file: Path, error: DataError) -> Prediction:
+        self._failed.append(error)
+        if len(self.files) > 1:
+            self._observer.warn(str(error))
+        if self._contacts is not None:
+            self._contacts.unread.append(str(error))
+        return Prediction(file, error=error)
 
 
 def load_image_model(path: Path) -> tuple[LinearModel, ImageShape]:
@@ -157,24 +181,10 @@ def draw_sheet(
     figure.save(drawn, path, made_by=f"softmaxclf predict {image.name}")
 
 
-def sheet_names(files: Sequence[Path]) -> list[str]:
-    """A file name for the sheet of each file: different ones also where letter case does not count.
-
-    Letters, digits and .-_ of the file's own name stay; others become _.
-    """
-    taken: Counter[str] = Counter()
-    names = []
-    for file in files:
-        stem = "".join(letter if letter.isalnum() or letter in ".-_" else "_" for letter in file.stem)[
-            :MAX_STEM
-        ]
-        name = stem
-        while taken[name.casefold()]:
-            taken[stem.casefold()] += 1
-            name = f"{stem}-{taken[stem.casefold()]}"
-        taken[name.casefold()] += 1
-        names.append(f"{name}-evidence.png")
-    return names
+def sheet_name(file: Path) -> str:
+    """A file name for the sheet of an image: letters, digits and .-_ of its own name stay, others become _."""
+    stem = "".join(letter if letter.isalnum() or letter in ".-_" else "_" for letter in file.stem)[:MAX_STEM]
+    return f"{stem}-evidence.png"
 
 
 def ranked(scores: Array) -> Array:
@@ -200,7 +210,7 @@ def scored(path: Path, model: LinearModel, rows: Array) -> tuple[Array, Array]:
 
 
 def _prepare_folder(out: Path, files: Sequence[Path]) -> None:
-    """Make the folder of the sheets. Raises OutputError, or ConfigError when the images themselves lie in it."""
+    """Make the folder of the pictures. Raises OutputError, or ConfigError when the images themselves lie in it."""
     make_folder(out)
     if out.resolve() in {file.parent.resolve() for file in files}:
         raise ConfigError(
@@ -208,7 +218,7 @@ def _prepare_folder(out: Path, files: Sequence[Path]) -> None:
         )
 
 
-def _cautions(model: LinearModel) -> Iterator[str]:
+def cautions(model: LinearModel) -> Iterator[str]:
     """What a user should know before trusting this model's answers."""
     if model.loss_function.caution:
         yield f"of the probabilities: {model.loss_function.caution}"
@@ -220,8 +230,8 @@ def _cautions(model: LinearModel) -> Iterator[str]:
         )
 
 
-def _table_row(prediction: Prediction) -> tuple[Any, ...]:
+def _table_row(prediction: Prediction) -> list[Any]:
     labels = [value for pair in prediction.top[:2] for value in pair]
     sheet = "" if prediction.sheet is None else prediction.sheet.name
     error = "" if prediction.error is None else str(prediction.error)
-    return (*prediction.place.values(), *labels, *[""] * (4 - len(labels)), sheet, error)
+    return [*prediction.place.values(), *labels, *[""] * (4 - len(labels)), sheet, error]

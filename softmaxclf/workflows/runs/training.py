@@ -19,7 +19,7 @@ from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.solvers.solver import Solver, State
 from softmaxclf.core.stages.fitting import fit_stages
 from softmaxclf.errors import AllDivergedError, DataError
-from softmaxclf.runs import HISTORY, NUMBER, Maybe, RunFolder, has_form
+from softmaxclf.runs import HISTORY, NUMBER, WEIGHTS, Maybe, RunFolder, has_form
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import advice
 from softmaxclf.workflows.runs.control import Control
@@ -289,6 +289,8 @@ class _Watch:
         self.first, self.asked = result.state.iteration, math.inf
         self.interval = CHECKPOINT_SECONDS
         self.lines = 0
+        # The history of a result that is there belongs to it until the next one is.
+        self.grows = not (training.folder.path / WEIGHTS).exists()
 
     def __call__(self, point: int) -> bool:
         control = self.training.control
@@ -315,7 +317,8 @@ class _Watch:
         if place is None or len(lines) == known:
             return
         self.lines = len(lines)
-        self.training.folder.write_table(HISTORY, HISTORY_COLUMNS, lines)
+        if self.grows:
+            self.training.folder.write_table(HISTORY, HISTORY_COLUMNS, lines)
         for line in lines[known:]:
             values = {**dict(zip(HISTORY_COLUMNS, line, strict=True)), **solver.pace(place, int(line[0]))}
             point = int(values.pop("iteration"))

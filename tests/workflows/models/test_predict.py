@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from softmaxclf.core.stages.stage import Preprocessing
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError, ModelError, OutputError
 from softmaxclf.model_file import save_model
-from softmaxclf.workflows.models.predict import Predictions, sheet_names
+from softmaxclf.workflows.models.predict import Predictions, sheet_name
 from softmaxclf.workflows.observer import Observer
 from tests.core.stages_of import stages_of
 
@@ -144,9 +145,9 @@ def test_a_png_of_a_cifar_row_gives_that_rows_scores_and_evidence(
     X = open_source(str(real_cifar), tmp_path).test().X[:200]
     model = fitted_model(X, shape, center, scale, mirror)
     save_model(tmp_path / "weights.npz", model)
-    files = [save_png(tmp_path / "in" / f"{place}.png", X[place], shape) for place in range(3)]
-    predictions = Predictions(tmp_path, files, Observer(), top=10, out=tmp_path / "out")
-    for place, found in enumerate(predictions):
+    for place in range(3):
+        file = save_png(tmp_path / "in" / f"{place}.png", X[place], shape)
+        (found,) = Predictions(tmp_path, (file,), Observer(), top=10, out=tmp_path / "out")
         expected = model.predict_proba(X[place : place + 1])[0]
         assert dict(found.top) == pytest.approx(dict(zip(model.class_names, expected, strict=True)), abs=1e-4)
         check_sheet(model, X[place], drawn[place][0])
@@ -195,34 +196,46 @@ def test_a_single_broken_file_is_told_once(tmp_path: Path, model_path: Path) -> 
     assert heard.warnings == []
 
 
-def test_the_table_beside_the_sheets_holds_every_file(
+def test_several_images_make_a_page_and_a_table_that_says_where_on_it_each_is(
     images: Array, tmp_path: Path, model_path: Path
 ) -> None:
     good, bad = save_png(tmp_path / "in" / "a, b.png", images[0]), tmp_path / "in" / "bad.png"
     bad.write_bytes(b"")
     out = tmp_path / "out" / "deeper"
-    found = list(Predictions(model_path, (good, bad), Observer(), top=1, out=out))
+    predictions = Predictions(model_path, (good, bad), Observer(), top=1, out=out)
+    found = list(predictions)
     with (out / "predictions.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
-    assert first["file"] == str(good) and first["sheet"] == "a__b-evidence.png" and first["error"] == ""
+    assert (
+        first["file"] == str(good) and first["sheet"] == "predictions.html#image-0" and first["error"] == ""
+    )
     assert (first["label"], float(first["probability"])) == found[0].top[0] and first["runner_up"] == ""
     assert second["label"] == second["sheet"] == "" and "an empty file" in second["error"]
-    assert sorted(path.name for path in out.iterdir()) == ["a__b-evidence.png", "predictions.csv"]
+    assert sorted(path.name for path in out.iterdir()) == ["predictions.csv", "predictions.html"]
+    assert predictions.picture == out / "predictions.html"
+    page = predictions.picture.read_text()
+    assert 'id="image-0"' in page and "an empty file" in page
 
 
-def test_sheets_of_equal_names_stay_apart() -> None:
-    files = [
-        Path("a/x.png"),
-        Path("b/x.png"),
-        Path("x-2.png"),
-        Path("X.jpg"),
-        Path("../é $(rm)\n.png"),
-        Path("y" * 300),
-    ]
-    names = sheet_names(files)
-    assert names[:4] == ["x-evidence.png", "x-2-evidence.png", "x-2-2-evidence.png", "X-3-evidence.png"]
-    assert names[4] == "é___rm__-evidence.png" and len(names[5]) < 100
-    assert len({name.casefold() for name in sheet_names([Path("x-2.png"), *files, *files])}) == 13
+def test_of_many_images_the_page_shows_the_least_sure_and_counts_all(
+    images: Array, tmp_path: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("softmaxclf.workflows.models.contact_sheet.MOST_SHOWN", 5)
+    files = tuple(save_png(tmp_path / "in" / f"{place:02}.png", row) for place, row in enumerate(images))
+    found = list(Predictions(model_path, files, Observer(), out=tmp_path / "out"))
+    page = (tmp_path / "out" / "predictions.html").read_text()
+    least_sure = sorted(range(20), key=lambda place: found[place].top[0][1])[:5]
+    assert {int(place) for place in re.findall('id="image-([0-9]+)"', page)} == set(least_sure)
+    assert "Shown are the 5 of which the model is least sure" in page and "20 images labelled" in page
+    with (tmp_path / "out" / "predictions.csv").open(newline="") as file:
+        shown = [place for place, line in enumerate(csv.DictReader(file)) if line["sheet"]]
+    assert shown == sorted(least_sure)
+
+
+def test_a_sheet_has_a_name_that_every_system_takes() -> None:
+    names = [Path("a/x.png"), Path("../é $(rm)\n.png"), Path("y" * 300)]
+    first, second, third = map(sheet_name, names)
+    assert first == "x-evidence.png" and second == "é___rm__-evidence.png" and len(third) < 100
 
 
 def test_a_model_of_two_classes_of_grey_images_is_drawn(tmp_path: Path) -> None:
