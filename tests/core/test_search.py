@@ -237,7 +237,8 @@ def test_cells_that_a_paired_test_cannot_tell_from_the_winner_are_counted():
 @pytest.mark.parametrize("figures", [{}, {"steps": 7, "gap": 1e-9}])
 def test_an_outcome_is_read_back_from_its_document(values, figures):
     told = Outcome(values, 0.5, 0.4, 1.2, (0.3, 0.5), 0.01, 10, "cut short at iteration 10", figures,
-                   train_loss=1.1, weight_norm=3.0, loss_error=0.1)  # fmt: skip
+                   train_loss=1.1, weight_norm=3.0, loss_error=0.1, validation_accuracy_sd=0.02,
+                   validation_loss_sd=0.03)  # fmt: skip
     document = json.loads(json.dumps(told.document()))
     assert list(document)[: len(values)] == list(values)
     assert document["validation_accuracy"] == 0.4 and document["validation_interval"] == [0.3, 0.5]

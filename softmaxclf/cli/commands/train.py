@@ -16,6 +16,7 @@ from softmaxclf.cli import console, options
 @options.setting("training.iterations", metavar="N")
 @options.setting("training.batch_size", metavar="N")
 @options.setting("training.seed", metavar="N")
+@options.setting("data.shots", metavar="N")
 @click.option("--test", is_flag=True, help="Also score the test split.")
 @options.run
 @options.output

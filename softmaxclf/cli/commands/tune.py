@@ -14,7 +14,10 @@ FIGURES = (
     ("loss", "{validation_loss:number}"),
 )
 SHOWN = ("train_accuracy", "validation_accuracy", "validation_interval", "validation_loss", "status")
-UNSHOWN = ("train_loss", "weight_norm", "error", "loss_error")  # pictures and results.csv have them
+UNSHOWN = (  # pictures and results.csv have them
+    *("train_loss", "weight_norm", "error", "loss_error", "validation_accuracy_sd", "validation_loss_sd"),
+)
+DEVIATION = ("± sd", "{validation_accuracy_sd:percent}")
 RESULT = """\
 (train over {splits[train][rows]:,} rows, validation over {splits[validation][rows]:,})
 
@@ -37,11 +40,13 @@ run folder:       {run:quoted}"""
 @options.setting("tuning.learning_rates", metavar="AXIS")
 @options.setting("tuning.regularizations", metavar="AXIS")
 @options.setting("tuning.folds", metavar="N")
+@options.setting("tuning.repeats", metavar="N")
 @options.setting("tuning.halving", "--halving/--no-halving")
 @options.setting("tuning.select", metavar="RULE")
 @options.setting("training.iterations", metavar="N")
 @options.setting("training.batch_size", metavar="N")
 @options.setting("training.seed", metavar="N")
+@options.setting("data.shots", metavar="N")
 @click.option("--dry-run", is_flag=True, help="Show the grid, its stacks, memory and time; write nothing.")
 @options.run
 @options.output
@@ -82,9 +87,32 @@ def _text(summary: Mapping[str, Any]) -> str:
     axes = axes_of(best)
     how = ", trained again on all rows" if best["refit"] else ""
     winner = f"Best: {named({name: best[name] for name in axes})}{how}"
-    winner += console.proof(summary)
+    winner += console.proof(summary) + _repeats(summary)
     told = {**summary, "winner": winner, "table": console.splits_table(summary["splits"])}
     return f"{_cells_table(summary['cells'], best, axes)}\n{console.fill(RESULT, told)}"
+
+
+def _repeats(summary: Mapping[str, Any]) -> str:
+    """What other seeds made of the winner's settings; empty of a grid that was trained once."""
+    repeats = summary.get("repeats")
+    if repeats is None:
+        return ""
+    spreads = [
+        console.fill(f"{name} {{mean:percent}} ± {{sd:percent}}", repeats[name])
+        for name in ("validation", "test")
+        if name in repeats
+    ]
+    least = "{least_difference:percent}" if repeats["metric"] == "accuracy" else "{least_difference:number}"
+    told = console.fill(
+        f"{{count}} repeats with other seeds: {', '.join(spreads)} (mean ± standard deviation);", repeats
+    )
+    return (
+        f"\n{told}\n"
+        + console.fill(
+            f"differences of validation {{metric}} below {least} cannot be told from chance", repeats
+        )
+        + "\nThe weights, and the table below, are those of the first"
+    )
 
 
 def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], axes: Sequence[str]) -> str:
@@ -96,7 +124,9 @@ def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], ax
     columns = [
         (f"  {first}", f"{{mark}} {template}"),
         *others,
-        *FIGURES,
+        *FIGURES[:2],
+        *([DEVIATION] if any(cell.get("validation_accuracy_sd") is not None for cell in cells) else []),
+        *FIGURES[2:],
         *((name, f"{{{name}:figure}}") for name in more),
         ("status", "{status}"),
     ]
@@ -116,7 +146,9 @@ def _plan_text(planned: Mapping[str, Any]) -> str:
     told = {
         **planned,
         "work": work,
-        "repeated": f" x {planned['folds']} folds" if planned["folds"] else "",
+        "repeated": "".join(
+            f" x {planned[each]} {each}" for each in ("folds", "repeats") if planned[each] > 1
+        ),
         "widths": ", ".join(map(str, planned["stacks"])),
         "megabytes": planned["stack_bytes"] / 1e6,
         "bound": planned["bound_bytes"] / 1e6,
