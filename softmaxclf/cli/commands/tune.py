@@ -103,16 +103,12 @@ def _repeats(summary: Mapping[str, Any]) -> str:
         if name in repeats
     ]
     least = "{least_difference:percent}" if repeats["metric"] == "accuracy" else "{least_difference:number}"
-    told = console.fill(
-        f"{{count}} repeats with other seeds: {', '.join(spreads)} (mean ± standard deviation);", repeats
-    )
-    return (
-        f"\n{told}\n"
-        + console.fill(
-            f"differences of validation {{metric}} below {least} cannot be told from chance", repeats
-        )
-        + "\nThe weights, and the table below, are those of the first"
-    )
+    lines = [
+        f"{{count}} repeats, with other seeds: {', '.join(spreads)} (mean ± standard deviation)",
+        f"Differences of the mean validation {{metric}} below {least} cannot be told from chance",
+        "The weights, and the table below, are those of the first repeat",
+    ]
+    return "".join(f"\n{console.fill(line, repeats)}" for line in lines)
 
 
 def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], axes: Sequence[str]) -> str:
