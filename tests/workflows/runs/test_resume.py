@@ -32,6 +32,8 @@ TUNE = ["tune", "--iterations", "250", "--batch-size", "100", "--learning-rates"
         "--regularizations", "1,100", "--halving"]  # fmt: skip
 FOLDED = ["tune", "--iterations", "60", "--learning-rates", "1e-6", "--regularizations", "1,100",
           "--folds", "3"]  # fmt: skip
+REPEATED = ["tune", "--iterations", "60", "--learning-rates", "1e-7,1e-6", "--regularizations", "100", "--repeats", "3",
+            "--shots", "40"]  # fmt: skip
 TRAIN = ["train", "--iterations", "400", "--learning-rate", "1e-6", "--set", "training.momentum=0.9",
          "--test"]  # fmt: skip
 SMALL = ["--set", "data.validation=100"]
@@ -67,6 +69,7 @@ def artifacts(out: Path) -> dict[str, object]:
         pytest.param(TUNE, 20, id="tune with halving, often", marks=pytest.mark.slow),
         pytest.param(TRAIN, 20, id="train, often", marks=pytest.mark.slow),
         pytest.param(FOLDED, 20, id="tune with folds, often", marks=pytest.mark.slow),
+        pytest.param(REPEATED, 20, id="tune with repeats, often", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_undisturbed_one(
