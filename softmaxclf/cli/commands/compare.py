@@ -13,7 +13,7 @@ PAIRS = (
     ("only first right", "{only_first_right:,}"),
     ("only second right", "{only_second_right:,}"),
     ("p", "{p_value:.2g}"),
-    ("difference", "{difference:percent}"),
+    ("difference of means", "{difference:percent}"),
     ("another seed gives", "{seeds}"),
 )
 
@@ -70,7 +70,7 @@ def _accuracies(result: Mapping[str, Any]) -> str:
 
 
 def _pairs(result: Mapping[str, Any]) -> str:
-    from softmaxclf.workflows.models.compare import ONLY_SEEDS, UNKNOWN
+    from softmaxclf.workflows.models.compare import BEYOND, ONLY_SEEDS, UNKNOWN, WITHIN
 
     tests, noise = len(result["pairs"]), {pair["noise"] for pair in result["pairs"]}
     lines = [
@@ -78,6 +78,10 @@ def _pairs(result: Mapping[str, Any]) -> str:
         console.listed([{**pair, "seeds": _seeds(pair)} for pair in result["pairs"]], PAIRS),
         "p is the chance of a difference at least this large between equally accurate models on other rows",
     ]
+    if noise & {BEYOND, WITHIN}:
+        lines.append(
+            "Means are over the seeds that are known of a setting: by its run's repeats, or other models here"
+        )
     if tests > 1:
         lines.append(f"p is not corrected for making {tests} tests")
     if ONLY_SEEDS in noise:

@@ -14,7 +14,7 @@ FIGURES = (
     ("loss", "{validation_loss:number}"),
 )
 SHOWN = ("train_accuracy", "validation_accuracy", "validation_interval", "validation_loss", "status")
-UNSHOWN = (  # pictures and results.csv have them
+UNSHOWN = (  # pictures and results.csv have them, and the table one with repeats
     *("train_loss", "weight_norm", "error", "loss_error", "validation_accuracy_sd", "validation_loss_sd"),
 )
 DEVIATION = ("± sd", "{validation_accuracy_sd:percent}")
@@ -89,7 +89,7 @@ def _text(summary: Mapping[str, Any]) -> str:
     winner = f"Best: {named({name: best[name] for name in axes})}{how}"
     winner += console.proof(summary) + _repeats(summary)
     told = {**summary, "winner": winner, "table": console.splits_table(summary["splits"])}
-    return f"{_cells_table(summary['cells'], best, axes)}\n{console.fill(RESULT, told)}"
+    return f"{_cells_table(summary['cells'], best, axes, 'repeats' in summary)}\n{console.fill(RESULT, told)}"
 
 
 def _repeats(summary: Mapping[str, Any]) -> str:
@@ -111,7 +111,9 @@ def _repeats(summary: Mapping[str, Any]) -> str:
     return "".join(f"\n{console.fill(line, repeats)}" for line in lines)
 
 
-def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], axes: Sequence[str]) -> str:
+def _cells_table(
+    cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], axes: Sequence[str], repeated: bool
+) -> str:
     """All cells, the best one with a star, and what their solver tells beyond the usual."""
     more = list(
         dict.fromkeys(name for cell in cells for name in cell if name not in {*axes, *SHOWN, *UNSHOWN})
@@ -121,7 +123,7 @@ def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], ax
         (f"  {first}", f"{{mark}} {template}"),
         *others,
         *FIGURES[:2],
-        *([DEVIATION] if any(cell.get("validation_accuracy_sd") is not None for cell in cells) else []),
+        *([DEVIATION] if repeated else []),
         *FIGURES[2:],
         *((name, f"{{{name}:figure}}") for name in more),
         ("status", "{status}"),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,17 @@ class Contender:
         """Its run's, or None for a weights file that stands alone."""
         file = model_path(self.path)
         return file.parent if file.name == FILE_NAME and exists(file.parent / METRICS) else None
+
+    @cached_property
+    def asked(self) -> dict[str, str]:
+        """What it was made by but for seeds."""
+        return asked_of(self.model)
+
+    @cached_property
+    def seeds(self) -> tuple[str | None, ...]:
+        """The seeds, None of one that it does not heed."""
+        settings = settings_of(self.model)
+        return tuple(settings.get(key) for key in SEEDS)
 
 
 def compare(
@@ -194,19 +206,13 @@ def _seeded(
 
     Those of a run's repeats are of its own data.
     """
-    asked = [asked_of(each.model) for each in contenders]
     found = []
-    for own in asked:
-        alike = [place for place, other in enumerate(asked) if other == own]
-        given = {_seeds(contenders[place].model): scores[place].accuracy for place in alike}
+    for own in contenders:
+        alike = [place for place, other in enumerate(contenders) if other.asked == own.asked]
+        given = {contenders[place].seeds: scores[place].accuracy for place in alike}
         recorded = [_repeats(contenders[place], split) for place in alike] if own_data else []
         found.append(max([list(given.values()), *recorded], key=len))
     return found
-
-
-def _seeds(model: LinearModel) -> tuple[str | None, ...]:
-    settings = settings_of(model)
-    return tuple(settings.get(key) for key in SEEDS)
 
 
 def _repeats(contender: Contender, split: str) -> list[float]:
@@ -227,9 +233,9 @@ def _pairs(
         one, other = (scores[place].correct for place in (first, second))
         only_first, only_second = int(np.count_nonzero(one & ~other)), int(np.count_nonzero(other & ~one))
         p_value = mcnemar_p_value(only_first, only_second)
-        if asked_of(pair[0].model) == asked_of(pair[1].model):
+        if pair[0].asked == pair[1].asked:
             difference, least = scores[first].accuracy - scores[second].accuracy, math.nan
-            noise = SAME if _seeds(pair[0].model) == _seeds(pair[1].model) else ONLY_SEEDS
+            noise = SAME if pair[0].seeds == pair[1].seeds else ONLY_SEEDS
         else:
             difference, least = told_apart(seeded[first], seeded[second])
             noise = BEYOND if abs(difference) > least else WITHIN

@@ -113,6 +113,7 @@ class GridTraining:
         else:
             name = self._checkpoint(number)
             result = self.training.stored(self.problem, stacks[number], name, len(RUNGS))[0]
+            self._last = (number, result)
         return result, int(np.flatnonzero(result.state.cells.index == cell)[0])
 
     def final(self, stacks: Sequence[Cells], cell: int, values: Mapping[str, float]) -> Final:

@@ -12,7 +12,7 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.scoring import Score, score_model
 from softmaxclf.core.search import Outcome, averaged, choose, grid_cells, least_told, split_stacks
-from softmaxclf.errors import AllDivergedError, ConfigError, RunConflictError
+from softmaxclf.errors import AllDivergedError, ConfigError, OutOfTimeError, RunConflictError
 from softmaxclf.runs import MANIFEST, has_form
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import advice, decided
@@ -102,7 +102,7 @@ class _Tuning:
         self.held_out = self.data.redrawn_share(self.config)
         self.tested = self.data.dataset.read_test is not None
         self.seconds = 0.0  # of all repeats but the first
-        self.first = self._grid(0)
+        self.first = self._grid(self.config, self.data, 0)
         self.stacks = self._agreed_stacks()
 
     def run(self) -> Summary:
@@ -120,18 +120,28 @@ class _Tuning:
         repeats = [self._ordered(outcomes)]
         self._choose(repeats[0])  # raises
         while complete and len(repeats) < self.config.tuning.repeats:
-            grid = self._grid(len(repeats))
+            grid = self._further(len(repeats))
+            if grid is None:
+                return repeats, False
             outcomes, complete = grid.train(self._narrowed(repeats[0]))
             self.seconds += grid.seconds
             if complete:
                 repeats.append(self._ordered(outcomes))
         return repeats, complete
 
-    def _grid(self, repeat: int) -> GridTraining:
-        """The grid on the rows of that repeat; the first has those of a run without repeats."""
-        config, data = reseeded(self.config, repeat), self.data
-        if repeat:
-            data = extracted(config, data.redrawn(config), self.observer, self.control)
+    def _further(self, repeat: int) -> GridTraining | None:
+        """The grid on the rows of a repeat after the first; None where there is no time left for it."""
+        config = reseeded(self.config, repeat)
+        try:
+            if self.control.out_of_time(0):
+                return None
+            return self._grid(
+                config, extracted(config, self.data.redrawn(config), self.observer, self.control), repeat
+            )
+        except OutOfTimeError:
+            return None
+
+    def _grid(self, config: Config, data: TrainingData, repeat: int) -> GridTraining:
         return GridTraining(config, data, self.session.folder, self.control, self.observer, repeat)
 
     def _narrowed(self, first: Sequence[Outcome]) -> list[Cells]:
@@ -230,10 +240,12 @@ class _Tuning:
         """(the models that repeats give of the winner's settings, for test rows to score; whether time sufficed)."""
         models = [final.deployed]
         for repeat in range(1, len(repeats) if self.tested else 1):
-            grid = self._grid(repeat)
+            grid = self._further(repeat)
+            if grid is None:
+                return models, False
             other = grid.final(self._narrowed(repeats[0]), winner, values)
             self.seconds += grid.seconds
-            if not other.result.complete or self.control.out_of_time(0):
+            if not other.result.complete:
                 return models, False
             models.append(other.deployed)
         return models, True

@@ -82,7 +82,7 @@ def test_the_model_is_the_one_of_the_first_repeat_and_of_the_run_without_repeats
 
 
 def test_the_winner_has_the_best_mean_and_not_the_best_first_repeat(tune):
-    grid = ("--regularizations", "0.01,0.1,0.3,1,3", "--shots", "4", *HELD)
+    grid = ("--regularizations", "0.001,0.01,0.1,0.3,1,3", "--shots", "8", *HELD)
     found, first = tune("repeated", *grid, "--repeats", "4"), tune("alone", *grid)
     accuracies = {cell["regularization"]: cell["validation_accuracy"] for cell in found["cells"]}
     assert accuracies[found["best"]["regularization"]] == max(accuracies.values())
@@ -234,6 +234,16 @@ def test_time_that_runs_out_in_the_first_repeat_is_told_as_without_repeats(run_c
     told = json.loads((tmp_path / "run" / "metrics.json").read_text())["repeats"]
     assert told["count"] == 1 and told["test"]["sd"] is None
     assert run_cli(*arguments).exit_code == 0
+
+
+def test_without_test_rows_the_validation_rows_alone_are_told(run_cli, features_file, tmp_path):
+    with np.load(features_file) as arrays:
+        np.savez(tmp_path / "rows.npz", X_train=arrays["X_train"], y_train=arrays["y_train"])
+    result = run_cli("tune", "--data", "rows.npz", *LBFGS, *HELD, "--repeats", "2", "--json", "--out", "run")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert set(document["repeats"]) == {"count", "metric", "least_difference", "validation"}
+    assert list(document["splits"]) == ["train", "validation"]
 
 
 # What is refused, and not used
