@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+SCHEMA_VERSION = 1  # of what --json prints; raised when something that was there goes or changes its meaning
 
 _HOMES = {
     "softmax": "softmaxclf.core.losses.softmax",

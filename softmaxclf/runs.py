@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf import __version__
+from softmaxclf import SCHEMA_VERSION, __version__
 from softmaxclf.arrays import read_arrays
 from softmaxclf.core.search import FURTHER
 from softmaxclf.errors import DataError, OutputError, RunConflictError
@@ -105,6 +105,10 @@ class OutputFolder:
     def write_text(self, name: str, content: str) -> None:
         """Write a text file."""
         self.write_bytes(name, content.encode())
+
+    def write_answer(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write what --json prints of `content`."""
+        self.write_text(name, answer_json(content) + "\n")
 
     def write_json(self, name: str, content: object) -> None:
         """Write `content` as JSON for people: indented, keys in the given order, no NaN (they become null)."""
@@ -347,6 +351,11 @@ def read_json(path: Path) -> Any:
         raise DataError(
             f"{path}: expected JSON, found a broken file; run the command again to make it"
         ) from error
+
+
+def answer_json(content: Mapping[str, Any]) -> str:
+    """JSON text of an answer, in one document with the version of its schema."""
+    return to_json({"schema_version": SCHEMA_VERSION, **content})
 
 
 def to_json(content: object) -> str:

@@ -1,6 +1,6 @@
 """The import graph is the architecture: every import, also those inside functions, points downwards.
 
-cli | estimators > workflows > report > config | runs | model_file > datasets | plots | exports > core > arrays |
+cli | estimators > logs > workflows > report > config | runs | model_file > datasets | plots | exports > core > arrays |
 locks > files > errors
 """
 
@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "softmaxclf"
 LAYERS = (
     ("__main__",),
     ("cli", "estimators"),
+    ("logs",),
     ("workflows",),
     ("report",),
     ("config", "runs", "model_file"),
@@ -34,6 +35,8 @@ THIRD_PARTY = {
     "estimators": {"numpy", "sklearn"},
     "workflows": {"numpy"},
     "config": {"yaml"},
+    # Each library is an extra that writes its own log; Pillow reads the pictures.
+    "logs": {"numpy", "PIL", "tensorboardX", "mlflow"},
     "runs": {"numpy"},
     "model_file": {"numpy"},
     # Pillow comes with matplotlib; it decodes image files. pyarrow is an extra.

@@ -1,46 +1,64 @@
 """What people see: progress bars and notes on stderr, tables on stdout."""
 
+import logging
+import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from string import Formatter
 from typing import Any, ClassVar
 
 import click
 from tqdm import tqdm
 
+from softmaxclf.files import own_file, printable
 from softmaxclf.workflows.observer import Observer
 
+LINE_SECONDS = 10.0  # between two lines of progress where there is no bar, and in a log file
+LINE = "{desc}: {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}{postfix}]"
+LOG = logging.getLogger("softmaxclf")
 # Where an output has no blocks: a cell that is half full or fuller is full, and what is emptier is left out.
 PLAIN = str.maketrans({**dict.fromkeys("▌▋▊▉█", "#"), **dict.fromkeys("▏▎▍", None), "│": "|"})
 
 
 class Console(Observer):
-    """Prints what a workflow tells, and its answer. Bars appear only when stderr is a terminal."""
+    """Prints what a workflow tells, and its answer. Bars appear only when stderr is a terminal, elsewhere a line now
+    and then. All of it but the answer also goes into the log file, if there is one.
+    """
 
-    def __init__(self, *, quiet: bool, verbose: bool, no_progress: bool, as_json: bool) -> None:
+    def __init__(
+        self, *, quiet: bool, verbose: bool, no_progress: bool, as_json: bool, log_file: Path | None = None
+    ) -> None:
         self.quiet, self.verbose, self.as_json = quiet, verbose, as_json
         self.no_progress = no_progress or quiet
         self.answered = False
         self._bar: tqdm[Any] | None = None
+        if log_file is not None:
+            open_log(log_file)
 
-    def answer(self, document: Any, text: Callable[[Any], str]) -> None:
+    def answer(self, document: Mapping[str, Any], text: Callable[[Any], str]) -> None:
         """The result on stdout: as one JSON document if that was asked for, else the text made of it."""
-        from softmaxclf.runs import to_json
+        from softmaxclf.runs import answer_json
 
-        told = to_json(document) if self.as_json else text(document)
+        told = answer_json(document) if self.as_json else text(document)
         self.answered = True
         say(told)
 
     def note(self, text: str) -> None:
+        LOG.info(text)
         if not self.quiet:
             self._print(text)
 
     def detail(self, text: str) -> None:
+        LOG.debug(text)
         if self.verbose:
             self._print(text)
 
     def warn(self, text: str) -> None:
+        LOG.warning(text)
         self._print(f"Warning: {text}")
 
     def begin(self, what: str, total: int, done: int = 0, unit: str = "it") -> None:
@@ -56,12 +74,29 @@ class Console(Observer):
             dynamic_ncols=True,
             leave=False,
         )
+        self._line = {
+            "prefix": what,
+            "total": total,
+            "initial": done,
+            "unit": unit,
+            "unit_scale": unit == "B",
+        }
+        self._begun = self._lined = time.monotonic()
 
     def advance(self, done: int, figures: str = "") -> None:
-        if self._bar is not None and not self._bar.disable:
+        if self._bar is None:
+            return
+        if not self._bar.disable:
             if figures:
                 self._bar.set_postfix_str(figures, refresh=False)
             self._bar.update(done - self._bar.n)
+        if (now := time.monotonic()) - self._lined >= LINE_SECONDS:
+            self._lined = now
+            asked: dict[str, Any] = {**self._line, "bar_format": LINE, "postfix": figures}
+            line = tqdm.format_meter(done, elapsed=now - self._begun, **asked)
+            LOG.info(line)
+            if self._bar.disable and not self.no_progress:
+                self._print(line)
 
     def end(self) -> None:
         if self._bar is not None:
@@ -70,6 +105,25 @@ class Console(Observer):
 
     def _print(self, text: str) -> None:
         tqdm.write(text, file=sys.stderr)
+
+
+def open_log(path: Path) -> None:
+    """Add what is logged to the end of that file, until `close_log`. Raises OutputError."""
+    stream = os.fdopen(own_file(path), "a", encoding="utf-8", errors="backslashreplace")
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.DEBUG)
+    LOG.info(printable(shlex.join(["softmaxclf", *sys.argv[1:]])))
+    logging.raiseExceptions = False  # a full disk ends the log, not the work
+
+
+def close_log() -> None:
+    """Close the log file, if there is one."""
+    for handler in [each for each in LOG.handlers if isinstance(each, logging.StreamHandler)]:
+        LOG.removeHandler(handler)
+        with suppress(OSError):
+            handler.stream.close()
 
 
 def say(text: str, *, end: str = "\n") -> None:

@@ -1,7 +1,6 @@
 """The command group, and the one place where errors become exit codes."""
 
 import errno
-import json
 import os
 import signal
 import sys
@@ -17,6 +16,8 @@ import click
 from softmaxclf import __version__
 from softmaxclf.cli import console, streams
 from softmaxclf.cli.commands.compare import compare
+from softmaxclf.cli.commands.completion import completion
+from softmaxclf.cli.commands.config import config
 from softmaxclf.cli.commands.data import data
 from softmaxclf.cli.commands.evaluate import evaluate
 from softmaxclf.cli.commands.explain import explain
@@ -24,6 +25,7 @@ from softmaxclf.cli.commands.export import export
 from softmaxclf.cli.commands.gradcheck import gradcheck
 from softmaxclf.cli.commands.predict import predict
 from softmaxclf.cli.commands.report import report
+from softmaxclf.cli.commands.schema import schema
 from softmaxclf.cli.commands.train import train
 from softmaxclf.cli.commands.tune import tune
 from softmaxclf.cli.commands.visualize_weights import visualize_weights
@@ -51,6 +53,10 @@ class ErrorBoundary(click.Group):
     With --json every failure is a document on stdout as well, {"error": {"messages": [...], "exit_code": ...}}.
     """
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are used."""
+        return list(self.commands)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -60,14 +66,26 @@ class ErrorBoundary(click.Group):
     def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> NoReturn:
         """Run the command that `args` say and exit with its code."""
         given = sys.argv[1:] if args is None else list(args)
+        code: Any = BUG
         try:
             code = super().main(args, *others, **{**extra, "standalone_mode": False}) or 0
             sys.stdout.flush()  # what cannot be written shows here at the latest
         except Exception as error:
-            code = _told(error, debug="--debug" in given, as_json="--json" in given)
+            code = _told(error, debug=_asked("debug", given), as_json=_asked("json", given))
             if code == BUG:
                 raise
+        finally:
+            console.LOG.info(f"ended with exit code {code}")
+            console.close_log()
         sys.exit(code)
+
+
+def _asked(flag: str, given: Sequence[str]) -> bool:
+    """Whether a flag of all commands was given, on a command line that may be wrong, or by the environment."""
+    words = [word.replace("-", "_").upper() for word in given[:2] if not word.startswith("-")]
+    variables = (f"SOFTMAXCLF_{'_'.join(words[:count])}_{flag.upper()}" for count in (1, 2))
+    set_to = {os.environ.get(each, "").lower() for each in variables}
+    return f"--{flag}" in given or bool(set_to & {"1", "true", "t", "yes", "y", "on"})
 
 
 def _told(error: Exception, *, debug: bool, as_json: bool) -> int:
@@ -83,10 +101,14 @@ def _told(error: Exception, *, debug: bool, as_json: bool) -> int:
             traceback.print_exception(error)
         for message in messages if known else ():
             click.echo(f"Error: {message}", err=True)
+    for message in messages:
+        console.LOG.error(message)
     if as_json and not getattr(error, "answered", False):
         document = {"error": {"messages": messages, "exit_code": code}}
         with suppress(OutputError):  # that stdout takes nothing may be what went wrong
-            console.say(json.dumps(document, indent=2, ensure_ascii=False))
+            from softmaxclf.runs import answer_json  # brings NumPy along
+
+            console.say(answer_json(document))
     return code
 
 
@@ -125,7 +147,7 @@ def _lacks_memory(error: Exception) -> bool:
 @click.group(
     cls=ErrorBoundary,
     epilog=EXIT_CODES,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, "-V", "--version", prog_name="softmaxclf")
 def cli() -> None:
@@ -138,9 +160,27 @@ def cli() -> None:
 
 
 for command in (
-    train, tune, visualize_weights, evaluate, predict, export, report, compare, data, explain, gradcheck,
+    train, tune, evaluate, predict, visualize_weights, report, compare, export, data, explain, gradcheck,
+    config, schema, completion,
 ):  # fmt: skip
     cli.add_command(command)
+
+
+def _with_variables(group: click.Group, prefix: str = "SOFTMAXCLF") -> None:
+    """Give every option of every command its variable of the environment: SOFTMAXCLF_TRAIN_BATCH_SIZE."""
+    for name, command in group.commands.items():
+        variables = f"{prefix}_{name}".replace("-", "_").upper()
+        if isinstance(command, click.Group):
+            _with_variables(command, variables)
+            continue
+        options = [each for each in command.params if isinstance(each, click.Option)]
+        for option in options:
+            flag = max(option.opts, key=len).lstrip("-")
+            option.envvar = f"{variables}_{flag.replace('-', '_').upper()}"
+        command.epilog = f"Options may also be set by variables such as {options[0].envvar}."
+
+
+_with_variables(cli)
 
 
 def main() -> None:

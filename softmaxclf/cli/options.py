@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from softmaxclf.cli.console import Console
-from softmaxclf.config import load_config
+from softmaxclf.config import resolved
 from softmaxclf.config.schema import SCHEMA
-from softmaxclf.config.values import Number, Unexpected, number_in
+from softmaxclf.config.values import Choice, Number, Unexpected, Unset, number_in
 from softmaxclf.config.yaml_reader import scalar, shown
 from softmaxclf.errors import ConfigError, SoftmaxclfError
+from softmaxclf.logs import LOGS
 
 Function = Callable[..., Any]
 Decorator = Callable[[Function], Function]
@@ -23,8 +26,8 @@ class _Checked(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
 
     name = "text"
 
-    def __init__(self, read: Callable[[str], Any]) -> None:
-        self._read = read
+    def __init__(self, read: Callable[[str], Any], completed: str = "") -> None:
+        self._read, self._completed = read, completed
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The value of a text that was typed; defaults pass. Raises ConfigError."""
@@ -37,6 +40,12 @@ class _Checked(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
             named = isinstance(param, click.Option)
             called = max(param.opts, key=len) if named else param.human_readable_name
             raise ConfigError(f"{called}: {error}") from error
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """What a shell offers: file names where paths are taken, else nothing."""
+        return [CompletionItem(incomplete, self._completed)] if self._completed else []
 
 
 def number(kind: Number) -> _Checked:
@@ -71,7 +80,7 @@ def _image(text: str) -> Path:
 
 
 # NUMBER: in no range. IMAGE: of files that others named; PATH: of all others, whose names we write into files.
-NUMBER, PATH, IMAGE = _Checked(_any_number), _Checked(_path), _Checked(_image)
+NUMBER, PATH, IMAGE = _Checked(_any_number), _Checked(_path, "file"), _Checked(_image, "file")
 
 
 def together(*decorators: Decorator) -> Decorator:
@@ -89,8 +98,18 @@ def output(function: Function) -> Function:
     """The options of every command; the Console that they ask for becomes the function's first argument."""
 
     @wraps(function)
-    def run(quiet: bool, verbose: bool, no_progress: bool, as_json: bool, debug: bool, **others: Any) -> None:
-        asked = Console(quiet=quiet, verbose=verbose, no_progress=no_progress, as_json=as_json)
+    def run(
+        quiet: bool,
+        verbose: bool,
+        no_progress: bool,
+        as_json: bool,
+        debug: bool,
+        log_file: Path | None,
+        **others: Any,
+    ) -> None:
+        asked = Console(
+            quiet=quiet, verbose=verbose, no_progress=no_progress, as_json=as_json, log_file=log_file
+        )
         try:
             function(asked, **others)
         except SoftmaxclfError as error:
@@ -103,9 +122,14 @@ def output(function: Function) -> Function:
             "--quiet", "-q", is_flag=True, help="No notes and no progress; warnings and errors stay."
         ),
         click.option("--verbose", "-v", is_flag=True, help="Say more about what is done."),
-        click.option("--no-progress", is_flag=True, help="No progress bars (they are off in pipes anyway)."),
+        click.option(
+            "--no-progress", is_flag=True, help="No progress bars, and in pipes no line every ten seconds."
+        ),
+        click.option(
+            "--log-file", type=PATH, metavar="FILE", help="Add notes, warnings and errors, with times, to this file."
+        ),
         click.option("--debug", is_flag=True, help="Show the traceback of an error."),
-    )(run)
+    )(run)  # fmt: skip
 
 
 model = click.argument("model", type=PATH)
@@ -128,30 +152,45 @@ def out(metavar: str, what: str) -> Decorator:
     return click.option("--out", type=PATH, metavar=metavar, help=what)
 
 
-def setting(key: str, *names: str, metavar: str = "VALUE") -> Decorator:
+def setting(key: str, *names: str, metavar: str = "") -> Decorator:
     """An option that sets a configuration key; its help and default come from the configuration's own table."""
     told = SCHEMA[key]
+    named = told.help.startswith(("cifar10", "sgd:", "lbfgs:"))  # names are written small
+    kind = told.kind.kind if isinstance(told.kind, Unset) else told.kind
+    words = kind.words if isinstance(kind, Choice) else ()
     return click.option(
         *(names or (f"--{key.split('.')[1].replace('_', '-')}",)),
         key.replace(".", "__"),
-        metavar=metavar,
-        help=f"{told.help[0].upper()}{told.help[1:]}. [{key}; default {told.default}]",
+        metavar=metavar or "|".join(words) or "VALUE",
+        help=f"{told.help if named else told.help[0].upper() + told.help[1:]}. [{key}; default {told.default}]",
+        shell_complete=lambda ctx, param, typed: [word for word in words if word.startswith(typed)],
     )
 
 
 def assignments(what: str) -> Decorator:
     """--set, as `settings`."""
-    return click.option("--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help=what)
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="SECTION.KEY=VALUE",
+        help=what,
+        shell_complete=lambda ctx, param, typed: [f"{key}=" for key in SCHEMA if key.startswith(typed)],
+    )
 
 
 def settings(function: Function) -> Function:
-    """Options that make a configuration, which the function gets as `config`: default < file < --set < `setting`s."""
+    """Options that make a configuration, which the function gets as `config`.
+
+    Default < file < variables of the environment < --set < `setting`s that were typed.
+    """
 
     @wraps(function)
     def run(config_file: Path | None, settings: tuple[str, ...], **others: Any) -> None:
-        named = {name: others.pop(name) for name in list(others) if "__" in name}
-        keyed = {name.replace("__", "."): value for name, value in named.items()}
-        function(config=load_config(config_file, settings, keyed), **others)
+        typed, environment = _named_settings(others)
+        ctx = click.get_current_context()
+        config, ctx.meta[ORIGINS] = resolved(config_file, settings, typed, environment)
+        function(config=config, **{name: value for name, value in others.items() if "__" not in name})
 
     return together(
         click.option(
@@ -161,9 +200,49 @@ def settings(function: Function) -> Function:
     )(run)  # fmt: skip
 
 
-def configuration(function: Function) -> Function:
-    """`settings`, and --data."""
-    return settings(setting("data.source", "--data", metavar="SOURCE")(function))
+ORIGINS = "softmaxclf.origins"  # in a context's meta: where the settings that were given came from
+
+
+def _named_settings(values: dict[str, Any]) -> tuple[dict[str, object], dict[str, tuple[str, object]]]:
+    """What the `setting`s of a command say, by dotted key: as typed, and as the environment has it."""
+    ctx = click.get_current_context()
+    variables = {each.name: str(each.envvar) for each in ctx.command.params}
+    typed: dict[str, object] = {}
+    environment: dict[str, tuple[str, object]] = {}
+    for name in filter(lambda name: "__" in name, values):
+        key, source = name.replace("__", "."), ctx.get_parameter_source(name)
+        if source is ParameterSource.ENVIRONMENT:
+            environment[key] = variables[name], values[name]
+        elif source is not ParameterSource.DEFAULT:
+            typed[key] = values[name]
+    return typed, environment
+
+
+configuration = together(
+    settings,
+    setting("data.source", "--data", metavar="SOURCE"),
+    setting("data.validation", metavar="ROWS"),
+    setting("data.shots", metavar="N"),
+    setting("preprocessing.scale"),
+    setting("training.loss"),
+    setting("training.solver"),
+)
+one_model = together(setting("training.learning_rate"), setting("training.regularization"))
+grid = together(
+    setting("tuning.learning_rates", metavar="AXIS"),
+    setting("tuning.regularizations", metavar="AXIS"),
+    setting("tuning.folds", metavar="N"),
+    setting("tuning.repeats", metavar="N"),
+    setting("tuning.halving", "--halving/--no-halving"),
+    setting("tuning.select"),
+)
+descent = together(
+    setting("training.iterations", metavar="N"),
+    setting("training.batch_size", metavar="N"),
+    setting("training.momentum"),
+    setting("training.schedule"),
+    setting("training.seed", metavar="N"),
+)
 
 
 run = together(
@@ -172,5 +251,9 @@ run = together(
     click.option(
         "--max-time", type=number(Number(1e-3, 1e9)), metavar="SECONDS",
         help="End within this time with what was reached by then.",
+    ),
+    click.option(
+        "--log", "logs", type=click.Choice([*LOGS]), multiple=True,
+        help="Also tell TensorBoard or MLflow what is measured; may be repeated.",
     ),
 )  # fmt: skip

@@ -41,12 +41,14 @@ __all__ = [
     "differences",
     "dump_config",
     "load_config",
+    "resolved",
     "texts_of",
     "to_dict",
     "values_of",
 ]
 
 MOST_PROBLEMS_SHOWN = 20
+COMMENT_COLUMN = 35  # of dump_config
 # Who gives one of these wants minibatch descent.
 _OF_DESCENT = (
     "training.learning_rate",
@@ -68,23 +70,35 @@ def load_config(
     `options` maps dotted keys to Python values or to text as it was typed; None means "not given". Raises
     ConfigError with one line per problem, all of them found in one pass (20 are shown).
     """
+    return resolved(path, settings, options)[0]
+
+
+def resolved(
+    path: Path | None = None,
+    settings: Sequence[str] = (),
+    options: Mapping[str, object] | None = None,
+    environment: Mapping[str, tuple[str, object]] | None = None,
+) -> tuple[Config, dict[str, str]]:
+    """What `load_config` gives, and by dotted key where each value came from that was given.
+
+    `environment` maps keys to a variable's name and value, which count above the file and below what was typed.
+    """
     reading = Reading()
     if path is not None:
         reading.take_file(path)
+    for key, (place, value) in (environment or {}).items():
+        reading.take_given(key, value, place)
     for text in settings:
         reading.take_assignment(text)
     for key, value in (options or {}).items():
-        if isinstance(value, str):
-            reading.take_text(key, value, SCHEMA[key].option)
-        elif value is not None:
-            reading.take(key, value, SCHEMA[key].option)
-    config = _with_solver(_from_values(reading.values), reading.values)
+        reading.take_given(key, value, SCHEMA[key].option)
+    config, decided = _with_solver(_from_values(reading.values), reading.values)
     problems = reading.problems or _misfits(config, reading.places)
     if problems:
         rest = len(problems) - MOST_PROBLEMS_SHOWN
         more = [f"... and {rest} more problems"] if rest > 0 else []
         raise ConfigError(*problems[:MOST_PROBLEMS_SHOWN], *more)
-    return config
+    return config, {key: place.removesuffix(f": {key}") for key, place in (reading.places | decided).items()}
 
 
 def _misfits(config: Config, places: Mapping[str, str]) -> list[str]:
@@ -131,14 +145,16 @@ def _misfits_of_optimum(config: Config, places: Mapping[str, str]) -> list[str]:
     return found
 
 
-def dump_config(config: Config) -> str:
-    """YAML text that `load_config` reads back as an equal configuration."""
+def dump_config(config: Config, comments: Mapping[str, str] | None = None) -> str:
+    """YAML text that `load_config` reads back as an equal configuration, with a comment on each key that has one."""
     lines: list[str] = []
     for key, text in texts_of(config).items():
         section, name = key.split(".")
         if f"{section}:" not in lines:
             lines.append(f"{section}:")
-        lines.append(f"  {name}: {text}")
+        comment = (comments or {}).get(key)
+        line = f"  {name}: {text}"
+        lines.append(f"{line:<{COMMENT_COLUMN}} # {comment}" if comment else line)
     return "\n".join(lines) + "\n"
 
 
@@ -170,15 +186,20 @@ def values_of(config: Config) -> dict[str, object]:
     return {key: getattr(getattr(config, key.split(".")[0]), key.split(".")[1]) for key in SCHEMA}
 
 
-def _with_solver(config: Config, given: Mapping[str, object]) -> Config:
-    """The configuration with `auto` of training.solver decided: the optimum, unless what was given asks for descent."""
+def _with_solver(config: Config, given: Mapping[str, object]) -> tuple[Config, dict[str, str]]:
+    """The configuration with `auto` of training.solver decided, and why: the optimum, unless what was given asks for
+    descent.
+    """
     training, tuning = config.training, config.tuning
     if training.solver != AUTO:
-        return config
-    descent = any(given.get(key) is not None for key in _OF_DESCENT) or tuning.halving
-    unpenalized = training.regularization == 0 or 0 in (tuning.regularizations or ())
-    solver = "sgd" if descent or unpenalized or training.loss != "softmax" else OPTIMAL[0]
-    return replace(config, training=replace(training, solver=solver))
+        return config, {}
+    reasons = [key for key in _OF_DESCENT if given.get(key) is not None]
+    reasons += ["tuning.halving"] * tuning.halving
+    reasons += ["training.regularization 0"] * (training.regularization == 0)
+    reasons += ["tuning.regularizations 0"] * (0 in (tuning.regularizations or ()))
+    reasons += [f"training.loss {training.loss}"] * (training.loss != "softmax")
+    decided = replace(config, training=replace(training, solver="sgd" if reasons else OPTIMAL[0]))
+    return decided, {"training.solver": f"auto, by {reasons[0]}" if reasons else "auto"}
 
 
 def _from_values(values: Mapping[str, object]) -> Config:

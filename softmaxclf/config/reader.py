@@ -36,6 +36,13 @@ class Reading:
         except Unexpected as error:
             self.problems.append(f"{place}: {error.against(SCHEMA[key].kind)}")
 
+    def take_given(self, key: str, value: object, place: str) -> None:
+        """Take one key's value as an option has it: a text that was typed, a Python value, or None of none."""
+        if isinstance(value, str):
+            self.take_text(key, value, place)
+        elif value is not None:
+            self.take(key, value, place)
+
     def take_text(self, key: str, text: str, place: str) -> None:
         """Take one key's value as it was typed: YAML where an axis starts with a bracket, else one plain value."""
         node: yaml.Node | None = scalar(text)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from softmaxclf.config import Config, load_config
 from softmaxclf.core.images import ImageShape
-from softmaxclf.core.problem import Problem
+from softmaxclf.core.problem import History, Problem
 from softmaxclf.core.search import grid_cells
 from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.core.solvers.sgd.state import SGDState
@@ -156,6 +156,7 @@ class SoftmaxClassifier(LinearClassifier):
 
     def _state(self, state: SGDState, problem: Problem) -> SGDState:
         """The state of descent at the weights and the velocity that were reached."""
+        state.history = History()
         if hasattr(self, "model_"):
             W = self.model_.W - self.model_.W.mean(axis=1, keepdims=True)  # which changes no probability
             divisor = np.broadcast_to(problem.preprocessing[0].divisor, len(W))

@@ -56,7 +56,7 @@ def test_top_one_has_no_runners_up(folder: Path, run_cli: Run) -> None:
 
 def test_json_is_one_list_with_the_broken_files_in_it(folder: Path, run_cli: Run) -> None:
     result = run_cli("predict", "weights.npz", "in/red.png", "bad.png", "in/blue.png", "--json", "--top", 2)
-    first, broken, last = json.loads(result.stdout)
+    first, broken, last = json.loads(result.stdout)["predictions"]
     assert first == {
         "file": "in/red.png",
         "label": "red",
@@ -79,7 +79,9 @@ def test_sheets_and_their_table_are_written(folder: Path, run_cli: Run) -> None:
     assert result.exit_code == 0 and "Sheets and predictions.csv are in 'my sheets'" in result.stdout
     names = {path.name for path in (folder / "my sheets").iterdir()}
     assert names == {f"{name}-evidence.png" for name in (*COLOURS, "red-2")} | {"predictions.csv"}
-    entry = json.loads(run_cli("predict", "weights.npz", "in/red.png", "--out", "s", "--json").stdout)[0]
+    entry = json.loads(run_cli("predict", "weights.npz", "in/red.png", "--out", "s", "--json").stdout)[
+        "predictions"
+    ][0]
     assert entry["sheet"] == os.path.join("s", "red-evidence.png") and Path(entry["sheet"]).exists()  # noqa: PTH118
 
 
@@ -152,5 +154,8 @@ def test_names_that_no_terminal_can_show_are_printed_as_escapes(folder: Path, ru
         Image.new("RGB", (2, 2), "red").save(folder / name)
     result = run_cli("predict", "weights.npz", *odd)
     assert "in/\\udcff.png" in result.stdout and "in/two\\nlines.png" in result.stdout
-    files = [entry["file"] for entry in json.loads(run_cli("predict", "weights.npz", *odd, "--json").stdout)]
+    files = [
+        entry["file"]
+        for entry in json.loads(run_cli("predict", "weights.npz", *odd, "--json").stdout)["predictions"]
+    ]
     assert files == ["in/\\udcff.png", "in/two\nlines.png"]

@@ -139,7 +139,9 @@ def test_notes_that_nobody_takes_are_dropped() -> None:
 def failure(result: Result) -> dict[str, Any]:
     """The one document on stdout of a command that failed."""
     document = json.loads(result.stdout)
-    assert list(document) == ["error"] and document["error"]["exit_code"] == result.exit_code
+    assert (
+        list(document) == ["schema_version", "error"] and document["error"]["exit_code"] == result.exit_code
+    )
     error: dict[str, Any] = document["error"]
     return error
 
@@ -188,7 +190,8 @@ def test_a_bug_is_a_json_document_too(
     result = CliRunner().invoke(cli, ["train", "--json"])
     assert isinstance(result.exception, ZeroDivisionError)
     assert json.loads(result.stdout) == {
-        "error": {"messages": ["ZeroDivisionError: division by zero"], "exit_code": 1}
+        "schema_version": 1,
+        "error": {"messages": ["ZeroDivisionError: division by zero"], "exit_code": 1},
     }
 
 
@@ -202,7 +205,10 @@ def test_an_answer_that_names_what_failed_is_the_only_document(
     Image.fromarray(pixels[0].transpose(1, 2, 0)).save(tmp_path / "one.png")
     result = run_cli("predict", "model", "one.png", "none.png", "--json")
     assert result.exit_code == 3
-    assert [set(each) >= {"file", "error"} for each in json.loads(result.stdout)] == [False, True]
+    assert [set(each) >= {"file", "error"} for each in json.loads(result.stdout)["predictions"]] == [
+        False,
+        True,
+    ]
 
 
 # What libraries say
@@ -219,6 +225,6 @@ def test_the_warnings_and_logs_of_libraries_stay_away_unless_asked_for(
         "evaluate.evaluate = noisy\nfrom softmaxclf.__main__ import main\nmain()"
     )
     process = start("evaluate model --json", [*options, "-c", script], "", made)
-    assert process.returncode == 0 and process.stdout == "{}\n"
+    assert process.returncode == 0 and json.loads(process.stdout) == {"schema_version": 1}
     assert ("raw warning" in process.stderr) is said
     assert "raw log" not in process.stderr

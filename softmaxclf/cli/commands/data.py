@@ -1,6 +1,6 @@
 """softmaxclf data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ FORM = click.option(
 )
 
 
-@click.group()
+@click.group(short_help="Fetch, check, describe data; write the sample set.")
 def data() -> None:
     """Fetch CIFAR or MNIST, check what is on disk, look at any data, write the sample set.
 
@@ -35,7 +35,7 @@ def data() -> None:
     """
 
 
-@data.command()
+@data.command(short_help="Fetch CIFAR-10, CIFAR-100, MNIST or Fashion-MNIST.")
 @click.argument(
     "source", type=click.Choice(["cifar10", "cifar100", "mnist", "fashion-mnist"]), default="cifar10"
 )
@@ -63,7 +63,7 @@ def download(output: console.Console, source: str, directory: Path, form: str, m
     )
 
 
-@data.command()
+@data.command(short_help="Say what data lies in a folder and whether it is official.")
 @DIRECTORY
 @options.output
 def verify(output: console.Console, directory: Path) -> None:
@@ -75,14 +75,14 @@ def verify(output: console.Console, directory: Path) -> None:
     """
     from softmaxclf.workflows.data import verify as run_verify
 
-    output.answer(run_verify(directory), _findings)
+    output.answer({"found": run_verify(directory)}, _findings)
 
 
-def _findings(found: Sequence[Mapping[str, str]]) -> str:
-    return "\n".join("{file}: {status}\n  {what}: {detail}".format_map(each) for each in found)
+def _findings(answer: Mapping[str, Any]) -> str:
+    return "\n".join("{file}: {status}\n  {what}: {detail}".format_map(each) for each in answer["found"])
 
 
-@data.command()
+@data.command(short_help="Say what a source holds.")
 @options.settings
 @click.argument("data__source", metavar="SOURCE")
 @options.out("FILE", "Draw a contact sheet of the training images.")
@@ -132,7 +132,7 @@ def _description(options: str, found: Mapping[str, Any]) -> str:
     )
 
 
-@data.command()
+@data.command(short_help="Write the built-in sample set to a folder.")
 @click.argument("directory", type=options.PATH)
 @FORM
 @click.option(

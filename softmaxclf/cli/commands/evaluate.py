@@ -45,7 +45,7 @@ Temperature {temperature:.4g}, fitted on {rows:,} validation rows; the model wit
 its labels are the same"""
 
 
-@click.command()
+@click.command(short_help="Score a model: per class, confusion, calibration.")
 @options.model
 @options.split("Rows to score.")
 @options.data()

@@ -18,7 +18,7 @@ WIDEST_FILE, WIDEST_LABEL = 48, 24  # longer names push their line to the right
 ROW_WIDTH = 7
 
 
-@click.command()
+@click.command(short_help="Labels and probabilities of images, tables or arrays.")
 @options.model
 @click.argument("inputs", type=options.IMAGE, nargs=-1, required=True, metavar="INPUT...")
 @click.option(
@@ -73,10 +73,10 @@ def predict(
     names = predictions.model.class_names
     if file is not None:
         count = written(file, predictions, names, probabilities=probabilities)
-        document = {"file": str(file), "predictions": count}
+        document = {"file": str(file), "written": count}
         output.answer(document, lambda _: f"{count:,} predictions are in {console.quoted(file)}")
     elif output.as_json:
-        output.answer([prediction.summary() for prediction in predictions], str)
+        output.answer({"predictions": [prediction.summary() for prediction in predictions]}, str)
     elif form != "table":
         for text in lines(predictions, form, names, probabilities=probabilities):
             console.say(text, end="")

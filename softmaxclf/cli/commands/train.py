@@ -8,19 +8,14 @@ import click
 from softmaxclf.cli import console, options
 
 
-@click.command()
+@click.command(short_help="Train one model.")
 @options.configuration
-@options.setting("training.solver", metavar="NAME")
-@options.setting("training.learning_rate")
-@options.setting("training.regularization")
-@options.setting("training.iterations", metavar="N")
-@options.setting("training.batch_size", metavar="N")
-@options.setting("training.seed", metavar="N")
-@options.setting("data.shots", metavar="N")
+@options.one_model
+@options.descent
 @click.option("--test", is_flag=True, help="Also score the test split.")
 @options.run
 @options.output
-def train(output: console.Console, **request: Any) -> None:
+def train(output: console.Console, logs: tuple[str, ...], **request: Any) -> None:
     """Train one model and save its weights, metrics, curves and templates.
 
     The objective is mean loss + 0.5 * regularization * |W|^2.
@@ -29,10 +24,12 @@ def train(output: console.Console, **request: Any) -> None:
     Example:
       softmaxclf train --data sample --iterations 500 --test
     """
+    from softmaxclf.logs.log import logged
     from softmaxclf.workflows.runs.session import Request
     from softmaxclf.workflows.runs.train import train as run_train
 
-    summary = run_train(Request("train", **request), output)
+    with logged(logs, output) as observer:
+        summary = run_train(Request("train", **request), observer)
     for warning in summary["warnings"]:
         output.warn(warning)
     output.answer(summary, _text)

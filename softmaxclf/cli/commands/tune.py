@@ -34,23 +34,14 @@ time:             about {seconds:,.1f} s of training ({probe})
 run folder:       {run:quoted}"""
 
 
-@click.command()
+@click.command(short_help="Train a grid of models at once and save the best.")
 @options.configuration
-@options.setting("training.solver", metavar="NAME")
-@options.setting("tuning.learning_rates", metavar="AXIS")
-@options.setting("tuning.regularizations", metavar="AXIS")
-@options.setting("tuning.folds", metavar="N")
-@options.setting("tuning.repeats", metavar="N")
-@options.setting("tuning.halving", "--halving/--no-halving")
-@options.setting("tuning.select", metavar="RULE")
-@options.setting("training.iterations", metavar="N")
-@options.setting("training.batch_size", metavar="N")
-@options.setting("training.seed", metavar="N")
-@options.setting("data.shots", metavar="N")
+@options.grid
+@options.descent
 @click.option("--dry-run", is_flag=True, help="Show the grid, its stacks, memory and time; write nothing.")
 @options.run
 @options.output
-def tune(output: console.Console, dry_run: bool, **choices: Any) -> None:
+def tune(output: console.Console, logs: tuple[str, ...], dry_run: bool, **choices: Any) -> None:
     """Train a grid of learning rates and regularizations at once and save the best model.
 
     The objective is mean loss + 0.5 * regularization * |W|^2. An AXIS is a list such as 1e-7,3e-7 or a range
@@ -59,8 +50,9 @@ def tune(output: console.Console, dry_run: bool, **choices: Any) -> None:
 
     \b
     Example:
-      softmaxclf tune --data sample --learning-rates 1e-7,1e-6 --regularizations 10,100
+      softmaxclf tune --data sample --regularizations 1e-4:1:log5
     """
+    from softmaxclf.logs.log import logged
     from softmaxclf.workflows.runs.plan import plan
     from softmaxclf.workflows.runs.session import Request
     from softmaxclf.workflows.runs.tune import tune as run_tune
@@ -69,7 +61,8 @@ def tune(output: console.Console, dry_run: bool, **choices: Any) -> None:
     if dry_run:
         output.answer(plan(request, output), _plan_text)
         return
-    summary = run_tune(request, output)
+    with logged(logs, output) as observer:
+        summary = run_tune(request, observer)
     for warning in summary["warnings"]:
         output.warn(warning)
     output.answer(summary, _text)

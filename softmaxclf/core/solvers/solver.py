@@ -114,6 +114,10 @@ class Solver(ABC):
         """Where it stands, in a few words for a progress bar; empty where the history says it."""
         return ""
 
+    def pace(self, place: int, point: int) -> dict[str, float]:
+        """How fast that cell went at a point, by name, such as its learning rate; nothing where the solver chooses."""
+        return {}
+
     def report(self, place: int) -> dict[str, Any]:
         """What it has to say of that cell, by the names in `figures`."""
         return {}

@@ -252,7 +252,7 @@ def _write(folder: OutputFolder, result: dict[str, Any], contenders: Sequence[Co
     folder.write_table("compare.csv", _columns(result), _lines(result))
     folder.write_table("pairs.csv", PAIR_COLUMNS, [list(pair.values()) for pair in result["pairs"]])
     files = ["compare.csv", "pairs.csv", *_draw(folder.path, result, contenders), "comparison.json"]
-    folder.write_json("comparison.json", {**result, "out": str(folder.path), "files": files})
+    folder.write_answer("comparison.json", {**result, "out": str(folder.path), "files": files})
     return files
 
 

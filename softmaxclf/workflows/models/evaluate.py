@@ -213,7 +213,7 @@ def _write(folder: OutputFolder, found: _Evaluation, result: dict[str, Any]) -> 
     )
     drawn = _draw(folder.path, found, result.get("calibration", {}))
     files = ["per_class.csv", "confusion.csv", "reliability.csv", *drawn, "evaluation.json"]
-    folder.write_json("evaluation.json", {**result, "out": str(folder.path), "files": files})
+    folder.write_answer("evaluation.json", {**result, "out": str(folder.path), "files": files})
     return files
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from softmaxclf.core.metrics import confusion_matrix
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS
+from softmaxclf.core.problem import MEASURED as MEASURES
 from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.core.search import FURTHER, MEASURED, Outcome
 from softmaxclf.model_file import load_model, model_bytes
-from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS, OutputFolder, read_metrics
+from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS, OutputFolder, read_metrics, read_table
 from softmaxclf.workflows.models.coefficients import write_coefficients
 from softmaxclf.workflows.models.report import write_report
 from softmaxclf.workflows.observer import Observer
@@ -106,12 +107,25 @@ def finish(
         ],
         "seconds": seconds,
     }
-    folder.write_json(METRICS, summary)
+    folder.write_answer(METRICS, summary)
     if control.out_of_time(0):
         observer.warn("report.html was not written: --max-time has passed")
     else:
         write_report(folder.path, _reported(finding.splits, data), folder)
     session.close(complete=finding.complete, seconds=seconds)
+    observer.finished(summary)
+    return summary
+
+
+def found(session: Session, observer: Observer) -> Summary:
+    """The summary of a finished run, told to who listens as if it had just been made."""
+    observer.note(session.found())
+    summary = stored_summary(session)
+    if (session.folder.path / HISTORY).is_file():
+        for point, *figures in read_table(session.folder.path / HISTORY, HISTORY_COLUMNS):
+            named = {name: value for name, value in zip(MEASURES, figures, strict=True) if np.isfinite(value)}
+            observer.measured(session.manifest["command"], int(point), named)
+    observer.finished(summary)
     return summary
 
 
@@ -131,7 +145,7 @@ def add_test(session: Session, data: TrainingData) -> Summary:
     summary["warnings"] += data.leaks()
     _save(confusion_figure(score, "test", model.class_names), folder, "confusion.png", note_of(session))
     write_report(folder.path, _reported(summary["splits"], data), folder, summary)
-    folder.write_json(METRICS, summary)
+    folder.write_answer(METRICS, summary)
     return summary
 
 

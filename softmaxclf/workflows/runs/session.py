@@ -31,6 +31,7 @@ from softmaxclf.runs import (
     read_json,
     read_manifest,
 )
+from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.training import Recipe
 from softmaxclf.workflows.runs.training_data import TrainingData
 
@@ -92,7 +93,7 @@ class Session:
 
 
 @contextmanager
-def opened(request: Request, data: TrainingData) -> Iterator[Session]:
+def opened(request: Request, data: TrainingData, observer: Observer) -> Iterator[Session]:
     """Claim the run folder of the request, refuse it if it holds something else, and write its manifest."""
     with claim(request.out or default_path(request, data)) as folder:
         session = Session(folder)
@@ -105,6 +106,7 @@ def opened(request: Request, data: TrainingData) -> Iterator[Session]:
             sittings = folder.manifest["sittings"] + 1
             folder.save(**environment(), sittings=sittings, status=RUNNING)
             folder.write_text(CONFIG, dump_config(request.config))
+        observer.opened(folder.path, folder.manifest["settings"])
         yield session
 
 

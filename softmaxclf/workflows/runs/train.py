@@ -16,8 +16,8 @@ from softmaxclf.workflows.runs.result import (
     Summary,
     add_test,
     finish,
+    found,
     score_splits,
-    stored_summary,
 )
 from softmaxclf.workflows.runs.session import Request, Session, opened
 from softmaxclf.workflows.runs.training import (
@@ -48,11 +48,10 @@ def train(request: Request, observer: Observer) -> Summary:
             observer.note("tuning.repeats is not used: train makes one model, softmaxclf tune repeats a grid")
         ready = cache(lambda: extracted(request.config, data, observer, control))
         request = replace(request, config=decided(request.config, ready, "train", observer))
-        with opened(request, data) as session:
+        with opened(request, data, observer) as session:
             if not session.finished:
                 return _train(request, session, ready(), control, observer)
-            observer.note(session.found())
-            summary = stored_summary(session)
+            summary = found(session, observer)
             return add_test(session, data) if request.test and "test" not in summary["splits"] else summary
 
 

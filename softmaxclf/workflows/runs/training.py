@@ -13,13 +13,13 @@ from softmaxclf import __version__
 from softmaxclf.config import Config, to_dict
 from softmaxclf.core.metrics import majority_baseline
 from softmaxclf.core.model import LinearModel
-from softmaxclf.core.problem import Cells, Problem
+from softmaxclf.core.problem import HISTORY_COLUMNS, Cells, Problem
 from softmaxclf.core.search import FURTHER, named, narrowed
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.solvers.solver import Solver, State
 from softmaxclf.core.stages.fitting import fit_stages
 from softmaxclf.errors import AllDivergedError, DataError
-from softmaxclf.runs import NUMBER, Maybe, RunFolder, has_form
+from softmaxclf.runs import HISTORY, NUMBER, Maybe, RunFolder, has_form
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import advice
 from softmaxclf.workflows.runs.control import Control
@@ -31,6 +31,7 @@ CHECKPOINT = "checkpoint.npz"
 CHECKPOINT_SECONDS = 5.0
 SAVING_SHARE = 20  # a checkpoint is written at most so rarely that training takes so many times its time
 PROGRESS_SECONDS = 0.1
+HISTORY_SECONDS = 1.0  # between two writings of history.csv while it grows
 WARM_SECONDS = 0.5  # of cold first steps, which do not tell how long scoring will take
 # Of --max-time, kept for pictures and files, and no more than this share; scoring is estimated from the step's time.
 WRITING_SECONDS, WRITING_SHARE = 3.0, 0.3
@@ -216,7 +217,7 @@ class StackTraining:
             for place, (until, keep) in enumerate([*plan, (length, 0)]):
                 if place < rung:
                     continue
-                if not self._train_until(result, until, name, place):
+                if not self._train_until(result, until, name, place, what):
                     result.complete = False
                     break
                 if keep:
@@ -248,16 +249,17 @@ class StackTraining:
             return StackResult(fresh), 0
         return StackResult(self.recipe.resumed(problem, state), facts["departed"]), facts["rung"]
 
-    def _train_until(self, result: StackResult, until: int, name: str, rung: int) -> bool:
+    def _train_until(self, result: StackResult, until: int, name: str, rung: int, what: str) -> bool:
         """Train to the point `until`; False when the time is up. The state is saved on every way out."""
         solver = result.solver
-        watch = _Watch(self, result, name, rung)
+        watch = _Watch(self, result, name, rung, what)
         if solver.state.iteration >= until:
             if name not in self.folder.files:
                 self._save(result, name, rung)
             return True
         with self.control.deferring():
             reached = solver.run(until, watch)
+            watch.tell()
             self._save(result, name, rung)
         self.control.raise_if_received(
             f"stopped at iteration {solver.state.iteration:,} of {solver.length:,}; {best_so_far(solver.state)}; "
@@ -282,11 +284,12 @@ class StackTraining:
 class _Watch:
     """What is asked after each step: show progress, checkpoint, stop."""
 
-    def __init__(self, training: StackTraining, result: StackResult, name: str, rung: int) -> None:
-        self.training, self.result, self.name, self.rung = training, result, name, rung
-        self.started = self.shown = self.saved = time.perf_counter()
+    def __init__(self, training: StackTraining, result: StackResult, name: str, rung: int, what: str) -> None:
+        self.training, self.result, self.name, self.rung, self.what = training, result, name, rung, what
+        self.started = self.shown = self.written = self.saved = time.perf_counter()
         self.first, self.asked = result.state.iteration, math.inf
         self.interval = CHECKPOINT_SECONDS
+        self.lines = 0
 
     def __call__(self, point: int) -> bool:
         control = self.training.control
@@ -296,11 +299,29 @@ class _Watch:
             self.shown = now
             told = self.result.solver.told() or figures(self.result.state)
             self.training.observer.advance(point, told)
+        if now - self.written > HISTORY_SECONDS:
+            self.written = now
+            self.tell()
         if now - self.saved > self.interval:
             self.training._save(self.result, self.name, self.rung)
             self.saved = time.perf_counter()
             self.interval = max(CHECKPOINT_SECONDS, SAVING_SHARE * (self.saved - now))
         return control.received is not None or self._out_of_time(control, point, now, reading)
+
+    def tell(self) -> None:
+        """Let history.csv grow, and who listens hear of it: the stack's best cell, as the run's own will be."""
+        state, solver = self.result.state, self.result.solver
+        place, known = _best_place(state), self.lines
+        lines = [] if place is None else state.history.lines(place)
+        if place is None or len(lines) == known:
+            return
+        self.lines = len(lines)
+        self.training.folder.write_table(HISTORY, HISTORY_COLUMNS, lines)
+        for line in lines[known:]:
+            values = {**dict(zip(HISTORY_COLUMNS, line, strict=True)), **solver.pace(place, int(line[0]))}
+            point = int(values.pop("iteration"))
+            figures = {name: value for name, value in values.items() if math.isfinite(value)}
+            self.training.observer.measured(self.what.partition(":")[0], point, figures)
 
     def _out_of_time(self, control: Control, point: int, now: float, reading: float) -> bool:
         if control.max_time is None:
@@ -326,12 +347,12 @@ def cut_short(solver: Solver) -> str:
 
 
 def figures(state: State) -> str:
-    """The loss and validation accuracy of the stack's best cell at the last history line, for a progress bar."""
+    """The loss and validation accuracy of the stack's best cell as last measured, for a progress bar."""
     place = _best_place(state)
     if place is None:
         return ""
-    loss, accuracy = state.history.loss[-1][place], state.history.validation_accuracy[-1][place]
-    shown = f"loss {loss:.3f}"
+    accuracy = _validated(state)[place]
+    shown = f"loss {state.history.loss[-1][place]:.3f}"
     return shown if np.isnan(accuracy) else f"{shown}, validation {100 * accuracy:.1f} %"
 
 
@@ -344,8 +365,15 @@ def best_so_far(state: State) -> str:
 
 
 def _best_place(state: State) -> int | None:
-    if not state.history.iteration:
+    if len(state.history.iteration) < 2:  # the first line is of weights of zero, all alike
         return None
-    accuracy, loss = state.history.validation_accuracy[-1], state.history.loss[-1]
-    merit = -loss if np.isnan(accuracy).all() else accuracy
+    accuracy = _validated(state)
+    merit = -state.history.loss[-1] if np.isnan(accuracy).all() else accuracy
     return None if np.isnan(merit).all() else int(np.nanargmax(merit))
+
+
+def _validated(state: State) -> Array:
+    """The validation accuracies (G,) of the last line that has any, NaN of cells that diverged since."""
+    lines = state.history.validation_accuracy
+    last: Array = next((line for line in reversed(lines) if not np.isnan(line).all()), lines[-1])
+    return np.where(np.isnan(state.history.loss[-1]), np.nan, last)

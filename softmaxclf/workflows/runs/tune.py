@@ -26,9 +26,9 @@ from softmaxclf.workflows.runs.result import (
     Finding,
     Summary,
     finish,
+    found,
     score_splits,
     spread_of,
-    stored_summary,
 )
 from softmaxclf.workflows.runs.session import Request, Session, opened
 from softmaxclf.workflows.runs.training import Recipe, cut_short, with_provenance
@@ -46,10 +46,9 @@ def tune(request: Request, observer: Observer) -> Summary:
         observer.note(data.describe())
         ready = cache(lambda: extracted(request.config, data, observer, control))
         request = replace(request, config=decided(request.config, ready, "tune", observer))
-        with opened(request, data) as session:
+        with opened(request, data, observer) as session:
             if session.finished:
-                observer.note(session.found())
-                return stored_summary(session)
+                return found(session, observer)
             return _Tuning(request, session, ready(), control, observer).run()
 
 

@@ -2,11 +2,13 @@
 
 import csv
 import json
+import math
 import os
 import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,8 @@ from softmaxclf.core.splits import validation_split
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.model_file import save_model
+from softmaxclf.runs import RunFolder
+from softmaxclf.workflows.runs import training
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 SMALL = ("--set", "data.validation=100")
@@ -427,3 +431,23 @@ def test_a_model_file_cannot_make_evaluate_download(run_cli, tmp_path, features_
     )
     result = run_cli("evaluate", "stranger.npz")
     assert result.exit_code == 3 and not (tmp_path / "theirs").exists()
+
+
+def test_the_history_grows_while_training_runs(run_cli, features_file, tmp_path, monkeypatch):
+    seen = []
+    write_table = RunFolder.write_table
+
+    def watched(self, name, columns, rows):
+        write_table(self, name, columns, rows)
+        seen.append((name, read_csv(self.path / name)))
+
+    monkeypatch.setattr(training, "HISTORY_SECONDS", 0)
+    monkeypatch.setattr(RunFolder, "write_table", watched)
+    run_cli("train", "--data", features_file, "--iterations", 300, "--out", tmp_path / "run")
+    histories = [lines for name, lines in seen if name == "history.csv"]
+    assert len(histories) > 50
+    assert all(first == second[: len(first)] for first, second in pairwise(histories))
+    assert len(histories[-1]) == 101 and len(histories[0]) < 5
+    first = histories[-1][0]
+    assert (first["iteration"], first["train_accuracy"]) == ("0", "")
+    assert float(first["loss"]) == pytest.approx(math.log(3))

@@ -202,8 +202,10 @@ class Descent:
     def _write_history(self) -> None:
         state, history = self.state, self.state.history
         gone = state.diverged_at >= 0
-        trained, held_out = state.hits / state.seen
-        validated = held_out if self.problem.validation_X is None else self.validate()
+        trained, validated = state.hits / state.seen
+        if self.problem.validation_X is not None:
+            measured = self.settings.validates(state.iteration)
+            validated = self.validate() if measured else np.full(len(gone), np.nan)
         history.iteration.append(state.iteration)
         history.loss.append(np.where(gone, np.nan, state.loss_sum / state.loss_count))
         history.train_accuracy.append(np.where(gone, np.nan, trained))

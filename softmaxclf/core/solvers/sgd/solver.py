@@ -68,6 +68,11 @@ class SGD(Solver):
         V = self.state.weights(place)
         return V * np.broadcast_to(fitted.divisor, len(V))[:, None], self.state.b[:, place].astype(np.float64)
 
+    def pace(self, place: int, point: int) -> dict[str, float]:
+        """The learning rate of the step before that iteration."""
+        rate = self.settings.rate(max(0, point - 1)) * self.state.cells.values["learning_rate"][place]
+        return {"learning_rate": float(rate)}
+
     def validate(self) -> Array:
         """The share (G,) of its validation rows, or of its held-out rows, that each cell labels right."""
         with np.errstate(all="ignore"):  # of cells that diverge

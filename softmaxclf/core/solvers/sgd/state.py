@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from softmaxclf.core.problem import Array, Cells, Problem
+from softmaxclf.core.losses import LOSSES
+from softmaxclf.core.problem import Array, Cells, History, Problem
 from softmaxclf.core.solvers.solver import State
+
+VALIDATIONS = 25  # lines of the history with validation accuracy
 
 
 @dataclass(frozen=True)
@@ -20,13 +23,22 @@ class Settings:
     schedule: str = "constant"
     regularize_bias: bool = False
     seed: int = 0
-    history_points: int = 25
+    history_points: int = 100
 
     def rate(self, iteration: int) -> float:
         """The factor on every learning rate at that iteration, counted from 0."""
         if self.schedule == "constant":
             return 1.0
         return 0.5 * (1 + float(np.cos(np.pi * iteration / self.iterations)))
+
+    def validates(self, iteration: int) -> bool:
+        """Whether the line of the history after that iteration says what share of the validation rows is right.
+
+        About VALIDATIONS lines do, the last one too: looking at those rows takes as long as several steps.
+        """
+        points = min(self.history_points, self.iterations)
+        line = iteration * points // self.iterations
+        return line % max(1, points // VALIDATIONS) == 0 or iteration == self.iterations
 
     def next_history_point(self, iteration: int) -> int:
         """The first number of iterations above that one after which a line of the history is written.
@@ -71,6 +83,8 @@ def initial_state(cells: Cells, problem: Problem, settings: Settings) -> SGDStat
     """All weights zero: the objective is convex, so there is no symmetry to break, and the loss starts at log K."""
     count = len(cells)
     shape = (problem.columns, problem.classes - 1, count)
+    unmeasured = np.full(count, np.nan)
+    loss = np.full(count, LOSSES.load(settings.loss).at_zero(problem.classes))
     moving = shape if settings.momentum else (0, *shape[1:])
     return SGDState(
         cells=cells,
@@ -83,4 +97,5 @@ def initial_state(cells: Cells, problem: Problem, settings: Settings) -> SGDStat
         loss_sum=np.zeros(count),
         hits=np.zeros((2, count)),
         seen=np.zeros((2, count)),
+        history=History([0], [loss], [unmeasured], [unmeasured]),
     )

@@ -242,15 +242,28 @@ def test_history_counts_accuracy_of_the_current_weights_on_validation_rows():
     state = trained(problem, cells_of([1e-5], [1.0]), Settings(30, 16, history_points=5))
     W = weights_of(state, 0, problem.preprocessing[0])
     labels = (problem.preprocessing[0].apply(X[validation_rows]) @ W + state.b[:, 0]).argmax(axis=1)
-    assert state.history.iteration == [6, 12, 18, 24, 30]
+    assert state.history.iteration == [0, 6, 12, 18, 24, 30]
     assert state.history.validation_accuracy[-1][0] == np.mean(labels == y[validation_rows])
-    assert len(state.history.loss) == 5
+    assert len(state.history.loss) == 6 and state.history.loss[0][0] == np.log(CLASSES)
+
+
+def test_a_history_has_a_hundred_lines_of_a_long_training_and_all_of_a_short_one():
+    X, y = rows_and_labels(90)
+    train_rows, validation_rows = np.arange(60), np.arange(60, 90)
+    base = make_problem(X, y, train_rows=train_rows)
+    problem = Problem(X, y, CLASSES, train_rows, base.preprocessing, X, y, validation_rows, dtype=np.float64)
+    long, short = (trained(problem, cells_of([1e-5], [1.0]), Settings(n, 4)).history for n in (250, 7))
+    assert short.iteration == [*range(8)]
+    assert len(long.iteration) == 101 and long.iteration[-1] == 250
+    assert np.isfinite(long.loss).all() and np.isfinite(long.train_accuracy[1:]).all()
+    validated = np.flatnonzero(np.isfinite(long.validation_accuracy))
+    assert len(validated) == 25 and validated[-1] == 100  # that costs more than a step
 
 
 def test_zero_iterations_leave_zero_weights():
     X, y = rows_and_labels()
     state = trained(make_problem(X, y), cells_of([1e-5], [1.0]), Settings(0, 16))
-    assert not state.V.any() and state.iteration == 0 and state.history.iteration == []
+    assert not state.V.any() and state.iteration == 0 and state.history.iteration == [0]
 
 
 def test_a_batch_larger_than_the_data_is_the_whole_data():
