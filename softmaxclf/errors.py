@@ -30,6 +30,10 @@ class ConfigError(SoftmaxclfError):
         self.problems = problems
 
 
+class OutOfTimeError(ConfigError):
+    """--max-time ended a run before it had anything to show."""
+
+
 class DataError(SoftmaxclfError):
     """A data file is missing, broken or unsafe."""
 

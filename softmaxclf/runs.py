@@ -67,7 +67,11 @@ _MANIFEST_FORM = {
     "data": {"name": str, "fingerprint": str}, "settings": Maybe({str: str}), "files": Maybe([str]),
 }  # fmt: skip
 _SPLIT_FORM = {"accuracy": NUMBER, "interval": [NUMBER, NUMBER], "loss": NUMBER, "rows": int, "correct": int}
-_METRICS_FORM = {"splits": {str: _SPLIT_FORM}, "warnings": [str]}
+_SPREAD_FORM = {"mean": NUMBER, "sd": NUMBER, "accuracies": [int | float]}
+_REPEATS_FORM = {
+    "count": int, "metric": str, "least_difference": NUMBER, "validation": _SPREAD_FORM, "test": Maybe(_SPREAD_FORM),
+}  # fmt: skip
+_METRICS_FORM = {"splits": {str: _SPLIT_FORM}, "warnings": [str], "repeats": Maybe(_REPEATS_FORM)}
 _CELL_FORM = {
     "train_accuracy": NUMBER, "validation_accuracy": NUMBER, "validation_loss": NUMBER,
     "validation_interval": [NUMBER, NUMBER], "status": str, **dict.fromkeys(FURTHER, Maybe(NUMBER)),

@@ -163,11 +163,14 @@ TRAIN = ["train", "--iterations", "12", "--batch-size", "40", "--learning-rate",
          "--set", "data.validation=50"]  # fmt: skip
 TUNE = ["tune", "--iterations", "12", "--batch-size", "40", "--learning-rates", "0.1,0.2", "--regularizations", "0,1",
         "--folds", "2"]  # fmt: skip
+REPEATED = ["tune", "--iterations", "12", "--batch-size", "40", "--learning-rates", "0.1", "--regularizations", "0,1",
+            "--repeats", "2", "--set", "data.validation=50"]  # fmt: skip
 OTHER = [*TRAIN, "--set", "training.seed=7"]
 # What lies in the folder before, made by these commands, and the command that is killed.
 SCENARIOS: dict[str, tuple[list[list[str]], list[str]]] = {
     "a first run": ([], TRAIN),
     "a grid with folds": ([], TUNE),
+    "a grid with repeats": ([], REPEATED),
     "the overwriting of another run": ([OTHER], [*TRAIN, "--overwrite"]),
     "the overwriting of the same run": ([TRAIN], [*TRAIN, "--overwrite"]),
     "the test split of a finished run": ([TRAIN], [*TRAIN, "--test"]),

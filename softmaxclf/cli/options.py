@@ -222,6 +222,7 @@ configuration = together(
     settings,
     setting("data.source", "--data", metavar="SOURCE"),
     setting("data.validation", metavar="ROWS"),
+    setting("data.shots", metavar="N"),
     setting("preprocessing.scale"),
     setting("training.loss"),
     setting("training.solver"),
@@ -231,6 +232,7 @@ grid = together(
     setting("tuning.learning_rates", metavar="AXIS"),
     setting("tuning.regularizations", metavar="AXIS"),
     setting("tuning.folds", metavar="N"),
+    setting("tuning.repeats", metavar="N"),
     setting("tuning.halving", "--halving/--no-halving"),
     setting("tuning.select"),
 )

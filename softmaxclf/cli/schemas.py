@@ -36,11 +36,16 @@ RUN = {
 CELL = {
     **AXES, "train_accuracy": "number?", "validation_accuracy": "number?", "validation_interval": INTERVAL,
     "train_loss?": "number?", "validation_loss": "number?", "weight_norm?": "number?", "error?": "number?",
-    "loss_error?": "number?", "status": "string", **PROOF,
+    "loss_error?": "number?", "validation_accuracy_sd?": "number?", "validation_loss_sd?": "number?",
+    "status": "string", **PROOF,
+}  # fmt: skip
+SPREAD = {"mean": "number", "sd": "number?", "accuracies": ["number"]}
+REPEATS = {
+    "count": "integer", "metric": "string", "least_difference": "number?", "validation": SPREAD, "test?": SPREAD,
 }  # fmt: skip
 PLAN = {
     "run": "string", "axes": ["string"], "learning_rates?": ["number"], "regularizations?": ["number"],
-    "cells": "integer", "folds": "integer", "iterations?": "integer", "batch_size?": "integer",
+    "cells": "integer", "folds": "integer", "repeats": "integer", "iterations?": "integer", "batch_size?": "integer",
     "stacks": ["integer"], "stack_bytes": "integer", "bound_bytes": "number", "seconds": "number", "probe": "string",
     "features?": "integer", "features_bytes?": "integer", "features_seconds?": "number",
 }  # fmt: skip
@@ -58,7 +63,7 @@ WRITTEN = {"out?": "string", "files?": ["string"]}
 # Of each command the documents that it may print, one of them at a time.
 DOCUMENTS: dict[str, tuple[Form, ...]] = {
     "train": (RUN,),
-    "tune": ({**RUN, "best": {**AXES, "refit": "boolean"}, "cells": [CELL]}, PLAN),
+    "tune": ({**RUN, "best": {**AXES, "refit": "boolean"}, "cells": [CELL], "repeats?": REPEATS}, PLAN),
     "evaluate": ({
         "model": "string", "split": "string", "data": "string", **SPLIT, "loss_function": "string",
         "baseline": {"class": "string", **COUNTED}, **PROBABILITIES, "probabilities": "string",
@@ -101,7 +106,8 @@ DOCUMENTS: dict[str, tuple[Form, ...]] = {
         "models": [{"name": "string", "model": "string", "splits": SPLITS}],
         "pairs": [{
             "first": "string", "second": "string", "rows": "integer", "only_first_right": "integer",
-            "only_second_right": "integer", "p_value": "number",
+            "only_second_right": "integer", "p_value": "number", "difference": "number", "least_difference": "number?",
+            "noise": "string",
         }],
         **WRITTEN,
     },),
@@ -168,6 +174,12 @@ MEANINGS = {
     "error": "standard error of validation_accuracy",
     "loss_error": "standard error of validation_loss",
     "status": "ok, or what became of it",
+    "sd": "standard deviation over repeats",
+    "validation_accuracy_sd": "standard deviation of validation_accuracy over repeats",
+    "validation_loss_sd": "standard deviation of validation_loss over repeats",
+    "least_difference": "the smallest difference of means that is more than chance, at the 5 % level",
+    "difference": "of the mean accuracies with the seeds that are known of both",
+    "noise": "only seeds differ, or whether the difference is beyond or within what another seed gives, or unknown",
     "exit_code": "what the command returned",
     "seconds": "wall-clock time, in seconds",
 }

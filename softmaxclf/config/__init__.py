@@ -117,6 +117,9 @@ def _misfits(config: Config, places: Mapping[str, str]) -> list[str]:
     if tuning.halving and grid < 2:
         problem = "expected at least 2 grid cells to halve, got 1; widen the grid or write false"
         found.append(f"{places['tuning.halving']}: {problem}")
+    if tuning.refit and config.data.shots is not None:
+        problem = "expected false with data.shots, got true: validation rows are no shots; write false"
+        found.append(f"{places['tuning.refit']}: {problem}")
     return found + (_misfits_of_optimum(config, places) if config.training.solver in OPTIMAL else [])
 
 

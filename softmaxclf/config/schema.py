@@ -71,7 +71,7 @@ class DataConfig:
         Rows(0, 10**9, whole=True),
         "rows that become the test split where a table or folder has none, or their share",
     )
-    seed: int = _setting(0, SEED, "seed of these draws, of the folds and of the sample set")
+    seed: int = _setting(0, SEED, "seed of these draws, of the folds, the shots and the sample set")
     image_size: int | tuple[int, int] = _setting(
         32, Size(Number(1, 4096, whole=True)), "image files: what they are cropped and resized to"
     )
@@ -82,6 +82,11 @@ class DataConfig:
         None, Unset(Text(), "null"), "tables: the column of labels; null is label, target, class or y"
     )
     ignore: tuple[str, ...] = _setting((), Several(Text()), "tables: columns to leave out")
+    shots: int | None = _setting(
+        None,
+        Unset(Number(1, 10**9, whole=True), "null"),
+        "train on so many training rows of each class, drawn by the seed, and on no others; null is on all",
+    )
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,11 @@ class TuningConfig:
     )
     folds: int = _setting(
         0, Number(2, 100, whole=True, also=0), "folds of cross-validation; 0 uses the validation rows"
+    )
+    repeats: int = _setting(
+        1,
+        Number(1, 100, whole=True),
+        "train the grid so often, with other seeds of draw, folds and order, and choose by the mean",
     )
     refit: bool = _setting(
         False,

@@ -4,27 +4,29 @@ import itertools
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.core.metrics import mcnemar
+from softmaxclf.core.metrics import mcnemar, wilson_interval
 from softmaxclf.core.problem import Cells
+from softmaxclf.core.repeats import SIGNIFICANCE, least_difference, standard_error
 
 Array = NDArray[Any]
 
 # Halving: after this share of the iterations, this share of the cells goes on: 0.2 + 0.3 / 2 + 0.5 / 4 = 0.475 of
 # the full grid's column-iterations. Earlier rungs save more, and lost the winner of the classic grid more often.
 RUNGS = ((0.2, 0.5), (0.5, 0.5))
-SIGNIFICANCE = 0.05
 MEASURED = ("train_accuracy", "validation_accuracy", "validation_loss")
 FURTHER = (
     "train_loss",
     "weight_norm",
     "error",
     "loss_error",
+    "validation_accuracy_sd",
+    "validation_loss_sd",
 )  # which outcomes that were written earlier lack
 POWER_TOLERANCE, MOST_POWERS = 1e-5, 500  # what is made of it is rounded to a digit
 STRENGTH = "regularization"  # the axis on which more is simpler, and wins ties
@@ -40,6 +42,9 @@ class Outcome:
     as trained. weights: W (D', K) itself, of few features. Of folds all are means. status: ok, cut short at
     iteration ..., diverged at iteration ..., stopped at rung ..., not
     started. figures: what the solver reports of it. by_fold: the accuracies and losses (F,) of which it has the means.
+
+    Over repeats, see `averaged`, all are means, too, and by_fold has the figures of one repeat after the other;
+    validation_accuracy_sd, validation_loss_sd: standard deviations over repeats.
     """
 
     values: Mapping[str, float]
@@ -57,6 +62,8 @@ class Outcome:
     loss_error: float = math.nan
     weights: Array | None = None
     by_fold: Mapping[str, Array] = field(default_factory=dict)
+    validation_accuracy_sd: float = math.nan
+    validation_loss_sd: float = math.nan
 
     @property
     def finished(self) -> bool:
@@ -173,18 +180,76 @@ def choose(outcomes: Sequence[Outcome], metric: str = "accuracy", select: str = 
     return max(within, key=lambda place: (outcomes[place].values.get(STRENGTH, 0.0), rank(place)))
 
 
-def indistinguishable(outcomes: Sequence[Outcome], winner: int) -> int:
-    """How many other finished cells a paired McNemar test cannot tell from the winner at the 5 % level."""
-    own = outcomes[winner]
-    return sum(
-        mcnemar(own.correct, other.correct) >= SIGNIFICANCE
-        for place, other in enumerate(outcomes)
-        if place != winner
-        and other.finished
-        and other.iterations == own.iterations
-        and other.correct is not None
-        and own.correct is not None
+def averaged(repeats: Sequence[Outcome], held_out: float) -> Outcome:
+    """The outcome of one cell over repeats of the grid with other seeds; that of a single one as it is.
+
+    held_out: the share of the rows that each repeat holds out anew, see repeats.py. The interval is that of the rows of
+    one repeat, since others hold out some of the same. Figures of the solver are those of the first repeat. A cell that
+    one repeat did not finish is finished in none, as its status says.
+    """
+    first, *others = repeats
+    unfinished = next((n for n, each in enumerate(repeats) if not each.finished), None)
+    if not others or unfinished == 0:
+        return first
+    if unfinished is not None:
+        return replace(repeats[unfinished], status=f"{repeats[unfinished].status} in repeat {unfinished + 1}")
+    names = (*MEASURED, "train_loss", "weight_norm")
+    figures = {name: np.array([getattr(each, name) for each in repeats]) for name in names}
+    by_fold = {name: np.concatenate([each.by_fold[name] for each in repeats]) for name in first.by_fold}
+    means: dict[str, Any] = {name: float(column.mean()) for name, column in figures.items()}
+    weights = [each.weights for each in repeats if each.weights is not None]
+    rows = 0 if first.correct is None else len(first.correct)
+    return replace(
+        first,
+        **means,
+        interval=wilson_interval(round(means["validation_accuracy"] * rows), rows),
+        error=standard_error(by_fold["validation_accuracy"], held_out),
+        loss_error=standard_error(by_fold["validation_loss"], held_out),
+        validation_accuracy_sd=float(figures["validation_accuracy"].std(ddof=1)),
+        validation_loss_sd=float(figures["validation_loss"].std(ddof=1)),
+        correct=None,
+        by_fold=by_fold,
+        weights=np.mean(weights, axis=0) if weights else None,
     )
+
+
+def least_told(outcomes: Sequence[Outcome], winner: int, metric: str, held_out: float) -> float:
+    """The smallest difference from the winner, in the metric, that repeats tell from chance: for half of its rivals.
+
+    Of a grid without rivals: between two settings that are as unsteady, on draws of their own.
+    """
+    own = outcomes[winner].by_fold[f"validation_{metric}"]
+    least = [
+        least_difference(own - other.by_fold[f"validation_{metric}"], held_out)
+        for other in _rivals(outcomes, winner)
+    ]
+    return float(np.median(least)) if least else math.sqrt(2) * least_difference(own, held_out)
+
+
+def indistinguishable(
+    outcomes: Sequence[Outcome], winner: int, metric: str = "accuracy", held_out: float = 0.0
+) -> int:
+    """How many other finished cells cannot be told from the winner at the 5 % level.
+
+    Of a single repeat by a paired McNemar test of the rows, of several by their differences, see repeats.py.
+    """
+    own, rivals = outcomes[winner], _rivals(outcomes, winner)
+    if own.correct is not None:
+        pairs = [other.correct for other in rivals if other.correct is not None]
+        return sum(mcnemar(own.correct, each) >= SIGNIFICANCE for each in pairs)
+    name = f"validation_{metric}"
+    differences = [own.by_fold[name] - other.by_fold[name] for other in rivals if name in other.by_fold]
+    return sum(abs(each.mean()) <= least_difference(each, held_out) for each in differences)
+
+
+def _rivals(outcomes: Sequence[Outcome], winner: int) -> list[Outcome]:
+    """The other finished cells, trained as far as the winner."""
+    own = outcomes[winner]
+    return [
+        other
+        for place, other in enumerate(outcomes)
+        if place != winner and other.finished and other.iterations == own.iterations
+    ]
 
 
 def widened(axis: Sequence[float], value: float) -> tuple[float, ...] | None:

@@ -19,6 +19,7 @@ WINDOW_BLOCKS = 8  # consecutive blocks whose rows are mixed with each other by 
 _VALIDATION_STREAM = 1
 _FOLD_STREAM = 2
 _TEST_STREAM = 3
+_SHOTS_STREAM = 4
 
 
 def count_of(wanted: float, rows: int) -> int:
@@ -64,6 +65,19 @@ def validation_split(
     held_out = np.zeros(len(labels), bool)
     held_out[_stratified_draw(labels, count, _generator(seed, 0, _VALIDATION_STREAM))] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def drawn_shots(y: ArrayLike, shots: int, seed: int = 0) -> Indices:
+    """The sorted indices of `shots` rows of each class that y (N,) has; of a class that has fewer, all of its rows.
+
+    More shots of the same seed are the fewer ones and others. Raises ValueError when shots or seed is negative.
+    """
+    labels = _labels(y)
+    if shots < 0:
+        raise ValueError(f"shots: expected a number >= 0, got {shots}")
+    ends = np.cumsum(np.unique_counts(labels).counts)
+    members = np.split(_by_class(labels, _generator(seed, 0, _SHOTS_STREAM)), ends[:-1])
+    return np.sort(np.concatenate([each[:shots] for each in members]))
 
 
 def stratified_folds(y: ArrayLike, folds: int, seed: int = 0) -> NDArray[np.int16]:

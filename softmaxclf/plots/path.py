@@ -74,13 +74,18 @@ class PathTable:
 
 
 def draw_cells(
-    cells: Sequence[Outcome], *, best: Mapping[str, float], metric: str = "accuracy", folds: int = 0
+    cells: Sequence[Outcome],
+    *,
+    best: Mapping[str, float],
+    metric: str = "accuracy",
+    folds: int = 0,
+    repeats: int = 1,
 ) -> Figure:
     """Return the picture of a grid: curves along its one axis, or heat maps of two."""
     axis = only_axis(cells)
     if axis is None:
         return draw_grid(grid_table(cells, best=best))
-    return draw_path(path_table(cells, axis, best=best, metric=metric, folds=folds))
+    return draw_path(path_table(cells, axis, best=best, metric=metric, folds=folds, repeats=repeats))
 
 
 def path_table(
@@ -90,10 +95,12 @@ def path_table(
     best: Mapping[str, float] | None = None,
     metric: str = "accuracy",
     folds: int = 0,
+    repeats: int = 1,
 ) -> PathTable:
     """Return the cells of a grid in which nothing but `axis` varies as curves.
 
-    Bands are 95 % intervals, or with folds one standard error to either side. `best` names the winner by its settings.
+    Bands are 95 % intervals; with folds one standard error, with repeats one standard deviation to either side. `best`
+    names the winner by its settings.
     """
     cells = sorted(cells, key=lambda cell: cell.values[axis])
     known = np.array([cell.state not in ("diverged", "not") for cell in cells])
@@ -105,22 +112,31 @@ def path_table(
     times = 1 if folds else TWO_SIDED_95
     intervals = 100 * np.array([cell.interval for cell in cells]).T
     around = {"accuracy": 100 * figures["error"], "loss": times * figures["loss_error"]}
+    if repeats > 1:
+        around = {"accuracy": figures["validation_accuracy_sd"], "loss": figures["validation_loss_sd"]}
     bands = {f"validation_{n}": figures[f"validation_{n}"] + np.outer((-1, 1), e) for n, e in around.items()}
     # No loss is below 0. This is out of sight on a logarithmic axis, and 0 to the eye on another.
     least = np.fmin.reduce([figures["train_loss"], figures["validation_loss"]], axis=None) / 10
     bands["validation_loss"] = np.maximum(bands["validation_loss"], least)
-    if not folds:
+    if not folds and repeats == 1:
         bands["validation_accuracy"] = np.where(known, intervals, np.nan)
     return PathTable(
         axis.replace("_", " "),
         [cell.values[axis] for cell in cells],
         figures,
         bands,
-        f"± standard error over {folds} folds" if folds else "95 % interval",
+        _band(folds, repeats),
         np.array(["unproven" if cell.figures.get("proven") is False else cell.state for cell in cells]),
         next((place for place, cell in enumerate(cells) if cell.values == best), None),
         metric,
     )
+
+
+def _band(folds: int, repeats: int) -> str:
+    """What the bands are."""
+    if repeats > 1:
+        return f"± standard deviation over {repeats} repeats"
+    return f"± standard error over {folds} folds" if folds else "95 % interval"
 
 
 @styled

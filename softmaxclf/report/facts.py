@@ -84,6 +84,12 @@ class Facts:
         return {name: best[name] for name in axes_of(best)}
 
     @property
+    def repeats(self) -> Mapping[str, Any]:
+        """What other seeds made of the chosen settings; empty of a run without repeats."""
+        repeats: Mapping[str, Any] = self.metrics.get("repeats", {})
+        return repeats
+
+    @property
     def splits(self) -> Mapping[str, Mapping[str, Any]]:
         """The splits of metrics.json by name."""
         splits: Mapping[str, Mapping[str, Any]] = self.metrics["splits"]

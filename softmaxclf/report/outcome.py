@@ -54,7 +54,8 @@ def _origin(facts: Facts) -> list[object]:
         return [f"One model, with {' and '.join(chosen)}."]
     folds = facts.setting_text("tuning.folds")
     judged = f"{folds}-fold cross-validated" if folds != "0" else "validation"
-    which = f"the best of {len(cells):,} models by {judged} {facts.setting_text('tuning.metric')}"
+    mean = f"the mean over {facts.repeats['count']} repeats of " if facts.repeats else ""
+    which = f"the best of {len(cells):,} models by {mean}{judged} {facts.setting_text('tuning.metric')}"
     if facts.setting_text("tuning.select") == "one-se":
         which = f"the strongest regularization within one standard error of {which}"
     refit = ", then trained again on all rows" if facts.metrics["best"].get("refit") else ""
@@ -90,10 +91,31 @@ def results(facts: Facts) -> Markup:
     chance = join(
         [f"Guessing one of {classes} would be right for ", guess, " of the rows, were they equally frequent."]
     )
+    without = None if "test" in facts.splits else WITHOUT_TEST
     return section(
         "result", "Result", table(caption, SPLITS, rows, marked=marked, label="Result per split"),
-        paragraphs(*notes, chance, None if "test" in facts.splits else WITHOUT_TEST),
+        paragraphs(*notes, *_repeats(facts), chance, without),
     )  # fmt: skip
+
+
+def _repeats(facts: Facts) -> list[Markup]:
+    """What other seeds made of the settings; nothing of a run without repeats."""
+    told = facts.repeats
+    if not told:
+        return []
+    spreads = [
+        join([f"{name} ", percent(told[name]["mean"], f"repeats.{name}.mean"), " ± ",
+              percent(told[name]["sd"], f"repeats.{name}.sd")])
+        for name in ("validation", "test") if name in told
+    ]  # fmt: skip
+    shown = percent if told["metric"] == "accuracy" else decimal
+    least = shown(told["least_difference"], "repeats.least_difference")
+    return [
+        join([f"The model and the table are those of the first of {told['count']} repeats with other seeds. Accuracies "
+              "of these settings over all repeats, mean ± standard deviation: ", join(spreads, ", "), "."]),
+        join([f"Differences of the mean validation {told['metric']} below ", least,
+              " cannot be told from chance (paired t-test of the repeats, 5 % level)."]),
+    ]  # fmt: skip
 
 
 def grid(facts: Facts) -> Markup | None:
@@ -102,6 +124,7 @@ def grid(facts: Facts) -> Markup | None:
     if not cells:
         return None
     axis, folds = only_axis(cells), int(facts.setting_text("tuning.folds"))
+    repeats = facts.repeats.get("count", 1)
     if axis is None:
         alt = f"Heat maps of train and validation accuracy by {' and '.join(map(_words, cells[0].values))}"
         told = "Brighter is more accurate, on one scale for both."
@@ -110,9 +133,12 @@ def grid(facts: Facts) -> Markup | None:
         bands = (
             f"one standard error over {folds} folds to either side" if folds else f"95{NO_BREAK}% intervals"
         )
+        if repeats > 1:
+            bands = f"one standard deviation over {repeats} repeats to either side"
         told = f"What each {_words(axis)} gives; the star is on the curve that decided. Bands are {bands}."
     metric = facts.setting_text("tuning.metric")
-    drawn = drawing(draw_cells(cells, best=facts.best, metric=metric, folds=folds), "grid", alt)
+    picture = draw_cells(cells, best=facts.best, metric=metric, folds=folds, repeats=repeats)
+    drawn = drawing(picture, "grid", alt)
     shown = captioned(drawn, told, label=alt)
     return section(
         "grid", "Grid", shown, _coefficients(facts), element("h3", "All cells"), _cell_table(facts)
@@ -144,11 +170,12 @@ def _cell_table(facts: Facts) -> Markup:
         order = order[:MOST_CELLS]
         caption += f" These are the best {MOST_CELLS:,} of {len(cells):,} cells; results.csv has all of them."
     figures = list(dict.fromkeys(name for cell in cells for name in cell.figures))
-    rows = [_cell_row(cells[n], f"cells.{n}", figures, cells[n].values == best) for n in order]
+    repeated = bool(facts.repeats)
+    rows = [_cell_row(cells[n], f"cells.{n}", figures, cells[n].values == best, repeated) for n in order]
     marked = next((place for place, number in enumerate(order) if cells[number].values == best), None)
     return table(
         caption,
-        _cell_columns(cells[0], figures),
+        _cell_columns(cells[0], figures, repeated),
         rows,
         sortable=True,
         marked=marked,
@@ -156,18 +183,26 @@ def _cell_table(facts: Facts) -> Markup:
     )
 
 
-def _cell_columns(cell: Outcome, figures: Sequence[str]) -> list[Column]:
+def _cell_columns(cell: Outcome, figures: Sequence[str], repeated: bool) -> list[Column]:
     axes = [Column(_words(name), place > 0) for place, name in enumerate(cell.values)]
-    measured = ("train accuracy", "validation accuracy", f"95{NO_BREAK}% interval", "validation loss")
+    deviation = ["± standard deviation"] if repeated else []
+    measured = [
+        "train accuracy",
+        "validation accuracy",
+        *deviation,
+        f"95{NO_BREAK}% interval",
+        "validation loss",
+    ]
     return [*axes, *map(Column, (*measured, *map(_words, figures))), Column("status", False)]
 
 
-def _cell_row(cell: Outcome, of: str, figures: Sequence[str], chosen: bool) -> list[object]:
+def _cell_row(cell: Outcome, of: str, figures: Sequence[str], chosen: bool, repeated: bool) -> list[object]:
     badge = join([" ", element("span", "chosen", class_="badge")]) if chosen else None
     return [
         *(setting(value, f"{of}.{name}") for name, value in cell.values.items()),
         percent(cell.train_accuracy, f"{of}.train_accuracy"),
         percent(cell.validation_accuracy, f"{of}.validation_accuracy"),
+        *([percent(cell.validation_accuracy_sd, f"{of}.validation_accuracy_sd")] if repeated else []),
         interval(cell.interval, f"{of}.validation_interval"),
         decimal(cell.validation_loss, f"{of}.validation_loss"),
         *(_figure(cell.figures.get(name)) for name in figures),

@@ -25,10 +25,12 @@ def runs(undrawn: None, features_file: Path, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize(
     ("names", "arguments", "code", "said", "written"),
     [
-        ("ab", [], 0, ["training.loss", "softmax  hinge", "a : b", "hinge losses are different quantities"], []),
-        ("abc", ["--split", "validation"], 0, ["On the same 100 validation rows", "not corrected for making 3 tests"],
-         []),
-        ("ac", ["--out", "here"], 0, ["comparison.json are in here"],
+        ("ab", [], 0, ["training.loss", "softmax  hinge", "a : b", "hinge losses are different quantities", "unknown",
+                       "tune --repeats 5 measures it"], []),
+        ("abc", ["--split", "validation"], 0, ["On the same 100 validation rows", "not corrected for making 3 tests",
+                                               "up to ", "Means are over the seeds"], []),
+        ("ac", ["--out", "here"], 0, ["comparison.json are in here", "this, training noise",
+                                      "differ only in seeds are equally good"],
          ["compare.csv", "compare.png", "comparison.json", "curves.png", "pairs.csv"]),
         ("a", [], 2, ["expected at least two models, got 1"], []),
         ("aa", [], 2, ["one of them twice"], []),

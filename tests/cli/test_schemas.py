@@ -24,6 +24,7 @@ RIGHT = (
     "train --data data.npz --regularization 0.1 --validation 0",
     "tune --data data.npz --learning-rates 0.01,1e30 --regularizations 0.1 --iterations 20",
     "tune --data data.npz --regularizations 0.1,1 --folds 2 --select one-se",
+    "tune --data data.npz --regularizations 0.1,1 --repeats 2 --shots 20",
     "tune --data data.npz --dry-run",
     "tune --data data.npz --learning-rates 0.01,0.1 --iterations 20 --dry-run",
     "evaluate model",

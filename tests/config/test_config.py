@@ -51,7 +51,7 @@ def test_without_file_and_options_the_defaults_hold():
     assert Config().training == TrainingConfig(
         "softmax", "auto", None, None, False, 1e-4, 1000, 3000, 200, 0.9, "cosine", 0
     )
-    assert Config().tuning == TuningConfig(None, None, 0, False, False, "accuracy", "best", None)
+    assert Config().tuning == TuningConfig(None, None, 0, 1, False, False, "accuracy", "best", None)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,13 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from softmaxclf.core.metrics import wilson_interval
+from softmaxclf.core.repeats import least_difference
 from softmaxclf.core.search import (
     FURTHER,
     Outcome,
+    averaged,
     axes_of,
     choose,
     grid_cells,
     indistinguishable,
+    least_told,
     narrowed,
     only_axis,
     rungs,
@@ -230,6 +235,63 @@ def test_cells_that_a_paired_test_cannot_tell_from_the_winner_are_counted():
     assert indistinguishable([winner], 0) == 0
 
 
+# Repeats
+
+
+def repeated(accuracies, losses=None, **choices):
+    """One outcome per repeat of a cell, of 40 held-out rows and no folds."""
+    losses = [1 - each for each in accuracies] if losses is None else losses
+    return [
+        replace(
+            outcome(accuracy, loss=loss, correct=right(0), **choices),
+            train_loss=2 * loss,
+            weights=np.full((2, 2), accuracy),
+            by_fold={"validation_accuracy": np.array([accuracy]), "validation_loss": np.array([loss])},
+        )
+        for accuracy, loss in zip(accuracies, losses, strict=True)
+    ]
+
+
+def test_over_repeats_a_cell_has_means_deviations_and_errors_that_know_of_shared_rows():
+    found = averaged(repeated([0.5, 0.6, 0.7], [1.0, 1.2, 1.1]), held_out=0.2)
+    assert found.finished and found.validation_accuracy == pytest.approx(0.6)
+    assert found.validation_loss == pytest.approx(1.1) and found.train_loss == pytest.approx(2.2)
+    assert found.validation_accuracy_sd == found.validation_loss_sd == pytest.approx(0.1)
+    assert found.error == found.loss_error == pytest.approx(0.1 * math.sqrt(1 / 3 + 0.25))
+    assert found.interval == wilson_interval(24, 40)
+    assert found.weights.tolist() == pytest.approx(np.full((2, 2), 0.6))
+
+
+def test_a_single_repeat_is_as_it_is():
+    (alone,) = repeated([0.5])
+    assert averaged([alone], held_out=0.2) is alone
+
+
+def test_a_cell_that_one_repeat_did_not_finish_is_finished_in_none():
+    good, bad = repeated([0.5, 0.6])
+    bad = replace(bad, status="diverged at iteration 7", validation_accuracy=NAN, validation_loss=NAN)
+    late, first = averaged([good, bad], 0.1), averaged([bad, good], 0.1)
+    assert late.status == "diverged at iteration 7 in repeat 2" and not late.finished
+    assert first.status == "diverged at iteration 7" and not first.finished
+
+
+def test_repeats_tell_cells_apart_by_their_differences_however_much_the_draws_vary():
+    draws = np.array([0.5, 0.9, 0.7, 0.6])  # of all cells alike
+    noise = np.array([0.01, -0.01, 0.02, -0.02])
+    cells = [averaged(repeated(draws + 0.05), 0.1), averaged(repeated(draws + noise), 0.1),
+             averaged(repeated(draws + 0.05 - noise / 2), 0.1)]  # fmt: skip
+    assert indistinguishable(cells, 0, "accuracy", 0.1) == 1
+    least = [least_difference(each, 0.1) for each in (0.05 - noise, noise / 2)]
+    assert least[0] < 0.05 and least_told(cells, 0, "accuracy", 0.1) == pytest.approx(np.median(least))
+
+
+def test_without_rivals_the_least_difference_is_that_of_two_settings_on_draws_of_their_own():
+    accuracies = [0.5, 0.9, 0.7, 0.6]
+    alone = [averaged(repeated(accuracies), 0.0)]
+    expected = math.sqrt(2) * least_difference(np.array(accuracies), 0.0)
+    assert least_told(alone, 0, "accuracy", 0.0) == pytest.approx(expected)
+
+
 # What metrics.json holds of a cell
 
 
@@ -237,7 +299,8 @@ def test_cells_that_a_paired_test_cannot_tell_from_the_winner_are_counted():
 @pytest.mark.parametrize("figures", [{}, {"steps": 7, "gap": 1e-9}])
 def test_an_outcome_is_read_back_from_its_document(values, figures):
     told = Outcome(values, 0.5, 0.4, 1.2, (0.3, 0.5), 0.01, 10, "cut short at iteration 10", figures,
-                   train_loss=1.1, weight_norm=3.0, loss_error=0.1)  # fmt: skip
+                   train_loss=1.1, weight_norm=3.0, loss_error=0.1, validation_accuracy_sd=0.02,
+                   validation_loss_sd=0.03)  # fmt: skip
     document = json.loads(json.dumps(told.document()))
     assert list(document)[: len(values)] == list(values)
     assert document["validation_accuracy"] == 0.4 and document["validation_interval"] == [0.3, 0.5]

@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from softmaxclf.core import splits
-from softmaxclf.core.splits import WINDOW_BLOCKS, epoch_permutation, stratified_folds, validation_split
+from softmaxclf.core.splits import (
+    WINDOW_BLOCKS,
+    drawn_shots,
+    epoch_permutation,
+    stratified_folds,
+    validation_split,
+)
 
 LABELS = hnp.arrays(np.int64, st.integers(2, 60), elements=st.integers(0, 5))
 SEEDS = st.integers(0, 2**40)
@@ -169,3 +175,20 @@ def test_a_test_split_is_stratified_and_not_the_validation_draw():
     assert splits.count_of(0.001, 100) == 1 and splits.count_of(1e2, 300) == 100
     with pytest.raises(ValueError, match="fewer than the 100 rows"):
         splits.drawn_test_split(y, 100)
+
+
+@given(LABELS, st.integers(0, 9), SEEDS)
+def test_shots_are_so_many_rows_of_each_class_or_all_that_it_has(y, shots, seed):
+    rows = drawn_shots(y, shots, seed)
+    assert (np.diff(rows) > 0).all()
+    assert counts(y[rows]).tolist() == np.minimum(counts(y), shots).tolist()
+
+
+def test_more_shots_of_a_seed_hold_the_fewer_ones_and_another_seed_draws_others():
+    y = np.arange(200) % 4
+    few, more = (set(drawn_shots(y, shots, 5).tolist()) for shots in (3, 8))
+    assert few < more and few != set(drawn_shots(y, 3, 6).tolist())
+
+
+def test_the_shots_are_those_that_saved_runs_were_made_with():
+    assert drawn_shots(np.arange(20) % 3, 2, 7).tolist() == [5, 9, 11, 13, 16, 18]

@@ -13,6 +13,8 @@ PAIRS = (
     ("only first right", "{only_first_right:,}"),
     ("only second right", "{only_second_right:,}"),
     ("p", "{p_value:.2g}"),
+    ("difference of means", "{difference:percent}"),
+    ("another seed gives", "{seeds}"),
 )
 
 
@@ -68,10 +70,33 @@ def _accuracies(result: Mapping[str, Any]) -> str:
 
 
 def _pairs(result: Mapping[str, Any]) -> str:
-    tests = len(result["pairs"])
+    from softmaxclf.workflows.models.compare import BEYOND, ONLY_SEEDS, UNKNOWN, WITHIN
+
+    tests, noise = len(result["pairs"]), {pair["noise"] for pair in result["pairs"]}
     lines = [
         console.fill("On the same {rows:,} {split} rows of {data} (paired exact McNemar test):", result),
-        console.listed(result["pairs"], PAIRS),
-        "p is the chance of a difference at least this large between equally accurate models",
+        console.listed([{**pair, "seeds": _seeds(pair)} for pair in result["pairs"]], PAIRS),
+        "p is the chance of a difference at least this large between equally accurate models on other rows",
     ]
-    return "\n".join([*lines, *([f"p is not corrected for making {tests} tests"] if tests > 1 else [])])
+    if noise & {BEYOND, WITHIN}:
+        lines.append(
+            "Means are over the seeds that are known of a setting: by its run's repeats, or other models here"
+        )
+    if tests > 1:
+        lines.append(f"p is not corrected for making {tests} tests")
+    if ONLY_SEEDS in noise:
+        lines.append("Models that differ only in seeds are equally good settings, whatever p says")
+    if UNKNOWN in noise:
+        lines.append(
+            "Another seed makes a difference too, of which p knows nothing: tune --repeats 5 measures it"
+        )
+    return "\n".join(lines)
+
+
+def _seeds(pair: Mapping[str, Any]) -> str:
+    from softmaxclf.workflows.models.compare import BEYOND, ONLY_SEEDS, WITHIN
+
+    if pair["noise"] in (BEYOND, WITHIN):
+        less = "less" if pair["noise"] == BEYOND else "as much"
+        return console.fill(f"{less}, up to {{least_difference:percent}}", pair)
+    return "this, training noise" if pair["noise"] == ONLY_SEEDS else pair["noise"]

@@ -14,7 +14,10 @@ FIGURES = (
     ("loss", "{validation_loss:number}"),
 )
 SHOWN = ("train_accuracy", "validation_accuracy", "validation_interval", "validation_loss", "status")
-UNSHOWN = ("train_loss", "weight_norm", "error", "loss_error")  # pictures and results.csv have them
+UNSHOWN = (  # pictures and results.csv have them, and the table one with repeats
+    *("train_loss", "weight_norm", "error", "loss_error", "validation_accuracy_sd", "validation_loss_sd"),
+)
+DEVIATION = ("± sd", "{validation_accuracy_sd:percent}")
 RESULT = """\
 (train over {splits[train][rows]:,} rows, validation over {splits[validation][rows]:,})
 
@@ -77,12 +80,33 @@ def _text(summary: Mapping[str, Any]) -> str:
     axes = axes_of(best)
     how = ", trained again on all rows" if best["refit"] else ""
     winner = f"Best: {named({name: best[name] for name in axes})}{how}"
-    winner += console.proof(summary)
+    winner += console.proof(summary) + _repeats(summary)
     told = {**summary, "winner": winner, "table": console.splits_table(summary["splits"])}
-    return f"{_cells_table(summary['cells'], best, axes)}\n{console.fill(RESULT, told)}"
+    return f"{_cells_table(summary['cells'], best, axes, 'repeats' in summary)}\n{console.fill(RESULT, told)}"
 
 
-def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], axes: Sequence[str]) -> str:
+def _repeats(summary: Mapping[str, Any]) -> str:
+    """What other seeds made of the winner's settings; empty of a grid that was trained once."""
+    repeats = summary.get("repeats")
+    if repeats is None:
+        return ""
+    spreads = [
+        console.fill(f"{name} {{mean:percent}} ± {{sd:percent}}", repeats[name])
+        for name in ("validation", "test")
+        if name in repeats
+    ]
+    least = "{least_difference:percent}" if repeats["metric"] == "accuracy" else "{least_difference:number}"
+    lines = [
+        f"{{count}} repeats, with other seeds: {', '.join(spreads)} (mean ± standard deviation)",
+        f"Differences of the mean validation {{metric}} below {least} cannot be told from chance",
+        "The weights, and the table below, are those of the first repeat",
+    ]
+    return "".join(f"\n{console.fill(line, repeats)}" for line in lines)
+
+
+def _cells_table(
+    cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], axes: Sequence[str], repeated: bool
+) -> str:
     """All cells, the best one with a star, and what their solver tells beyond the usual."""
     more = list(
         dict.fromkeys(name for cell in cells for name in cell if name not in {*axes, *SHOWN, *UNSHOWN})
@@ -91,7 +115,9 @@ def _cells_table(cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], ax
     columns = [
         (f"  {first}", f"{{mark}} {template}"),
         *others,
-        *FIGURES,
+        *FIGURES[:2],
+        *([DEVIATION] if repeated else []),
+        *FIGURES[2:],
         *((name, f"{{{name}:figure}}") for name in more),
         ("status", "{status}"),
     ]
@@ -111,7 +137,9 @@ def _plan_text(planned: Mapping[str, Any]) -> str:
     told = {
         **planned,
         "work": work,
-        "repeated": f" x {planned['folds']} folds" if planned["folds"] else "",
+        "repeated": "".join(
+            f" x {planned[each]} {each}" for each in ("folds", "repeats") if planned[each] > 1
+        ),
         "widths": ", ".join(map(str, planned["stacks"])),
         "megabytes": planned["stack_bytes"] / 1e6,
         "bound": planned["bound_bytes"] / 1e6,

@@ -1,7 +1,9 @@
 """`softmaxclf compare`: models side by side, and which differences between them are more than chance."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from softmaxclf.core.images import has_colours
 from softmaxclf.core.metrics import mcnemar_p_value
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS
+from softmaxclf.core.repeats import told_apart
 from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.datasets.dataset import Dataset
 from softmaxclf.errors import ConfigError
@@ -20,12 +23,23 @@ from softmaxclf.files import exists
 from softmaxclf.model_file import FILE_NAME, load_model, model_path
 from softmaxclf.runs import HISTORY, METRICS, OutputFolder, read_metrics, read_table
 from softmaxclf.workflows.models.model_rows import SPLITS, ModelRows, fingerprint_of, open_rows
-from softmaxclf.workflows.models.model_settings import data_of, differing, settings_of
+from softmaxclf.workflows.models.model_settings import SEEDS, asked_of, data_of, differing, settings_of
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.output import output_folder
 
 Array = NDArray[Any]
-PAIR_COLUMNS = ("first", "second", "rows", "only_first_right", "only_second_right", "p_value")
+PAIR_COLUMNS = (
+    *("first", "second", "rows", "only_first_right", "only_second_right", "p_value"),
+    *("difference", "least_difference", "noise"),
+)
+# What is known of a difference beside what another seed gives: `noise` of a pair.
+SAME, ONLY_SEEDS, BEYOND, WITHIN, UNKNOWN = (
+    "nothing differs",
+    "only seeds differ",
+    "beyond",
+    "within",
+    "unknown",
+)
 NOT_COMPARABLE = "Softmax and hinge losses are different quantities: compare accuracies"
 SPLIT_COLUMNS = ("accuracy", "low", "high", "rows", "loss")
 
@@ -44,6 +58,17 @@ class Contender:
         file = model_path(self.path)
         return file.parent if file.name == FILE_NAME and exists(file.parent / METRICS) else None
 
+    @cached_property
+    def asked(self) -> dict[str, str]:
+        """What it was made by but for seeds."""
+        return asked_of(self.model)
+
+    @cached_property
+    def seeds(self) -> tuple[str | None, ...]:
+        """The seeds, None of one that it does not heed."""
+        settings = settings_of(self.model)
+        return tuple(settings.get(key) for key in SEEDS)
+
 
 def compare(
     models: Sequence[Path],
@@ -54,6 +79,11 @@ def compare(
     out: Path | None = None,
 ) -> dict[str, Any]:
     """Settings that differ, accuracies per split, and the paired McNemar test of each pair on the split's rows.
+
+    That test knows what other rows would give, not what other seeds would. A pair that differs in seeds alone differs
+    by the noise of training. Of others, `least_difference` is what seeds alone are not expected to give, `difference`
+    that of the means, of the accuracies that the settings of either model have with several seeds: in its run's
+    repeats, or as models that are compared too. See core/repeats.py; without any the noise is unknown.
 
     source None is the models' own data. With `out` also as tables and pictures. Raises ConfigError where the models
     cannot be compared.
@@ -78,7 +108,7 @@ def compare(
             }
             for each, score in zip(contenders, scores, strict=True)
         ],
-        "pairs": _pairs([each.name for each in contenders], scores),
+        "pairs": _pairs(contenders, scores, _seeded(contenders, scores, split, source is None)),
     }
     if folder is not None:
         result |= {"out": str(folder.path), "files": _write(folder, result, contenders)}
@@ -169,14 +199,50 @@ def _splits(
     return {**recorded, split: there}
 
 
-def _pairs(names: Sequence[str], scores: Sequence[Score]) -> list[dict[str, Any]]:
-    """The exact McNemar test of every two models."""
+def _seeded(
+    contenders: Sequence[Contender], scores: Sequence[Score], split: str, own_data: bool
+) -> list[list[float]]:
+    """Per model the accuracies on the split that its settings have with various seeds, at least its own.
+
+    Those of a run's repeats are of its own data.
+    """
+    found = []
+    for own in contenders:
+        alike = [place for place, other in enumerate(contenders) if other.asked == own.asked]
+        given = {contenders[place].seeds: scores[place].accuracy for place in alike}
+        recorded = [_repeats(contenders[place], split) for place in alike] if own_data else []
+        found.append(max([list(given.values()), *recorded], key=len))
+    return found
+
+
+def _repeats(contender: Contender, split: str) -> list[float]:
+    """The accuracies on that split of the repeats of its run; none of a run without."""
+    if contender.folder is None:
+        return []
+    recorded = read_metrics(contender.folder).get("repeats", {})
+    return list(recorded.get(split, {}).get("accuracies", ()))
+
+
+def _pairs(
+    contenders: Sequence[Contender], scores: Sequence[Score], seeded: Sequence[list[float]]
+) -> list[dict[str, Any]]:
+    """The exact McNemar test of every two models, and what is known of the noise of training."""
     listed = []
-    for (first, one), (second, other) in combinations(zip(names, scores, strict=True), 2):
-        only_first = int(np.count_nonzero(one.correct & ~other.correct))
-        only_second = int(np.count_nonzero(other.correct & ~one.correct))
+    for first, second in combinations(range(len(contenders)), 2):
+        pair = [contenders[place] for place in (first, second)]
+        one, other = (scores[place].correct for place in (first, second))
+        only_first, only_second = int(np.count_nonzero(one & ~other)), int(np.count_nonzero(other & ~one))
         p_value = mcnemar_p_value(only_first, only_second)
-        values = (first, second, len(one.truth), only_first, only_second, p_value)
+        if pair[0].asked == pair[1].asked:
+            difference, least = scores[first].accuracy - scores[second].accuracy, math.nan
+            noise = SAME if pair[0].seeds == pair[1].seeds else ONLY_SEEDS
+        else:
+            difference, least = told_apart(seeded[first], seeded[second])
+            noise = BEYOND if abs(difference) > least else WITHIN
+            noise = UNKNOWN if math.isnan(least) else noise
+        names = [each.name for each in pair]
+        bound = None if math.isnan(least) else least
+        values = (*names, len(one), only_first, only_second, p_value, difference, bound, noise)
         listed.append(dict(zip(PAIR_COLUMNS, values, strict=True)))
     return listed
 

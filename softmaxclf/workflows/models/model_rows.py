@@ -58,8 +58,6 @@ class ModelRows:
             found = SplitRows(split, self.dataset.path, X, y)
         else:
             found = self.data.split(split)
-        if split == "train" and refit:
-            found = replace(found, rows=None)
         if self.labels is not None:
             found = replace(found, y=self.labels[found.y])
         if self.columns is not None:

@@ -10,6 +10,10 @@ from softmaxclf.workflows.models.model_rows import fingerprint_of, provenance_of
 
 # Where rows lie does not matter once they are known to be the same.
 _NO_SETTINGS = ("data.source", "data.directory", "data.download")
+SEEDS = tuple(key for key in SCHEMA if key.endswith(".seed"))
+_OF_A_CELL = ("learning_rate", "regularization")
+# What changes neither the grid nor how the best of it is chosen.
+_BESIDE_THE_GRID = ("tuning.repeats", "tuning.memory")
 
 
 def data_of(model: LinearModel) -> str:
@@ -29,7 +33,7 @@ def settings_of(model: LinearModel) -> dict[str, str]:
                 key = f"{section}.{name}"
                 if section != "tuning" and key not in _NO_SETTINGS and key in stored:
                     settings[key] = _text(value)
-    for name in ("learning_rate", "regularization"):
+    for name in _OF_A_CELL:
         if name in provenance:
             settings[f"training.{name}"] = _text(provenance[name])
     if "iterations" in provenance:
@@ -39,6 +43,20 @@ def settings_of(model: LinearModel) -> dict[str, str]:
     )
     settings["temperature"] = _text(model.temperature)
     return settings
+
+
+def asked_of(model: LinearModel) -> dict[str, str]:
+    """What was asked for but for seeds: the same of models that differ in nothing else.
+
+    Of a model of `tune` the grid, since another seed may choose another cell of it.
+    """
+    asked = {key: value for key, value in settings_of(model).items() if key not in SEEDS}
+    if "refit" not in model.provenance:
+        return asked
+    for name in _OF_A_CELL:
+        asked.pop(f"training.{name}", None)
+    grid = {key: str(value) for key, value in _stored_settings(model).items() if key.startswith("tuning.")}
+    return {**asked, **{key: value for key, value in grid.items() if key not in _BESIDE_THE_GRID}}
 
 
 def _stored_settings(model: LinearModel) -> dict[str, object]:

@@ -23,7 +23,7 @@ from softmaxclf.core.stages.stage import Reading
 from softmaxclf.datasets.dataset import Rows, Split
 from softmaxclf.datasets.image_rows import FOLDER
 from softmaxclf.datasets.stored_rows import in_file, in_memory
-from softmaxclf.errors import ConfigError, DataError, OutputError, RunConflictError
+from softmaxclf.errors import ConfigError, DataError, OutOfTimeError, OutputError, RunConflictError
 from softmaxclf.files import atomic_writer, make_folder, printable
 from softmaxclf.locks import held
 from softmaxclf.memory import free_memory
@@ -145,7 +145,7 @@ class _Extraction:
 
     def _fill(self, X: Array, stage: Patches, codes: Codes, part: slice, out: Array) -> None:
         if self.control.out_of_time(0):
-            raise ConfigError(
+            raise OutOfTimeError(
                 f"--max-time: expected time for the features of {len(X):,} images, which take the first part of a run, "
                 f"got as far as {part.start:,}; give more, the same command continues"
             )

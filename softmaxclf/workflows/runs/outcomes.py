@@ -190,20 +190,28 @@ def unstored(departed: Departed) -> dict[int, Outcome]:
 
 
 def judgements(
-    outcomes: Sequence[Outcome], winner: int, axes: Mapping[str, Sequence[float]], *, tested: bool
+    outcomes: Sequence[Outcome],
+    winner: int,
+    axes: Mapping[str, Sequence[float]],
+    metric: str,
+    held_out: float,
+    *,
+    tested: bool,
 ) -> list[str]:
     """What the user should know of the choice: ties, optimism, edges of the grid with a wider one to paste.
 
-    tested: whether there is a test split, which had no say.
+    metric: by which it was chosen. held_out: see core/repeats.py. tested: whether there is a test split, which had no
+    say.
     """
     best = outcomes[winner]
     finished = sum(each.finished for each in outcomes)
     notes = []
     if finished > 1:
-        if tied := indistinguishable(outcomes, winner):
+        if tied := indistinguishable(outcomes, winner, metric, held_out):
+            test = "paired t-test of the repeats" if best.correct is None else "paired McNemar test"
             notes.append(
                 f"{tied} of the {finished - 1} other finished cells cannot be told from the winner "
-                "(paired McNemar test, 5 % level)"
+                f"({test}, 5 % level)"
             )
         instead = "quote the test accuracy" if tested else "keep test rows apart to quote their accuracy"
         notes.append(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from softmaxclf.config import Config
 from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import rungs
 from softmaxclf.workflows.observer import Observer
@@ -41,20 +42,21 @@ def plan(request: Request, observer: Observer) -> dict[str, Any]:
         **{f"{name}s": list(values) for name, values in axes.items()},
         "cells": math.prod(map(len, axes.values())),
         "folds": config.tuning.folds,
+        "repeats": config.tuning.repeats,
         "stacks": widths,
         "stack_bytes": recipe.bytes_per_cell(problem) * max(widths),
         "bound_bytes": stack_bound(config),
-        **_time_of_features(data),
+        **_time_of_features(data, config),
         **(
-            _time(problem, recipe, stacks, config.tuning.halving)
+            _time(problem, recipe, stacks, config)
             if hasattr(recipe.settings, "iterations")
-            else _time_of_readings(problem, recipe, stacks)
+            else _time_of_readings(problem, recipe, stacks, config.tuning.repeats)
         ),
     }
 
 
-def _time_of_features(data: TrainingData) -> dict[str, Any]:
-    """How long the features of the images will take, where they are not there yet."""
+def _time_of_features(data: TrainingData, config: Config) -> dict[str, Any]:
+    """How long the features of the images will take, where they are not there yet, of repeats of other rows too."""
     if data.front is None:
         return {}
     dataset = data.own.dataset
@@ -63,18 +65,22 @@ def _time_of_features(data: TrainingData) -> dict[str, Any]:
     started = time.perf_counter()
     data.front.stage.read(some, np.empty((len(some), data.front.stage.columns), np.float32))
     each = (time.perf_counter() - started) / len(some)
+    others = config.data.shots or (data.fold_of_row is None and data.redrawn_share(config))
+    times = config.tuning.repeats if others else 1
     return {
         "features": data.front.stage.columns,
         "features_bytes": sum(counts) * data.front.stage.columns,
-        "features_seconds": round(sum(counts) * each, 3),
+        "features_seconds": round(sum(counts) * each * times, 3),
     }
 
 
-def _time(problem: Problem, recipe: Recipe, stacks: list[Cells], halving: bool) -> dict[str, Any]:
-    """How long a solver of a known number of iterations will take."""
+def _time(problem: Problem, recipe: Recipe, stacks: list[Cells], config: Config) -> dict[str, Any]:
+    """How long a solver of a known number of iterations will take, in all repeats."""
     widths, iterations = [len(stack) for stack in stacks], recipe.settings.iterations
     probe, steps = step_seconds(problem, recipe, stacks[0])
-    share = _share(iterations, len(set(stacks[0].index.tolist()))) if halving else 1.0
+    share = float(config.tuning.repeats)
+    if config.tuning.halving:
+        share = _share(iterations, len(set(stacks[0].index.tolist())), config.tuning.repeats)
     return {
         "iterations": iterations,
         "batch_size": recipe.settings.batch_size,
@@ -83,7 +89,7 @@ def _time(problem: Problem, recipe: Recipe, stacks: list[Cells], halving: bool) 
     }
 
 
-def _time_of_readings(problem: Problem, recipe: Recipe, stacks: list[Cells]) -> dict[str, Any]:
+def _time_of_readings(problem: Problem, recipe: Recipe, stacks: list[Cells], repeats: int) -> dict[str, Any]:
     """The same of a solver that reads all rows for each step; how many readings it takes shows only in the end."""
     solver = recipe.start(problem, stacks[0])
     stamps = [time.perf_counter()]
@@ -96,7 +102,7 @@ def _time_of_readings(problem: Problem, recipe: Recipe, stacks: list[Cells]) -> 
     reading = min(np.diff(stamps[1:]), default=0.0)
     values = sum(recipe.start(problem, stack).length for stack in stacks)
     return {
-        "seconds": round(stamps[1] - stamps[0] + reading * READINGS * values, 3),
+        "seconds": round(repeats * (stamps[1] - stamps[0] + reading * READINGS * values), 3),
         "probe": f"{1000 * reading:.0f} ms per reading of all rows, some {READINGS} readings per {solver.unit}",
     }
 
@@ -112,10 +118,11 @@ def step_seconds(problem: Problem, recipe: Recipe, cells: Cells) -> tuple[float,
     return (time.perf_counter() - started) / steps, steps
 
 
-def _share(iterations: int, count: int) -> float:
-    """The share of a full grid's column-iterations that halving leaves."""
-    done, remaining, total = 0, count, 0
+def _share(iterations: int, count: int, repeats: int) -> float:
+    """How many full grids' column-iterations halving leaves; further repeats are of the cells that it leaves."""
+    done, left, remaining, total = 0, count, count, 0
     for iteration, kept in [*rungs(iterations, count), (iterations, 0)]:
         total += (iteration - done) * remaining
-        done, remaining = iteration, kept
+        left, done, remaining = remaining, iteration, kept
+    total += (repeats - 1) * iterations * left
     return total / max(1, iterations * count)

@@ -33,7 +33,8 @@ KEPT = "scored by the features as they were kept for training, rounded to a byte
 class Finding:
     """What a run found. splits: scores by name; best, cells: of a grid; complete: not cut short by --max-time.
 
-    figures: what the solver reports of the model. judged: metric and folds by which the best cell was chosen.
+    figures: what the solver reports of the model. judged: metric, folds and repeats by which the best cell was chosen.
+    repeats: what other seeds made of its settings.
     """
 
     model: LinearModel
@@ -45,6 +46,7 @@ class Finding:
     cells: Sequence[Outcome] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
     judged: Mapping[str, Any] = field(default_factory=dict)
+    repeats: Mapping[str, Any] = field(default_factory=dict)
 
 
 def score_splits(model: LinearModel, data: TrainingData, *, test: bool | None = None) -> dict[str, Score]:
@@ -56,6 +58,15 @@ def score_splits(model: LinearModel, data: TrainingData, *, test: bool | None = 
     # Of the training rows as they are kept: to compute them once more would take as long as the first time.
     train, deployed = replace(score_model(model, data.split("train")), note=KEPT), data.deployed(model)
     return {"train": train, **{name: score_model(deployed, data.own.split(name)) for name in names[1:]}}
+
+
+def spread_of(accuracies: Sequence[float]) -> dict[str, Any]:
+    """What metrics.json holds of the accuracies of repeats: their mean, standard deviation, and themselves."""
+    return {
+        "mean": float(np.mean(accuracies)),
+        "sd": float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None,
+        "accuracies": list(accuracies),
+    }
 
 
 def finish(
@@ -88,6 +99,7 @@ def finish(
         "splits": {name: score.summary() for name, score in finding.splits.items()},
         **finding.figures,
         **({"best": dict(finding.best), "cells": documents} if finding.cells else {}),
+        **({"repeats": dict(finding.repeats)} if finding.repeats else {}),
         "warnings": [
             *finding.warnings,
             *data.changes(),

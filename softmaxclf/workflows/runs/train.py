@@ -44,6 +44,8 @@ def train(request: Request, observer: Observer) -> Summary:
                 f"--test: expected a test split, got {data.dataset.path} without one; leave --test out"
             )
         observer.note(data.describe())
+        if request.config.tuning.repeats > 1:
+            observer.note("tuning.repeats is not used: train makes one model, softmaxclf tune repeats a grid")
         ready = cache(lambda: extracted(request.config, data, observer, control))
         request = replace(request, config=decided(request.config, ready, "train", observer))
         with opened(request, data, observer) as session:

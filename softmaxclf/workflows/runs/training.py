@@ -210,6 +210,8 @@ class StackTraining:
         """
         result, rung = self.stored(problem, cells, name, len(plan))
         length = result.solver.length
+        if 0 < result.state.iteration < length:
+            self.observer.note(f"continuing {self.folder.path} at iteration {result.state.iteration:,}")
         self.observer.begin(what, length, result.state.iteration, unit=result.solver.unit)
         try:
             for place, (until, keep) in enumerate([*plan, (length, 0)]):
@@ -245,7 +247,6 @@ class StackTraining:
         except DataError as error:
             self.observer.warn(f"{error}; starting this stack again")
             return StackResult(fresh), 0
-        self.observer.note(f"continuing {self.folder.path} at iteration {state.iteration:,}")
         return StackResult(self.recipe.resumed(problem, state), facts["departed"]), facts["rung"]
 
     def _train_until(self, result: StackResult, until: int, name: str, rung: int, what: str) -> bool:

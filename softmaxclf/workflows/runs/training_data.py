@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from softmaxclf.config import Config
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import SplitRows
-from softmaxclf.core.splits import count_of, stratified_folds, validation_split
+from softmaxclf.core.splits import count_of, drawn_shots, stratified_folds, validation_split
 from softmaxclf.core.stages import chosen
 from softmaxclf.core.stages.codes import Codes
 from softmaxclf.core.stages.fitting import FittingRows, gather
@@ -42,6 +42,19 @@ class Front(NamedTuple):
     stage: Reading
     codes: Codes
     images: "TrainingData"
+
+
+class Draw(NamedTuple):
+    """Which rows train (n,), which validate (m,), and the fold (N,) of each or None; -1 of those that do not train."""
+
+    train_rows: Array
+    validation_rows: Array
+    fold_of_row: Array | None
+
+    def fitting(self, dataset: Dataset, weights: Array | None = None) -> FittingRows:
+        """The training rows as stages are fitted on them."""
+        groups = None if self.fold_of_row is None else self.fold_of_row[self.train_rows]
+        return FittingRows(dataset.train.X, self.train_rows, groups, dataset.image_shape, weights=weights)
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,8 @@ class TrainingData:
             both = (dataset.train, dataset.validation)
             X, y = (np.concatenate([getattr(split, name) for split in both]) for name in "Xy")
             dataset = replace(dataset, read_train=lambda: Split(X, y), validation=None)
-        rows = np.arange(len(dataset.train.y))
+        # Folds hold out no row for good: all that there are, or all shots, are trained on already.
+        rows = np.arange(len(dataset.train.y)) if self.fold_of_row is None else self.train_rows
         fitting = replace(self.fitting, X=dataset.train.X, rows=rows, groups=None, gathered=None, outside={})
         front = None if self.front is None else self.front._replace(images=self.own.together())
         return replace(
@@ -115,6 +129,20 @@ class TrainingData:
             fold_of_row=None,
             fitting=fitting,
         )
+
+    def redrawn(self, config: Config) -> "TrainingData":
+        """The data's own rows, divided anew by the seed of `config` into training and validation rows, and folds."""
+        own = self.own
+        drawn = _drawn(config, own.dataset, config.tuning.folds if own.fold_of_row is not None else 0)
+        return replace(own, **drawn._asdict(), fitting=drawn.fitting(own.dataset))
+
+    def redrawn_share(self, config: Config) -> float:
+        """The share of the rows that is held out at a time where another seed holds out others; 0 where it does not."""
+        if self.fold_of_row is not None:
+            return 1 / (int(self.fold_of_row.max()) + 1)
+        if config.data.validation_rows != "drawn" or self.dataset.validation is not None:
+            return 0.0
+        return len(self.validation_rows) / len(self.dataset.train.y)
 
     def leaks(self) -> list[str]:
         """A line about test rows that stand among the training rows too; none where there are none.
@@ -202,21 +230,16 @@ def split_up(
     if extracting:
         Recipe.of(config.features, fold=config.preprocessing.mirror).check(dataset.image_shape)
     y = dataset.train.y
-    fold_of_row = _folds(config, y, folds)
+    drawn = _drawn(config, dataset, folds, weights)
+    train_rows, unseen, fold_of_row = drawn
     folds = 0 if fold_of_row is None else int(fold_of_row.max()) + 1
-    if folds or dataset.validation is not None:
-        train_rows, unseen = np.arange(len(y)), np.empty(0, np.int64)
-    else:
-        train_rows, unseen = _split(config, y)
-        if fit and config.data.validation is None and 0 < len(unseen) < VALIDATION_ROWS:
-            observer.note(
-                f"{len(unseen):,} of the {len(y):,} rows, a fifth, are held out for validation (--folds 5 uses all)"
-            )
-    if weights is not None:
-        train_rows = train_rows[weights[train_rows] > 0]
     validation = dataset.train
     if dataset.validation is not None and not folds:
-        validation, unseen = dataset.validation, np.arange(len(dataset.validation.y))
+        validation = dataset.validation
+    elif fit and config.data.validation is None and 0 < len(unseen) < VALIDATION_ROWS:
+        observer.note(
+            f"{len(unseen):,} of the {len(y):,} rows, a fifth, are held out for validation (--folds 5 uses all)"
+        )
     empty = dataset.empty_classes
     if fit:
         _check_classes(dataset, train_rows)
@@ -231,13 +254,12 @@ def split_up(
         observer.warn(
             f"{dataset.path}: classes without a training row: {', '.join(empty[:MOST_NAMED])}{more}"
         )
-    if folds and (few := _rarer_than(folds, dataset)):
+    if folds and (few := _rarer_than(folds, dataset, train_rows)):
         observer.warn(
             f"{dataset.path}: fewer rows than folds of {printable(', '.join(few[:MOST_NAMED]))}: some folds train "
             "without them, and call their held-out rows impossible"
         )
-    groups = None if fold_of_row is None else fold_of_row[train_rows]
-    fitting = FittingRows(dataset.train.X, train_rows, groups, dataset.image_shape, weights=weights)
+    fitting = drawn.fitting(dataset, weights)
     gathering = gather(stages, fitting) if fit and not extracting else []
     fingerprint = dataset.train.examine(*gathering)
     if dataset.validation is not None:
@@ -288,6 +310,38 @@ def load_dataset(config: Config, observer: Observer, **reading: Any) -> Dataset:
     return open_source(source, directory, **settings)
 
 
+def _drawn(config: Config, dataset: Dataset, folds: int | Array, weights: Array | None = None) -> Draw:
+    """What `split_up` says of these arguments, by the seed of `config`. Raises ConfigError."""
+    y, unseen = dataset.train.y, np.empty(0, np.int64)
+    folded = isinstance(folds, np.ndarray) or folds > 0
+    train_rows = np.arange(len(y))
+    if dataset.validation is None and not folded:
+        train_rows, unseen = _split(config, y)
+    elif not folded:
+        unseen = np.arange(len(dataset.validation.y))  # type: ignore[union-attr]
+    if config.data.shots is not None:
+        train_rows = _shots(config, dataset, train_rows)
+    fold_of_row = _folds(config, y, train_rows, folds)
+    if weights is not None:
+        train_rows = train_rows[weights[train_rows] > 0]
+    return Draw(train_rows, unseen, fold_of_row)
+
+
+def _shots(config: Config, dataset: Dataset, rows: Array) -> Array:
+    """data.shots of these rows of each class that has a row at all. Raises ConfigError where a class has fewer."""
+    shots, y = config.data.shots, dataset.train.y
+    assert shots is not None
+    there, left = (np.bincount(labels, minlength=len(dataset.class_names)) for labels in (y, y[rows]))
+    few = np.flatnonzero((there > 0) & (left < shots))
+    if len(few):
+        rarest = few[left[few].argmin()]
+        raise ConfigError(
+            f"data.shots: expected at most the {left[rarest]:,} training rows of class "
+            f"{printable(dataset.class_names[rarest])} in {dataset.path}, got {shots:,}; ask for fewer"
+        )
+    return rows[drawn_shots(y[rows], shots, config.data.seed)]
+
+
 def _split(config: Config, y: Array) -> tuple[Array, Array]:
     wanted = config.data.validation
     count = min(VALIDATION_ROWS, len(y) // 5) if wanted is None else count_of(wanted, len(y))
@@ -298,19 +352,22 @@ def _split(config: Config, y: Array) -> tuple[Array, Array]:
     return validation_split(y, count, config.data.validation_rows, config.data.seed)
 
 
-def _folds(config: Config, y: Array, folds: int | Array) -> Array | None:
+def _folds(config: Config, y: Array, rows: Array, folds: int | Array) -> Array | None:
+    """The fold (N,) of each of those rows, -1 of others; None without folds."""
     if isinstance(folds, np.ndarray) or not folds:
         return folds if isinstance(folds, np.ndarray) else None
-    if folds > len(y):
+    if folds > len(rows):
         raise ConfigError(
-            f"tuning.folds: expected at most the {len(y):,} training rows, got {folds}; ask for fewer"
+            f"tuning.folds: expected at most the {len(rows):,} training rows, got {folds}; ask for fewer"
         )
-    return stratified_folds(y, folds, config.data.seed)
+    fold_of_row = np.full(len(y), -1, np.int16)
+    fold_of_row[rows] = stratified_folds(y[rows], folds, config.data.seed)
+    return fold_of_row
 
 
-def _rarer_than(folds: int, dataset: Dataset) -> list[str]:
+def _rarer_than(folds: int, dataset: Dataset, rows: Array) -> list[str]:
     """The classes of fewer training rows than folds, but of some."""
-    counts = np.bincount(dataset.train.y, minlength=len(dataset.class_names))
+    counts = np.bincount(dataset.train.y[rows], minlength=len(dataset.class_names))
     return [name for name, rows in zip(dataset.class_names, counts, strict=True) if 0 < rows < folds]
 
 

@@ -1,49 +1,38 @@
-"""`softmaxclf tune`: a grid of models, and their folds, trained in stacks; the best is saved."""
+"""`softmaxclf tune`: a grid of models, their folds and repeats, trained in stacks; the best is saved."""
 
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmaxclf.config import Config
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import Cells, Problem
-from softmaxclf.core.search import RUNGS, Outcome, choose, grid_cells, rungs, split_stacks
-from softmaxclf.core.solvers.solver import Solver
-from softmaxclf.errors import AllDivergedError, ConfigError, RunConflictError
+from softmaxclf.core.scoring import Score, score_model
+from softmaxclf.core.search import Outcome, averaged, choose, grid_cells, least_told, split_stacks
+from softmaxclf.errors import AllDivergedError, ConfigError, OutOfTimeError, RunConflictError
 from softmaxclf.runs import MANIFEST, has_form
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import advice, decided
 from softmaxclf.workflows.runs.control import Control
 from softmaxclf.workflows.runs.extraction import extracted
+from softmaxclf.workflows.runs.grid import Final, GridTraining, reseeded
 from softmaxclf.workflows.runs.learning import doubts
 from softmaxclf.workflows.runs.memory import stack_bound
-from softmaxclf.workflows.runs.outcomes import CellScorer, judgements, stored, unstored
+from softmaxclf.workflows.runs.outcomes import judgements
 from softmaxclf.workflows.runs.result import (
     Finding,
     Summary,
     finish,
     found,
     score_splits,
+    spread_of,
 )
 from softmaxclf.workflows.runs.session import Request, Session, opened
-from softmaxclf.workflows.runs.training import (
-    CHECKPOINT,
-    Departed,
-    Recipe,
-    StackResult,
-    StackTraining,
-    build_problem,
-    cut_short,
-    model_of,
-    with_provenance,
-)
+from softmaxclf.workflows.runs.training import Recipe, cut_short, with_provenance
 from softmaxclf.workflows.runs.training_data import TrainingData, prepare, refuse_few
-
-Array = NDArray[Any]
 
 
 def tune(request: Request, observer: Observer) -> Summary:
@@ -73,7 +62,19 @@ def prepare_for_tuning(request: Request, observer: Observer) -> TrainingData:
             "data.validation: expected at least 1 row to choose the best cell with, got 0; "
             "set it, or use cross-validation with --folds 5"
         )
+    _refuse_equal_repeats(request.config, data)
     return data
+
+
+def _refuse_equal_repeats(config: Config, data: TrainingData) -> None:
+    """Raise ConfigError where all repeats would be the same."""
+    seeded = "seed" in Recipe.of(config).counted or config.data.shots is not None
+    if config.tuning.repeats > 1 and not seeded and not data.redrawn_share(config):
+        raise ConfigError(
+            f"tuning.repeats: expected 1 where no seed decides anything, got {config.tuning.repeats}: the validation "
+            f"rows are fixed, and solver {config.training.solver} visits rows in no order; draw them with "
+            "data.validation_rows: drawn, or use tuning.folds or data.shots"
+        )
 
 
 def planned_stacks(request: Request, problem: Problem) -> list[Cells]:
@@ -95,37 +96,63 @@ class _Tuning:
     observer: Observer
 
     def __post_init__(self) -> None:
-        config = self.request.config
-        self.config = config
-        self.started = time.perf_counter()
-        self.problem = build_problem(config, self.data)
-        self.recipe = Recipe.of(config)
-        self.training = StackTraining(self.session.folder, self.recipe, self.control, self.observer)
-        self.axes = self.recipe.axes(config)
-        self.scorer = CellScorer(self.data, config.training.loss)
+        self.config = self.request.config
+        self.axes = Recipe.of(self.config).axes(self.config)
+        self.held_out = self.data.redrawn_share(self.config)
+        self.tested = self.data.dataset.read_test is not None
+        self.seconds = 0.0  # of all repeats but the first
+        self.first = self._grid(self.config, self.data, 0)
         self.stacks = self._agreed_stacks()
-        self.training_seconds = 0.0
-        self.last: tuple[int, StackResult] | None = None
 
     def run(self) -> Summary:
-        outcomes: dict[int, Outcome] = {}
-        complete = True
-        for number in range(len(self.stacks)):
-            result = self._train(number)
-            complete &= result.complete
-            status = "ok" if result.complete else f"cut short at iteration {result.state.iteration}"
-            outcomes |= unstored(result.departed)
-            outcomes |= self.scorer.outcomes(result.solver, status)
-            if not result.complete:
-                break
-        ordered = self._ordered(outcomes)
-        return self._conclude(ordered, self._choose(ordered), complete)
+        repeats, complete = self._repeats()
+        cells = [averaged(each, self.held_out) for each in zip(*repeats, strict=True)]
+        return self._conclude(cells, self._choose(cells), repeats, complete)
+
+    def _repeats(self) -> tuple[list[list[Outcome]], bool]:
+        """(the outcomes of each repeat in the order of the grid, whether all repeats were trained to their end).
+
+        The first one also narrows the grid, by divergence and by halving. One that time cut short counts only where it
+        is the first, so that all means are of the same repeats.
+        """
+        outcomes, complete = self.first.train(self.stacks, halving=self.config.tuning.halving)
+        repeats = [self._ordered(outcomes)]
+        self._choose(repeats[0])  # raises
+        while complete and len(repeats) < self.config.tuning.repeats:
+            grid = self._further(len(repeats))
+            if grid is None:
+                return repeats, False
+            outcomes, complete = grid.train(self._narrowed(repeats[0]))
+            self.seconds += grid.seconds
+            if complete:
+                repeats.append(self._ordered(outcomes))
+        return repeats, complete
+
+    def _further(self, repeat: int) -> GridTraining | None:
+        """The grid on the rows of a repeat after the first; None where there is no time left for it."""
+        config = reseeded(self.config, repeat)
+        try:
+            if self.control.out_of_time(0):
+                return None
+            return self._grid(
+                config, extracted(config, self.data.redrawn(config), self.observer, self.control), repeat
+            )
+        except OutOfTimeError:
+            return None
+
+    def _grid(self, config: Config, data: TrainingData, repeat: int) -> GridTraining:
+        return GridTraining(config, data, self.session.folder, self.control, self.observer, repeat)
+
+    def _narrowed(self, first: Sequence[Outcome]) -> list[Cells]:
+        """The stacks, with the cells that the first repeat has finished."""
+        left = [place for place, each in enumerate(first) if each.finished]
+        return [stack.keep(np.isin(stack.index, left)) for stack in self.stacks]
 
     def _agreed_stacks(self) -> list[Cells]:
         """The stacks of the first sitting, which the manifest keeps: free memory may have changed since."""
         cells = grid_cells(self.axes, self.config.tuning.folds)
         if "stacks" not in self.session.manifest:
-            planned = planned_stacks(self.request, self.problem)
+            planned = planned_stacks(self.request, self.first.problem)
             self.session.folder.save(stacks=[sorted(set(map(int, stack.index))) for stack in planned])
         agreed = self.session.manifest["stacks"]
         known = has_form(agreed, [[int]]) and all(agreed)
@@ -135,28 +162,6 @@ class _Tuning:
                 "start again with --overwrite"
             )
         return [cells.keep(np.isin(cells.index, members)) for members in agreed]
-
-    def _train(self, number: int) -> StackResult:
-        cells = self.stacks[number]
-        count = len(np.unique(cells.index))
-        plan = (
-            rungs(self.recipe.start(self.problem, cells).length, count) if self.config.tuning.halving else []
-        )
-        of = f" {number + 1}/{len(self.stacks)}" if len(self.stacks) > 1 else ""
-        what = f"tune{of}: {count} cells" + (
-            f" x {self.config.tuning.folds} folds" if self.config.tuning.folds else ""
-        )
-        started = time.perf_counter()
-        result = self.training.train(
-            self.problem, cells, _checkpoint(number), what=what, plan=plan, on_rung=self._on_rung
-        )
-        self.training_seconds += time.perf_counter() - started
-        self.last = (number, result)
-        return result
-
-    def _on_rung(self, solver: Solver, leaving: Array, rung: int) -> Departed:
-        status = f"stopped at rung {rung + 1} (iteration {solver.state.iteration})"
-        return stored(self.scorer.outcomes(solver, status, np.flatnonzero(leaving)))
 
     def _ordered(self, outcomes: Mapping[int, Outcome]) -> list[Outcome]:
         """One outcome per cell of the grid, in its order; those never started say so."""
@@ -176,77 +181,113 @@ class _Tuning:
             )
         return winner
 
-    def _conclude(self, outcomes: list[Outcome], winner: int, complete: bool) -> Summary:
-        best, tuning, data = outcomes[winner], self.config.tuning, self.data
-        refit = tuning.folds > 0 or tuning.refit
-        warnings = judgements(outcomes, winner, self.axes, tested=data.dataset.read_test is not None)
-        result, place = self._result_of(winner)
-        if tuning.folds:
-            scores = {"validation": self.scorer.held_out(result.solver, winner)}
+    def _conclude(
+        self, cells: list[Outcome], winner: int, repeats: Sequence[Sequence[Outcome]], complete: bool
+    ) -> Summary:
+        """Save the model that the first repeat, which has the run's own seeds, gives of the winner's settings."""
+        best, tuning, first = cells[winner], self.config.tuning, self.first
+        warnings = judgements(cells, winner, self.axes, tuning.metric, self.held_out, tested=self.tested)
+        trained = (
+            {} if tuning.folds else score_splits(first.model(self.stacks, winner), self.data, test=False)
+        )
+        if trained and len(repeats) == 1:
+            cells[winner] = _scored_alone(best, trained)
+        final = first.final(self.stacks, winner, best.values)
+        models, in_time = self._models(final, best.values, winner, repeats)
+        complete = complete and in_time and final.result.complete
+        scores = self._scores(final, winner, trained)
+        tests = [score_model(each, final.data.own.split("test")) for each in models] if self.tested else []
+        scores |= {"test": tests[0]} if tests else {}
+        if complete:
+            signs = doubts(final.model, scores, final.data, self.config, best.values, cells)
+            warnings = [*signs, *warnings]
         else:
-            # The stack's sums may differ by a row from those of the model alone: one number for one model.
-            scores = score_splits(self._model(result, place), data, test=False if refit else None)
-            validation = scores["validation"].summary()
-            outcomes[winner] = replace(
-                best,
-                train_accuracy=scores["train"].accuracy,
-                train_loss=scores["train"].loss,
-                validation_accuracy=validation["accuracy"],
-                validation_loss=validation["loss"],
-                interval=tuple(validation["interval"]),
-            )
-        if refit:
-            data = data.together()
-            found = result.solver.on_all_rows(place) if tuning.folds else None
-            result = self._refit(winner, best, data) if found is None else StackResult(found)
-            place, held_out = 0, scores["validation"]
-            scores = score_splits(self._model(result, place), data)
-            scores = {"train": scores.pop("train"), "validation": held_out, **scores}
-        model = self._model(result, place)
-        if complete and result.complete:
-            warnings = [*doubts(model, scores, data, self.config, best.values, outcomes), *warnings]
-        else:
-            warnings.append(cut_short(result.solver))
-        facts = {**best.values, "iterations": result.state.iteration, "refit": refit}
+            warnings.append(self._cut_short(final, repeats, len(models)))
+        values = {**best.values, "refit": first.refits}
+        model = with_provenance(
+            final.model, self.config, final.data, **values, iterations=final.result.state.iteration
+        )
         finding = Finding(
-            data.deployed(with_provenance(model, self.config, data, **facts)),
-            result.state.history.lines(place),
+            final.data.deployed(model),
+            final.result.state.history.lines(final.place),
             scores,
             warnings,
-            complete and result.complete,
-            {**best.values, "refit": refit},
-            outcomes,
-            result.solver.report(place),
-            {"metric": tuning.metric, "folds": tuning.folds},
-        )
-        return finish(self.session, finding, data, self.control, self.observer, self.training_seconds)
-
-    def _refit(self, winner: int, best: Outcome, data: TrainingData) -> StackResult:
-        """The winner's settings trained on all rows."""
-        cells = grid_cells({name: (value,) for name, value in best.values.items()})
-        started = time.perf_counter()
-        result = self.training.train(
-            build_problem(self.config, data),
+            complete,
+            values,
             cells,
-            f"checkpoint-refit-{winner}.npz",
-            what="refit on all rows",
+            final.result.solver.report(final.place),
+            {"metric": tuning.metric, "folds": tuning.folds, "repeats": len(repeats)},
+            self._spreads(cells, winner, repeats, tests) if tuning.repeats > 1 else {},
         )
-        self.training_seconds += time.perf_counter() - started
-        return result
+        seconds = self.seconds + first.seconds
+        return finish(self.session, finding, final.data, self.control, self.observer, seconds)
 
-    def _model(self, result: StackResult, place: int) -> LinearModel:
-        return model_of(result.solver, place, self.data, self.config.training.loss)
+    def _scores(self, final: Final, winner: int, trained: Mapping[str, Score]) -> dict[str, Score]:
+        """Those of the model that is saved, on training rows, and of the one that was chosen, on rows held out.
 
-    def _result_of(self, winner: int) -> tuple[StackResult, int]:
-        """The winner's stack, the last one at hand or an earlier one from its checkpoint, and its place there."""
-        number = next(place for place, stack in enumerate(self.stacks) if winner in stack.index)
-        if self.last is not None and self.last[0] == number:
-            result = self.last[1]
-        else:
-            name = _checkpoint(number)
-            result = self.training.stored(self.problem, self.stacks[number], name, len(RUNGS))[0]
-        return result, int(np.flatnonzero(result.state.cells.index == winner)[0])
+        trained: those of the model before a refit, none with folds.
+        """
+        if not self.first.refits:
+            return dict(trained)
+        folds = self.config.tuning.folds
+        held_out = self.first.held_out(self.stacks, winner) if folds else trained["validation"]
+        return {**score_splits(final.model, final.data, test=False), "validation": held_out}
+
+    def _models(
+        self, final: Final, values: Mapping[str, float], winner: int, repeats: Sequence[Sequence[Outcome]]
+    ) -> tuple[list[LinearModel], bool]:
+        """(the models that repeats give of the winner's settings, for test rows to score; whether time sufficed)."""
+        models = [final.deployed]
+        for repeat in range(1, len(repeats) if self.tested else 1):
+            grid = self._further(repeat)
+            if grid is None:
+                return models, False
+            other = grid.final(self._narrowed(repeats[0]), winner, values)
+            self.seconds += grid.seconds
+            if not other.result.complete:
+                return models, False
+            models.append(other.deployed)
+        return models, True
+
+    def _spreads(
+        self,
+        cells: Sequence[Outcome],
+        winner: int,
+        repeats: Sequence[Sequence[Outcome]],
+        tests: Sequence[Score],
+    ) -> dict[str, Any]:
+        """What the repeats say of the winner's settings: accuracies, and the smallest difference that can be told."""
+        metric = self.config.tuning.metric
+        found = {"validation": [each[winner].validation_accuracy for each in repeats]}
+        found |= {"test": [each.accuracy for each in tests]} if tests else {}
+        return {
+            "count": len(repeats),
+            "metric": metric,
+            "least_difference": least_told(cells, winner, metric, self.held_out),
+            **{name: spread_of(accuracies) for name, accuracies in found.items()},
+        }
+
+    def _cut_short(self, final: Final, repeats: Sequence[Sequence[Outcome]], models: int) -> str:
+        """The warning of a run that --max-time ended, in its first repeat or in a later one."""
+        count = self.config.tuning.repeats
+        begun = all(each.state not in ("cut", "not") for each in repeats[0])
+        if count == 1 or not begun or not final.result.complete:
+            return cut_short(final.result.solver)
+        ended = 1 + (len(repeats) if len(repeats) < count else models)
+        return (
+            f"--max-time ended the run in repeat {ended} of {count}, and what is told is of those before; the same "
+            "command with more time continues"
+        )
 
 
-def _checkpoint(number: int) -> str:
-    return f"checkpoint-{number}.npz" if number else CHECKPOINT
+def _scored_alone(best: Outcome, scores: Mapping[str, Score]) -> Outcome:
+    """The outcome with the scores of its model alone: those of its stack may differ by a row."""
+    validation = scores["validation"].summary()
+    return replace(
+        best,
+        train_accuracy=scores["train"].accuracy,
+        train_loss=scores["train"].loss,
+        validation_accuracy=validation["accuracy"],
+        validation_loss=validation["loss"],
+        interval=tuple(validation["interval"]),
+    )

@@ -5,6 +5,7 @@ import json
 import shutil
 from math import comb
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from softmaxclf.cli.main import cli
+from softmaxclf.core.repeats import told_apart
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.model_file import load_model
@@ -205,3 +207,107 @@ def test_recorded_figures_that_are_no_longer_found_are_warned_of(runs: Path, tmp
     listener = Listener()
     compare([runs / "hinge", tmp_path / "changed"], listener)
     assert len(listener.warnings) == 1 and "the data are not what they were" in listener.warnings[0]
+
+
+# The noise of training
+
+
+@pytest.fixture(scope="module")
+def seeded(undrawn: None, features_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs on features with shots, of which another seed gives others: `a0` to `a2`, `tuned0` and `tuned1` differ in
+    seeds alone, `weak` and the grid `repeated` in more.
+    """
+    folder = tmp_path_factory.mktemp("seeded")
+    common = ["--data", features_file, "--set", "data.validation=100", "--shots", 5]
+    grid = ["tune", *common, "--regularizations", "0.01,1"]
+    strong, weak = (["train", *common, "--regularization", value] for value in (1, 1e-5))
+    commands = {
+        **{f"a{seed}": [*strong, "--set", f"data.seed={seed}"] for seed in range(3)},
+        **{f"tuned{seed}": [*grid, "--set", f"data.seed={seed}"] for seed in range(2)},
+        "weak": weak,
+        "repeated": [*grid, "--repeats", 4],
+    }
+    for name, arguments in commands.items():
+        command = [str(word) for word in [*arguments, "--out", folder / name]]
+        assert CliRunner().invoke(cli, command, catch_exceptions=False).exit_code == 0
+    return folder
+
+
+def pair_of(folder: Path, *names: str) -> dict[str, Any]:
+    """The first pair of these models."""
+    pair: dict[str, Any] = compare([folder / name for name in names], Observer())["pairs"][0]
+    return pair
+
+
+@pytest.mark.parametrize("names", [("a0", "a1"), ("tuned0", "tuned1"), ("repeated", "tuned1")])
+def test_models_that_differ_in_seeds_alone_differ_by_the_noise_of_training(
+    seeded: Path, names: tuple[str, str]
+) -> None:
+    pair = pair_of(seeded, *names)
+    assert pair["noise"] == "only seeds differ" and pair["least_difference"] is None
+    accuracies = [evaluated(seeded / name) for name in names]
+    assert pair["difference"] == pytest.approx(accuracies[0] - accuracies[1])
+
+
+def evaluated(run: Path) -> float:
+    """The accuracy of a run's model on its test rows."""
+    manifest = json.loads((run / "manifest.json").read_text())
+    test = open_source(manifest["data"]["path"], Path("data")).test()
+    return float(np.mean(load_model(run).predict(test.X) == test.y))
+
+
+def test_the_same_model_twice_differs_in_nothing(seeded: Path, tmp_path: Path) -> None:
+    shutil.copytree(seeded / "a0", tmp_path / "copy")
+    (pair,) = compare([seeded / "a0", tmp_path / "copy"], Observer())["pairs"]
+    assert pair["noise"] == "nothing differs" and pair["p_value"] == 1
+    shutil.copytree(seeded / "repeated", tmp_path / "first")
+    (pair,) = compare([seeded / "tuned0", tmp_path / "first"], Observer())["pairs"]
+    assert pair["noise"] == "nothing differs", "repeats change neither the grid nor the first seed"
+
+
+def test_without_other_seeds_the_noise_of_training_is_unknown(seeded: Path) -> None:
+    pair = pair_of(seeded, "a0", "weak")
+    assert pair["noise"] == "unknown" and pair["least_difference"] is None
+
+
+def test_repeats_of_one_run_tell_what_another_seed_gives(seeded: Path) -> None:
+    recorded = json.loads((seeded / "repeated" / "metrics.json").read_text())["repeats"]["test"]["accuracies"]
+    pair = pair_of(seeded, "repeated", "weak")
+    difference, least = told_apart(recorded, [evaluated(seeded / "weak")])
+    assert pair["difference"] == pytest.approx(difference)
+    assert pair["least_difference"] == pytest.approx(least)
+    assert pair["noise"] == ("beyond" if abs(difference) > least else "within")
+
+
+def test_models_that_are_compared_too_tell_what_another_seed_gives(seeded: Path, tmp_path: Path) -> None:
+    shutil.copytree(seeded / "a1", tmp_path / "copy")  # one seed twice is one seed
+    places = [seeded / "weak", *(seeded / f"a{seed}" for seed in range(3)), tmp_path / "copy"]
+    pair = compare(places, Observer())["pairs"][0]
+    difference, least = told_apart([evaluated(places[0])], [evaluated(place) for place in places[1:4]])
+    assert pair["difference"] == pytest.approx(difference)
+    assert pair["least_difference"] == pytest.approx(least)
+
+
+def test_a_difference_that_no_seed_gives_is_beyond_the_noise(seeded: Path, tmp_path: Path) -> None:
+    """Another accuracy of each repeat is recorded, so that they vary by 0.1 points."""
+    shutil.copytree(seeded / "repeated", tmp_path / "steady")
+    path = tmp_path / "steady" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    for mean, noise in ((evaluated(seeded / "weak") + 0.5, "beyond"), (evaluated(seeded / "weak"), "within")):
+        metrics["repeats"]["test"]["accuracies"] = [mean - 0.001, mean, mean + 0.001]
+        path.write_text(json.dumps(metrics))
+        assert compare([tmp_path / "steady", seeded / "weak"], Observer())["pairs"][0]["noise"] == noise
+
+
+def test_repeats_are_of_their_own_data_alone(seeded: Path, features_file: Path) -> None:
+    both = [seeded / "repeated", seeded / "weak"]
+    (pair,) = compare(both, Observer(), source=str(features_file))["pairs"]
+    assert pair["noise"] == "unknown"
+
+
+def test_broken_repeats_in_metrics_give_one_clear_line(seeded: Path, tmp_path: Path) -> None:
+    shutil.copytree(seeded / "repeated", tmp_path / "broken")
+    path = tmp_path / "broken" / "metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "repeats": {"test": {"accuracies": "many"}}}))
+    with pytest.raises(DataError, match="expected the metrics of a run, found something else"):
+        compare([tmp_path / "broken", seeded / "weak"], Observer())

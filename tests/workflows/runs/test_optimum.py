@@ -116,7 +116,7 @@ def test_a_path_stopped_after_its_last_checkpoint_is_not_lost(
 
     assert tune("whole").exit_code == 0
     with monkeypatch.context() as patch:
-        patch.setattr("softmaxclf.workflows.runs.tune.CellScorer.outcomes", interrupted)
+        patch.setattr("softmaxclf.workflows.runs.grid.CellScorer.outcomes", interrupted)
         assert tune("cut").exit_code == 130
     assert tune("cut").exit_code == 0
     for name in ("weights.npz", "results.csv"):

@@ -13,6 +13,7 @@ import pytest
 from softmaxclf import fit, load_model
 from softmaxclf.core.rows import RowReader
 from softmaxclf.errors import ConfigError
+from softmaxclf.workflows.runs.extraction import _Extraction
 
 SETTINGS = ["--set", "features.kind=patches", "--set", "features.filters=16", "--set", "features.patch=4"]
 PATCHES = 4000
@@ -333,3 +334,32 @@ def test_an_extraction_killed_at_any_block_continues_to_the_same_bytes(limits, i
     assert train("whole", "--set", "data.cache=false").returncode == 0
     first, second = (load_model(tmp_path / name) for name in ("killed", "whole"))
     assert first.W.tobytes() == second.W.tobytes() and first.b.tobytes() == second.b.tobytes()
+
+
+def test_each_repeat_learns_filters_from_the_rows_that_it_trains_on(run):
+    grid = (*SETTINGS, "--regularizations", "0.01", "--set", "data.validation=60")
+    found, _ = run("tune", *grid, "--repeats", "2")
+    alone = [
+        run("tune", *grid, "--set", f"data.seed={seed}", out=f"alone{seed}")[0]["splits"] for seed in range(2)
+    ]
+    for split in ("validation", "test"):
+        told = found["repeats"][split]["accuracies"]
+        # Validation rows of repeats are scored by the features as they are kept, rounded to a byte.
+        assert told == pytest.approx([each[split]["accuracy"] for each in alone], abs=0.02)
+    assert found["repeats"]["test"]["accuracies"] == [each["test"]["accuracy"] for each in alone]
+
+
+def test_time_that_runs_out_with_the_features_of_a_repeat_leaves_the_repeats_before(run, monkeypatch):
+    grid = (*SETTINGS, "--regularizations", "0.01", "--set", "data.validation=60", "--repeats", "2")
+    fill = _Extraction._fill
+
+    def late(extraction, *arguments):
+        if extraction.config.data.seed == 1:
+            extraction.control.max_time = 1e-9
+        fill(extraction, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Extraction, "_fill", late)
+        found, said = run("tune", *grid, "--max-time", "1e6")
+    assert found["repeats"]["count"] == 1 and "--max-time ended the run in repeat 2 of 2" in said
+    assert run("tune", *grid)[0]["repeats"]["count"] == 2

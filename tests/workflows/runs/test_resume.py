@@ -32,6 +32,8 @@ TUNE = ["tune", "--iterations", "250", "--batch-size", "100", "--learning-rates"
         "--regularizations", "1,100", "--halving"]  # fmt: skip
 FOLDED = ["tune", "--iterations", "60", "--learning-rates", "1e-6", "--regularizations", "1,100",
           "--folds", "3"]  # fmt: skip
+REPEATED = ["tune", "--iterations", "60", "--learning-rates", "1e-7,1e-6", "--regularizations", "100", "--repeats", "3",
+            "--shots", "40"]  # fmt: skip
 TRAIN = ["train", "--iterations", "400", "--learning-rate", "1e-6", "--set", "training.momentum=0.9",
          "--test"]  # fmt: skip
 SMALL = ["--set", "data.validation=100"]
@@ -67,6 +69,7 @@ def artifacts(out: Path) -> dict[str, object]:
         pytest.param(TUNE, 20, id="tune with halving, often", marks=pytest.mark.slow),
         pytest.param(TRAIN, 20, id="train, often", marks=pytest.mark.slow),
         pytest.param(FOLDED, 20, id="tune with folds, often", marks=pytest.mark.slow),
+        pytest.param(REPEATED, 20, id="tune with repeats, often", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_undisturbed_one(
@@ -184,13 +187,14 @@ def test_a_slow_first_step_does_not_end_a_run_that_has_time(monkeypatch):
     watch_of = SimpleNamespace(
         control=Control(max_time=30.0),
         observer=SimpleNamespace(advance=lambda iteration, figures: None),
+        folder=SimpleNamespace(path=Path("none")),
     )
     state = SimpleNamespace(iteration=0, history=History())
     problem = SimpleNamespace(train_rows=range(4700), validation_rows=range(300))
     solver = SimpleNamespace(
         problem=problem, state=state, settings=SimpleNamespace(batch_size=10), told=lambda: ""
     )
-    watch = training._Watch(watch_of, StackResult(solver), "checkpoint.npz", 0)
+    watch = training._Watch(watch_of, StackResult(solver), "checkpoint.npz", 0, "train")
     now = 100.2  # 0.2 s a step, and 1,000 steps' work to score: not believed yet
     assert not watch(1)
     now = 101.0  # 0.002 s a step: 2 s for scoring

@@ -30,7 +30,7 @@ SMALL = tuple(
 GRID = ("--learning-rates", "0.01,0.03,0.1", "--regularizations", "0.01,1", "--iterations", "60", *SMALL)
 RESULT_COLUMNS = [
     "learning_rate", "regularization", "train_accuracy", "validation_accuracy", "validation_loss", "status",
-    "train_loss", "weight_norm", "error", "loss_error",
+    "train_loss", "weight_norm", "error", "loss_error", "validation_accuracy_sd", "validation_loss_sd",
 ]  # fmt: skip
 
 
