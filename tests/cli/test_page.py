@@ -34,7 +34,7 @@ def test_json_says_where_it_is_and_how_near_its_scores_are(
     model: Path, run_cli: Callable[..., Result]
 ) -> None:
     found = json.loads(run_cli("page", model.name, "--json").stdout)
-    assert found.keys() == {"model", "page", "bytes", "largest_difference"}
+    assert found.keys() == {"schema_version", "model", "page", "bytes", "largest_difference"}
     assert found["page"] == "page.html" and 0 <= found["largest_difference"] < 1e-4
     assert (model.parent / "page.html").stat().st_size == found["bytes"]
 
