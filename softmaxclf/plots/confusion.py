@@ -1,16 +1,18 @@
 """The confusion matrix: how the images of each true class were labelled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from softmaxclf.core.metrics import FEW_CLASSES, neighbours
 from softmaxclf.plots.figure import (
+    INK,
     SHARES,
     SMALL,
     fit_text,
@@ -25,6 +27,7 @@ from softmaxclf.plots.figure import (
 
 MOST_CLASSES = 100
 SELECTED = 40
+FRAME = 0.9  # of an entry's side, so that frames of neighbours do not touch
 LABEL_ROOM = 220  # pixels for a class name beside the matrix
 
 
@@ -48,11 +51,18 @@ def row_shares(counts: NDArray[Any]) -> NDArray[np.float64]:
 
 
 @styled
-def draw_confusion(counts: NDArray[Any], class_names: Sequence[str], *, heading: str) -> Figure:
+def draw_confusion(
+    counts: NDArray[Any],
+    class_names: Sequence[str],
+    *,
+    heading: str,
+    links: Mapping[tuple[int, int], str] | None = None,
+) -> Figure:
     """Return a figure of the confusion matrix (K, K): colour is the share of the true class, text the count.
 
     Shares refer to all images of the class, also those labelled as a class that is not shown. Counts are written
     for at most 20 classes; of more, the diagonal is left out, beside which no confusion would be seen.
+    links: anchors of a page to which entries (true, predicted) lead, which are framed.
     """
     classes = shown_classes(counts)
     chosen = np.ix_(classes, classes)
@@ -75,7 +85,17 @@ def draw_confusion(counts: NDArray[Any], class_names: Sequence[str], *, heading:
     if few:
         figure.draw_without_rendering()  # the layout decides how wide a cell is
         _write_counts(axes, counts, SHARES(scale(shares)))
+    _link(axes, classes.tolist(), links or {})
     return figure
+
+
+def _link(axes: Axes, classes: list[int], links: Mapping[tuple[int, int], str]) -> None:
+    """Frame the entries of shown classes that lead to an anchor."""
+    for (true, predicted), anchor in links.items():
+        if true in classes and predicted in classes:
+            corner = classes.index(predicted) - FRAME / 2, classes.index(true) - FRAME / 2
+            frame = Rectangle(corner, FRAME, FRAME, fill=False, edgecolor=INK, url=f"#{anchor}")
+            axes.add_patch(frame).set_zorder(4)  # above the count, which would catch the click
 
 
 def _label(axes: Axes, names: Sequence[str], side: float) -> None:

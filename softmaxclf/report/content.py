@@ -1,14 +1,14 @@
-"""The sections of the page in their order."""
+"""The sections of the page in their order: what came out, what the model does, then what it was made from and how."""
 
-from softmaxclf.report import outcome, record, understanding
+from softmaxclf.report import confusions, outcome, record, understanding
 from softmaxclf.report.facts import Facts
 from softmaxclf.report.markup import Markup, element
 from softmaxclf.report.page import page, paragraphs, section, warnings
 
 CONTENTS = {
-    "warnings": "Warnings", "result": "Result", "asked": "Settings", "data": "Data", "grid": "Grid", "curves": "Curves",
-    "templates": "Weights", "confusion": "Confusion", "calibration": "Calibration", "mistakes": "Most wrong",
-    "unscored": "Left out", "environment": "Environment", "reproduce": "Reproduce",
+    "warnings": "Warnings", "result": "Result", "grid": "Grid", "unscored": "Left out", "confusion": "Confusions",
+    "mistakes": "Most wrong", "templates": "Weights", "curves": "Curves", "calibration": "Calibration", "data": "Data",
+    "asked": "Settings", "environment": "Environment", "reproduce": "Repeat it", "files": "Files",
 }  # fmt: skip
 
 
@@ -17,16 +17,17 @@ def report_page(facts: Facts) -> str:
     sections = {
         "warnings": warnings(facts.metrics.get("warnings", ())),
         "result": outcome.results(facts),
-        "asked": record.asked(facts),
-        "data": understanding.data(facts),
         "grid": outcome.grid(facts),
-        "curves": outcome.curves(facts),
-        "templates": understanding.templates(facts),
         **_scored(facts),
+        "templates": understanding.templates(facts),
+        "curves": outcome.curves(facts),
+        "data": record.data(facts),
+        "asked": record.asked(facts),
         "environment": record.environment(facts),
         "reproduce": record.reproduce(facts),
+        "files": record.files_of(facts),
     }
-    present = {name: part for name, part in sections.items() if part is not None}
+    present = {name: sections[name] for name in CONTENTS if sections.get(name) is not None}
     contents = [(name, CONTENTS[name]) for name in present]
     title = f"{facts.manifest['data']['name']} · softmaxclf {facts.manifest['command']}"
     main = element("main", *present.values())
@@ -36,10 +37,10 @@ def report_page(facts: Facts) -> str:
 def _scored(facts: Facts) -> dict[str, Markup]:
     """What only rows can show, or why it is left out."""
     if facts.scored is None:
-        told = f"Confusion, calibration and the most wrong rows are left out: {facts.unscored}."
+        told = f"Confusions, calibration and the most wrong rows are left out: {facts.unscored}."
         return {"unscored": section("unscored", "Left out", paragraphs(told))}
     parts = {
-        "confusion": understanding.confusion,
+        "confusion": confusions.confusion,
         "calibration": understanding.calibration,
         "mistakes": understanding.mistakes,
     }

@@ -15,12 +15,13 @@ Array = NDArray[Any]
 
 
 class Setting(NamedTuple):
-    """One setting of the run: dotted key, value and default as text, what it means."""
+    """One setting of the run: dotted key, value and default as text, what it means, whether it counted."""
 
     key: str
     value: str
     default: str
     help: str
+    counted: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ class Mistakes:
 class Scored:
     """What the rows of one split show.
 
-    bins: their calibration. examples: per class images (n, H, W, C) uint8, or None where rows are no images.
+    bins: their calibration. confused: the most confused pairs of classes (true, predicted), the most frequent first,
+    with images (n, H, W, C) uint8 of each, the surest errors first. examples: the same per class. None where rows are
+    no images.
     """
 
     split: str
@@ -55,6 +58,7 @@ class Scored:
     log_loss: float
     brier: float
     mistakes: Mistakes
+    confused: Mapping[tuple[int, int], NDArray[np.uint8] | None]
     examples: Sequence[NDArray[np.uint8]] | None
 
 
@@ -62,6 +66,7 @@ class Scored:
 class Facts:
     """Everything that the page says. `folder` is the run folder as text; `metrics` and `manifest` are its files.
 
+    beside: the run folder as seen from the page, and files: the names of those in it.
     history: (n, 4) iteration, loss, train and validation accuracy, NaN where not measured. cells: of a grid, as
     metrics.json lists them. scored: None when no rows were at hand, and `unscored` says why.
     """
@@ -74,6 +79,8 @@ class Facts:
     history: Array
     model: LinearModel
     cells: Sequence[Outcome] = ()
+    beside: str = ""
+    files: Sequence[str] = ()
     scored: Scored | None = None
     unscored: str = ""
 

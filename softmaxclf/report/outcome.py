@@ -14,6 +14,7 @@ from softmaxclf.report.facts import Facts
 from softmaxclf.report.figures import DASH, count, decimal, interval, percent, setting
 from softmaxclf.report.markup import NO_BREAK, Markup, element, join
 from softmaxclf.report.page import figure, paragraphs, section
+from softmaxclf.report.page import header as page_header
 from softmaxclf.report.tables import Cell, Column, captioned, table
 
 MOST_CELLS = 1_000
@@ -32,16 +33,12 @@ def header(facts: Facts, contents: Sequence[tuple[str, str]]) -> Markup:
         "of the ", count(split["rows"], f"splits.{name}.rows"), f" {name} {facts.noun} are labelled right ",
         f"(95{NO_BREAK}% interval ", interval(split["interval"], f"splits.{name}.interval"), "). ", *_origin(facts),
     ])  # fmt: skip
-    links = element(
-        "ul", *(element("li", element("a", text, href=f"#{target}")) for target, text in contents)
-    )
     large = element("strong", percent(split["accuracy"], f"splits.{name}.accuracy"))
-    return element(
-        "header",
-        element("p", f"softmaxclf {manifest['command']} · {str(manifest['started'])[:10]}", class_="kicker"),
-        element("h1", f"{manifest['data']['name']}: a {facts.model.loss} linear classifier"),
+    return page_header(
+        f"softmaxclf {manifest['command']} · {str(manifest['started'])[:10]}",
+        f"{manifest['data']['name']}: a {facts.model.loss} linear classifier",
         element("p", large, " ", element("span", sentence), class_="result"),
-        element("nav", links, aria_label="Sections"),
+        links=contents,
     )
 
 
@@ -164,7 +161,7 @@ def _coefficients(facts: Facts) -> Markup | None:
 def _cell_table(facts: Facts) -> Markup:
     cells, best = facts.cells, facts.best
     order = list(range(len(cells)))
-    caption = "Choose a column's name to sort by it."
+    caption = "One line per cell."
     if len(cells) > MOST_CELLS:
         order = sorted(order, key=lambda number: -np.nan_to_num(cells[number].validation_accuracy, nan=-1.0))
         order = order[:MOST_CELLS]

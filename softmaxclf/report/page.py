@@ -9,9 +9,12 @@ All pages share `style.css`; one that has more of its own names the files, besid
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
+from pathlib import PurePath
+from urllib.parse import quote
 
 from softmaxclf.report.markup import Markup, element, join
 
@@ -62,6 +65,20 @@ def _packaged(name: str) -> str:
     return resources.files("softmaxclf.report").joinpath(name).read_text(encoding="utf-8")
 
 
+def header(
+    kicker: str, title: str, *content: object, links: Sequence[tuple[str, object]], label: str = "Sections"
+) -> Markup:
+    """The top of a page: where it comes from, its title, what is said first, and links (anchor, text) to its parts."""
+    ways = [element("li", element("a", text, href=f"#{target}")) for target, text in links]
+    return element(
+        "header",
+        element("p", kicker, class_="kicker"),
+        element("h1", title),
+        *content,
+        element("nav", element("ul", *ways), aria_label=label),
+    )
+
+
 def section(name: str, heading: object, *content: object) -> Markup:
     """A section with a heading, to be reached by `#name`."""
     return element("section", element("h2", heading), *content, id=name)
@@ -75,6 +92,25 @@ def figure(content: object, caption: object, class_: str | None = None) -> Marku
 def paragraphs(*texts: object) -> Markup:
     """One paragraph per text that is not None."""
     return join(element("p", each) for each in texts if each is not None)
+
+
+def copyable(*lines: str) -> Markup:
+    """Each line as code in a box of its own, to which the page's script adds a button that copies it."""
+    return join(element("div", element("pre", line, tabindex=0), class_="copy") for line in lines)
+
+
+def files(folder: str, named: Mapping[str, str]) -> Markup:
+    """Links to files of `folder`, a path as seen from the page, and what each holds."""
+    items = [
+        element("li", element("a", name, href=address(folder, name)), ": " if told else None, told)
+        for name, told in named.items()
+    ]
+    return element("ul", *items, class_="files")
+
+
+def address(*parts: str) -> str:
+    """A path as a relative address; a name that looks like a scheme leads nowhere else."""
+    return quote(os.fsencode(PurePath(*parts)))
 
 
 def warnings(notes: Sequence[str]) -> Markup | None:

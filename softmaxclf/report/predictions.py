@@ -14,7 +14,7 @@ from softmaxclf.plots.mistakes import difference_maps
 from softmaxclf.report.figures import percent
 from softmaxclf.report.images import picture
 from softmaxclf.report.markup import Markup, element, join
-from softmaxclf.report.page import WHOLE, figure, page, paragraphs, section, warnings
+from softmaxclf.report.page import WHOLE, figure, header, page, paragraphs, section, warnings
 
 MOST_UNREAD = 200
 
@@ -65,19 +65,14 @@ def predictions_page(labelled: Labelled) -> str:
 
 def _header(title: str, labelled: Labelled) -> Markup:
     links = [
-        element("li", element("a", f"{name} ", element("span", f"{count:,}", class_="muted"), href=f"#label-{k}"))
+        (f"label-{k}", join([f"{name} ", element("span", f"{count:,}", class_="muted")]))
         for name, count, k in _labels(labelled)
-    ]  # fmt: skip
-    return element(
-        "header",
-        element("p", f"softmaxclf predict · {labelled.model_path}", class_="kicker"),
-        element("h1", title),
-        paragraphs(_choice(labelled), (
-            "Beside each image stands what decided between its label and the runner-up: red speaks for the label, blue "
-            "for the runner-up. With the difference of the biases, a map's sum is the difference of the two scores."
-        )),
-        element("nav", element("ul", *links), aria_label="Labels"),
-    )  # fmt: skip
+    ]
+    told = paragraphs(_choice(labelled), (
+        "Beside each image stands what decided between its label and the runner-up: red speaks for the label, blue "
+        "for the runner-up. With the difference of the biases, a map's sum is the difference of the two scores."
+    ))  # fmt: skip
+    return header(f"softmaxclf predict · {labelled.model_path}", title, told, links=links, label="Labels")
 
 
 def _choice(labelled: Labelled) -> str:

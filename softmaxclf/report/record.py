@@ -1,30 +1,88 @@
-"""What was asked for and how to ask for it again: settings, environment, commands."""
+"""What a run was made from and how to make it again: data, settings, environment, commands, files."""
 
 import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from softmaxclf.plots.figure import left_out
 from softmaxclf.report.facts import Facts, Setting
-from softmaxclf.report.figures import decimal
+from softmaxclf.report.figures import count, decimal
+from softmaxclf.report.images import strip
 from softmaxclf.report.markup import Markup, element, join
-from softmaxclf.report.page import WHOLE, paragraphs, section
+from softmaxclf.report.page import WHOLE, copyable, figure, files, paragraphs, section
 from softmaxclf.report.tables import Cell, Column, table, terms
 
+MOST_SHEET = 40
+CHANNELS = {1: "grey", 3: "colour"}
+# What the files of a run hold, in the order in which they are listed.
+FILES = {
+    "weights.npz": "the model",
+    "weights-calibrated.npz": "the model with honest probabilities",
+    "metrics.json": "the result, as --json prints it",
+    "results.csv": "the cells of the grid",
+    "history.csv": "what was measured during training",
+    "coefficients.csv": "the weights along the path",
+    "config.yaml": "all settings",
+    "manifest.json": "versions, times, the data's fingerprint",
+}
 SETTINGS = [Column(name, False) for name in ("setting", "value", "default", "meaning")]
 
 
+def data(facts: Facts) -> Markup:
+    """Where the rows come from, how many there are, and examples of each class."""
+    told = facts.manifest["data"]
+    shape = facts.model.image_shape
+    what = (
+        f"{shape[2]} × {shape[1]} pixels, {CHANNELS.get(shape[0], f'{shape[0]} channels')}"
+        if shape
+        else "features"
+    )
+    rows = terms([
+        ("Data set", told["name"]),
+        ("Read from", element("code", told["path"])),
+        *([("Origin", told["remark"])] if told.get("remark") else []),
+        ("Rows", _row_counts(facts)),
+        ("Columns", f"{told['features']:,} ({what})"),
+        ("Classes", f"{len(facts.model.class_names):,}"),
+    ])  # fmt: skip
+    return section("data", "Data", rows, _contact_sheet(facts))
+
+
+def _row_counts(facts: Facts) -> Markup:
+    told = facts.manifest["data"]
+    counts = [(f"{told[f'{name}_rows']:,}", name) for name in ("train", "validation") if told[f"{name}_rows"]]
+    if "test" in facts.splits:
+        counts.append((count(facts.splits["test"]["rows"], "splits.test.rows"), "test"))
+    return join([join([rows, f" {name}"]) for rows, name in counts], ", ")
+
+
+def _contact_sheet(facts: Facts) -> Markup | None:
+    scored = facts.scored
+    if facts.model.image_shape is None:
+        return None
+    if scored is None or scored.examples is None:
+        return paragraphs(f"There is no contact sheet: {facts.unscored}.")
+    lines: list[Markup] = []
+    for name, images in list(zip(facts.model.class_names, scored.examples, strict=True))[:MOST_SHEET]:
+        if len(images):
+            alt = f"{len(images)} {scored.split} images of class {name}"
+            lines += [element("dt", name), element("dd", strip(images, alt))]
+    caption = f"The first {scored.split} images of each class, as they are stored"
+    note = left_out(MOST_SHEET, len(facts.model.class_names))
+    return figure(element("dl", *lines, class_="sheet"), f"{caption}{note}.")
+
+
 def asked(facts: Facts) -> Markup:
-    """The settings, those that differ from the defaults first and marked."""
-    changed = [each for each in facts.settings if each.value != each.default]
-    told = f"{len(changed)} of {len(facts.settings)} settings differ from the defaults."
-    axes = " and ".join(f"tuning.{name}s" for name in facts.best) if facts.cells else ""
-    own = f"In a grid, the values of {axes} take the place of the training settings of that name."
+    """The settings that counted, those that differ from the defaults first and marked."""
+    counted = [each for each in facts.settings if each.counted]
+    changed = [each for each in counted if each.value != each.default]
+    told = f"{len(changed)} of the {len(counted)} settings that counted in this run differ from the defaults."
     first = _settings_table(changed, "Settings that differ from the defaults.") if changed else None
-    marked = "All settings; those that differ from the defaults are marked."
+    marked = "All settings that counted; those that differ from the defaults are marked."
     return section(
-        "asked", "What was asked", paragraphs(told, own if facts.cells else None), first,
-        element("details", element("summary", f"All {len(facts.settings)} settings"),
-                _settings_table(facts.settings, marked, mark=True)),
+        "asked", "What was asked", paragraphs(told), first,
+        element("details", element("summary", f"All {len(counted)} settings"),
+                _settings_table(counted, marked, mark=True)),
     )  # fmt: skip
 
 
@@ -55,7 +113,7 @@ def environment(facts: Facts) -> Markup:
 
 
 def reproduce(facts: Facts) -> Markup:
-    """The commands, the configuration and the fingerprint of the data."""
+    """The commands, the configuration and the fingerprint of the data, each to be copied."""
     run, manifest = facts.folder, facts.manifest
     config = str(PurePath(run) / "config.yaml")
     test = ["--test"] if manifest["command"] == "train" and "test" in facts.splits else []
@@ -66,18 +124,28 @@ def reproduce(facts: Facts) -> Markup:
         ["softmaxclf", "report", run],
     ]
     return section(
-        "reproduce", "How to reproduce it",
+        "reproduce", "How to repeat it",
         paragraphs("This run was made by"), _commands([manifest["command_line"]]),
         paragraphs("The same from its saved settings, in another folder:"), _commands([again]),
         paragraphs("Look at it further:"), _commands(further),
-        paragraphs("config.yaml of the run:"), element("pre", facts.config_text.rstrip(), tabindex=0),
+        paragraphs("config.yaml of the run:"), copyable(facts.config_text.rstrip()),
         paragraphs("Fingerprint of the training data (SHA-256 over types, shapes, rows and labels):"),
-        element("pre", manifest["data"]["fingerprint"], tabindex=0),
+        copyable(manifest["data"]["fingerprint"]),
     )  # fmt: skip
 
 
 def _commands(commands: list[list[str]]) -> Markup:
-    return element("pre", "\n".join(shlex.join(map(str, command)) for command in commands), tabindex=0)
+    return copyable(*(shlex.join(map(str, command)) for command in commands))
+
+
+def files_of(facts: Facts) -> Markup | None:
+    """Links to the files of the run folder."""
+    if not facts.files:
+        return None
+    known = [name for name in FILES if name in facts.files]
+    named = {name: FILES.get(name, "") for name in [*known, *sorted({*facts.files} - {*known})]}
+    told = "They lie in the run folder; where this page was sent alone, the links lead nowhere."
+    return section("files", "Files of the run", paragraphs(told), files(facts.beside, named))
 
 
 def footer(facts: Facts) -> Markup:

@@ -1,5 +1,6 @@
 "use strict";
-// Headers of sortable tables become buttons. Without this script the tables are complete, in their own order.
+// Headers of sortable tables become buttons, and code can be copied. Without this script the page is complete, tables in
+// their own order.
 (() => {
   const key = (row, column) => {
     const cell = row.cells[column];
@@ -23,6 +24,32 @@
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     header.setAttribute("aria-sort", falling ? "descending" : "ascending");
   };
+
+  for (const hint of document.querySelectorAll(".hint")) hint.hidden = false;
+
+  for (const box of document.querySelectorAll(".scroll")) {
+    box.addEventListener("scroll", () => box.classList.toggle("moved", box.scrollLeft > 2), { passive: true });
+  }
+
+  // The clipboard is not every page's to write: then the text is marked, and the keyboard copies it.
+  const copy = async (code) => {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      return "Copied";
+    } catch {
+      getSelection().selectAllChildren(code);
+      return "Marked";
+    }
+  };
+
+  for (const box of document.querySelectorAll(".copy")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Copy";
+    button.setAttribute("aria-live", "polite");
+    button.addEventListener("click", async () => { button.textContent = await copy(box.firstElementChild); });
+    box.append(button);
+  }
 
   for (const table of document.querySelectorAll("table.sortable")) {
     for (const header of table.tHead.rows[0].cells) {

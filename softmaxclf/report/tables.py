@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from softmaxclf.report.markup import Attribute, Markup, element, join
 
+SORTING = "Choose a column's name to sort by it."
+
 
 class Column(NamedTuple):
     """A column's name, and whether it holds numbers (set to the right)."""
@@ -32,7 +34,7 @@ def table(
     """A table with its caption; `label` names it for those who do not see it, by default the caption.
 
     The first cell of a row is its header. `marked` is the row that stands out. A sortable table is complete
-    without the page's script, which only adds buttons to its headers.
+    without the page's script, which only adds buttons to its headers, and shows the hint that tells of them.
     """
     heads = [element("th", column.name, scope="col", class_=_side(column)) for column in columns]
     body = [
@@ -41,7 +43,8 @@ def table(
     ]
     parts = element("thead", element("tr", *heads)), element("tbody", *body)
     content = element("table", *parts, class_="sortable" if sortable else None)
-    return captioned(content, caption, label=label, class_="listing")
+    hint = element("span", f" {SORTING}", class_="hint", hidden=True) if sortable else None
+    return captioned(content, join([caption, hint]), label=label or caption, class_="listing")
 
 
 def captioned(

@@ -1,4 +1,4 @@
-"""What the model does: the data's contact sheet, templates, confusion, calibration, its surest mistakes."""
+"""What the model does: templates, calibration, its surest mistakes."""
 
 import shlex
 from collections.abc import Sequence
@@ -6,9 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from softmaxclf.core.images import has_colours
-from softmaxclf.core.metrics import confused_pairs, pairs_listed, tied_pairs, weakest, wilson_interval
+from softmaxclf.core.metrics import FEW_CLASSES, weakest, wilson_interval
 from softmaxclf.core.model import LinearModel
-from softmaxclf.plots.confusion import draw_confusion
 from softmaxclf.plots.features import draw_features
 from softmaxclf.plots.figure import left_out
 from softmaxclf.plots.filters import filter_sheet, patch_stage
@@ -16,61 +15,15 @@ from softmaxclf.plots.reliability import draw_reliability
 from softmaxclf.plots.templates import template_images
 from softmaxclf.report.drawing import drawing
 from softmaxclf.report.facts import Facts, Mistakes, Scored
-from softmaxclf.report.figures import count, decimal, percent
+from softmaxclf.report.figures import decimal, percent
 from softmaxclf.report.images import picture, strip
 from softmaxclf.report.markup import Markup, element, join
 from softmaxclf.report.page import figure, paragraphs, section
 from softmaxclf.report.tables import Column, captioned, table, terms
 
-MOST_TEMPLATES, MOST_SHEET, MOST_LISTED, MOST_PAIRS, MOST_BARS, MOST_FILTERS = 100, 40, 20, 5, 12, 30
-CHANNELS = {1: "grey", 3: "colour"}
-CLASSES = (Column("class", False), Column("precision"), Column("recall"), Column("F1"), Column("rows"))
+MOST_TEMPLATES, MOST_BARS, MOST_FILTERS = 100, 12, 30
 BINS = (Column("confidence"), Column("rows"), Column("mean confidence"), Column("accuracy"))
 MISTAKES = (Column("row"), Column("true", False), Column("predicted", False), Column("probability"))
-
-
-def data(facts: Facts) -> Markup:
-    """Where the rows come from, how many there are, and examples of each class."""
-    told = facts.manifest["data"]
-    shape = facts.model.image_shape
-    what = (
-        f"{shape[2]} × {shape[1]} pixels, {CHANNELS.get(shape[0], f'{shape[0]} channels')}"
-        if shape
-        else "features"
-    )
-    rows = terms([
-        ("Data set", told["name"]),
-        ("Read from", element("code", told["path"])),
-        *([("Origin", told["remark"])] if told.get("remark") else []),
-        ("Rows", _row_counts(facts)),
-        ("Columns", f"{told['features']:,} ({what})"),
-        ("Classes", f"{len(facts.model.class_names):,}"),
-    ])  # fmt: skip
-    return section("data", "Data", rows, _contact_sheet(facts))
-
-
-def _row_counts(facts: Facts) -> Markup:
-    told = facts.manifest["data"]
-    counts = [(f"{told[f'{name}_rows']:,}", name) for name in ("train", "validation") if told[f"{name}_rows"]]
-    if "test" in facts.splits:
-        counts.append((count(facts.splits["test"]["rows"], "splits.test.rows"), "test"))
-    return join([join([rows, f" {name}"]) for rows, name in counts], ", ")
-
-
-def _contact_sheet(facts: Facts) -> Markup | None:
-    scored = facts.scored
-    if facts.model.image_shape is None:
-        return None
-    if scored is None or scored.examples is None:
-        return paragraphs(f"There is no contact sheet: {facts.unscored}.")
-    lines: list[Markup] = []
-    for name, images in list(zip(facts.model.class_names, scored.examples, strict=True))[:MOST_SHEET]:
-        if len(images):
-            alt = f"{len(images)} {scored.split} images of class {name}"
-            lines += [element("dt", name), element("dd", strip(images, alt))]
-    caption = f"The first {scored.split} images of each class, as they are stored"
-    note = left_out(MOST_SHEET, len(facts.model.class_names))
-    return figure(element("dl", *lines, class_="sheet"), f"{caption}{note}.")
 
 
 def templates(facts: Facts) -> Markup:
@@ -122,7 +75,7 @@ def filters(model: LinearModel) -> list[Markup]:
 
 def _largest_weights(facts: Facts) -> Markup:
     """The largest weights of each class as bars; of many classes, those of the ones that are found least."""
-    names, many = facts.model.class_names, len(facts.model.class_names) > MOST_LISTED
+    names, many = facts.model.class_names, len(facts.model.class_names) > FEW_CLASSES
     if many and facts.scored is not None:
         chosen, which = weakest(facts.scored.classes, MOST_BARS), "the {} of lowest recall"
     else:
@@ -136,83 +89,6 @@ def _largest_weights(facts: Facts) -> Markup:
     return captioned(
         drawing(bars, "weights", caption), " ".join(filter(None, (caption, columns))), label="Largest weights"
     )
-
-
-def confusion(facts: Facts, scored: Scored) -> Markup:
-    """The confusion matrix with the figures of each class."""
-    rows = count(int(scored.confusion.sum()), f"splits.{scored.split}.rows")
-    heading = join(["Confusion on the ", rows, f" {scored.split} {facts.noun}"])
-    return section(
-        "confusion", heading, _extremes(facts, scored), _matrix(facts, scored),
-        element("h3", "Most frequent confusions"), _pairs(facts, scored),
-        element("h3", "Per class"), _class_table(facts, scored),
-    )  # fmt: skip
-
-
-def _extremes(facts: Facts, scored: Scored) -> Markup | None:
-    known = [(each.recall, k) for k, each in enumerate(scored.classes) if each.recall is not None]
-    if len(known) < 2:
-        return None
-    (high, best), (low, worst) = max(known), min(known)
-    return paragraphs(join([
-        "Best recognized is ", element("strong", facts.model.class_names[best]), " (",
-        percent(high, f"per_class.{best}.recall", 1), " of its rows), worst ",
-        element("strong", facts.model.class_names[worst]), " (", percent(low, f"per_class.{worst}.recall", 1), ").",
-    ]))  # fmt: skip
-
-
-def _matrix(facts: Facts, scored: Scored) -> Markup:
-    heading = "Rows of each true class by predicted class"
-    told = "True classes down, predicted classes across; the colour is the share of the true class."
-    if len(facts.model.class_names) > MOST_LISTED:
-        told += " Classes that are often confused stand side by side, and the diagonal is left out."
-    matrix = draw_confusion(scored.confusion, facts.model.class_names, heading=heading)
-    return captioned(drawing(matrix, "matrix", f"Confusion matrix. {told}"), told, label="Confusion matrix")
-
-
-def _pairs(facts: Facts, scored: Scored) -> Markup:
-    many = len(facts.model.class_names) > MOST_LISTED
-    listed = pairs_listed(len(facts.model.class_names)) if many else MOST_PAIRS
-    pairs = confused_pairs(scored.confusion, listed)
-    if not pairs:
-        return paragraphs("There are none: every row is labelled right.")
-    tied, _ = tied_pairs(scored.confusion, listed)
-    told = f"{tied:,} more pairs are confused in as many rows as the last." if tied else None
-    return join([
-        element("ol", *(element("li", _pair(facts, scored, *pair)) for pair in pairs), class_="many" if many else None),
-        paragraphs(told),
-    ])  # fmt: skip
-
-
-def _pair(facts: Facts, scored: Scored, true: int, predicted: int) -> Markup:
-    names, errors = facts.model.class_names, int(scored.confusion[true, predicted])
-    share = errors / int(scored.confusion[true].sum())
-    return join([
-        element("strong", names[true]), " taken for ", element("strong", names[predicted]), f": {errors:,} rows, ",
-        percent(share, f"confusion.{true}.{predicted}", 1), f" of all {names[true]}",
-    ])  # fmt: skip
-
-
-def _class_table(facts: Facts, scored: Scored) -> Markup:
-    rows = [
-        [
-            name,
-            *(
-                percent(getattr(each, which), f"per_class.{k}.{which}")
-                for which in ("precision", "recall", "f1")
-            ),
-            count(each.support, f"per_class.{k}.support"),
-        ]
-        for k, (name, each) in enumerate(zip(facts.model.class_names, scored.classes, strict=True))
-    ]
-    caption = (
-        "Precision: of the rows given this label, the share that has it. Recall: of the rows of this class, the share "
-        "that was found. F1: their harmonic mean."
-    )
-    content = table(caption, CLASSES, rows, sortable=True, label="Figures per class")
-    if len(rows) <= MOST_LISTED:
-        return content
-    return element("details", element("summary", f"The figures of all {len(rows):,} classes"), content)
 
 
 def calibration(facts: Facts, scored: Scored) -> Markup:
@@ -271,10 +147,11 @@ def _bin_table(scored: Scored) -> Markup:
 def mistakes(facts: Facts, scored: Scored) -> Markup:
     """The wrong answers of which the model is most sure."""
     wrong = scored.mistakes
+    counted = "The wrong answer" if len(wrong.rows) == 1 else f"The {len(wrong.rows)} wrong answers"
     if not len(wrong.rows):
         return section("mistakes", "Most wrong", paragraphs(f"No {scored.split} row is labelled wrong."))
     told = (
-        f"The {len(wrong.rows)} wrong answers of which the model is surest, among the {scored.split} {facts.noun}: "
+        f"{counted} of which the model is surest, among the {scored.split} {facts.noun}: "
         "the answer and its probability, and what it should have been."
     )
     if wrong.evidence is not None:

@@ -76,7 +76,7 @@ def falling(values: list[float | None]) -> list[float | None]:
     return sorted(values, key=lambda value: float("inf") if value is None else -value)
 
 
-@pytest.mark.parametrize("width", [1280, 390, 320])
+@pytest.mark.parametrize("width", [1440, 768, 390, 320])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_renders_without_a_complaint_and_fits_the_screen(browser, report, width, scheme):
     browser.open(report, width=width, scheme=scheme)
@@ -85,9 +85,9 @@ def test_it_renders_without_a_complaint_and_fits_the_screen(browser, report, wid
     heights = browser.evaluate(
         "[...document.querySelectorAll('section, svg')].map(e => e.getBoundingClientRect().height)"
     )
-    assert len(heights) == 12 + 5 and min(heights) > 50
+    assert len(heights) == 13 + 5 and min(heights) > 50
     loaded = browser.evaluate("[...document.images].map(image => image.complete && image.naturalWidth)")
-    assert len(loaded) == 68 and all(loaded)
+    assert len(loaded) == 78 and all(loaded)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -150,6 +150,76 @@ def test_the_keyboard_sorts_as_the_mouse_does(browser, report, key, code, text):
     original = column(browser, 2)
     browser.press(key, code, text)
     assert column(browser, 2) == falling(original)
+
+
+def test_the_first_column_stays_when_a_table_scrolls(browser, report):
+    browser.open(report, width=390)
+    place = "document.querySelector('#grid tbody th').getBoundingClientRect().left"
+    before = browser.evaluate(place)
+    browser.evaluate("document.querySelector('#grid table').parentElement.scrollLeft = 150")
+    browser.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert browser.evaluate("document.querySelector('#grid table').parentElement.scrollLeft") == 150
+    assert browser.evaluate(place) == pytest.approx(before, abs=3)
+    assert browser.evaluate("document.querySelector('#grid table').parentElement.className") == "scroll moved"
+
+
+def test_a_click_on_an_entry_of_the_matrix_goes_to_its_images(browser, report):
+    browser.open(report)
+    target = browser.evaluate("document.querySelector('.matrix a').getAttribute('href')")
+    browser.click(".matrix a")
+    assert browser.evaluate("location.hash") == target
+    assert browser.evaluate("document.querySelector(':target img').naturalWidth") > 100
+
+
+def test_commands_are_copied_with_a_button(browser, report):
+    browser.open(report)
+    browser.evaluate(
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: t => { window.copied = t; }}})"
+    )
+    browser.click("#reproduce .copy:nth-of-type(2) button")
+    assert browser.evaluate("window.copied").startswith("softmaxclf tune --config ")
+    assert browser.evaluate("document.querySelectorAll('#reproduce .copy button')[1].textContent") == "Copied"
+    browser.evaluate(
+        "Object.defineProperty(navigator.clipboard, 'writeText', {value: () => { throw Error(); }})"
+    )
+    browser.click(
+        "#reproduce .copy:nth-of-type(2) button"
+    )  # where the clipboard is refused, the text is marked
+    assert browser.evaluate("getSelection().toString()").startswith("softmaxclf tune --config ")
+
+
+def test_what_needs_the_script_is_not_offered_without_it_nor_in_print(browser, report, tmp_path):
+    browser.open(report)
+    offered = (
+        "[...document.querySelectorAll('.hint, .copy button')].filter(e => e.checkVisibility())"
+        ".map(e => e.textContent)"
+    )
+    assert len(browser.evaluate(offered)) == 2 + 7
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    assert browser.evaluate(offered) == []
+    browser.call("Emulation.setEmulatedMedia", media="")
+    without = tmp_path / "page.html"
+    without.write_text(
+        report.read_text().replace("<script>", "<script>//")
+    )  # its policy runs no other script
+    browser.open(without)
+    assert browser.evaluate(offered) == []
+
+
+# What sticks out of its parents that cut it off, or of the paper, in print media.
+CLIPPED = """(() => [...document.querySelectorAll("body *")].filter(e => e.checkVisibility()).filter(e => {
+  const box = e.getBoundingClientRect();
+  if (box.right > document.documentElement.clientWidth + 1) return true;
+  return getComputedStyle(e).overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1 && !(e instanceof SVGElement);
+}).map(e => `${e.tagName} ${e.className.baseVal ?? e.className} ${e.textContent.trim().slice(0, 30)}`))()"""
+PAPER = 680  # pixels: A4 without its margins of 15 mm, 180 mm at 96 to the inch
+
+
+def test_nothing_is_clipped_in_print(browser, report):
+    browser.open(report, width=PAPER)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    assert browser.evaluate(CLIPPED) == []
+    browser.call("Emulation.setEmulatedMedia", media="")
 
 
 def test_words_sort_by_the_alphabet(browser, report):

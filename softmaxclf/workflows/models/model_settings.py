@@ -59,6 +59,18 @@ def asked_of(model: LinearModel) -> dict[str, str]:
     return {**asked, **{key: value for key, value in grid.items() if key not in _BESIDE_THE_GRID}}
 
 
+def counted_of(model: LinearModel) -> set[str]:
+    """The keys of the settings by which the model was made; none where its file does not say.
+
+    In a grid its axes take the place of the training settings of that name, and other axes do not count.
+    """
+    counted = set(_stored_settings(model))
+    if "refit" in model.provenance:
+        for name in _OF_A_CELL:
+            counted.discard(f"training.{name}" if name in model.provenance else f"tuning.{name}s")
+    return counted
+
+
 def _stored_settings(model: LinearModel) -> dict[str, object]:
     """Those in the model's provenance, by key: its solver heeds no others."""
     return {

@@ -1,6 +1,7 @@
 """`report.html`: everything that a run folder holds, and what its rows show, on one page."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from softmaxclf.core.problem import HISTORY_COLUMNS
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.core.search import Outcome, axes_of
 from softmaxclf.errors import ConfigError, DataError, RunConflictError
-from softmaxclf.files import exists, is_folder, read_bytes, write_text
+from softmaxclf.files import exists, is_file, is_folder, read_bytes, write_text
 from softmaxclf.model_file import load_model
 from softmaxclf.runs import (
     CONFIG,
     HISTORY,
+    MANIFEST,
     REPORT,
     WEIGHTS,
     RunFolder,
@@ -30,12 +32,13 @@ from softmaxclf.runs import (
 )
 from softmaxclf.workflows.models.coefficients import with_coefficients
 from softmaxclf.workflows.models.model_rows import open_rows
+from softmaxclf.workflows.models.model_settings import counted_of
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.output import refuse_other
 
 Array = NDArray[Any]
 DOCTYPE = b"<!DOCTYPE html>"
-PER_CLASS, MOST_WRONG, MOST_CLASSES = 10, 24, 40
+PER_CLASS, PER_PAIR, MOST_WRONG, MOST_CLASSES = 10, 8, 24, 40
 NO_ROWS = "the rows were not at hand when this page was made; softmaxclf report makes it again with them"
 
 
@@ -53,14 +56,14 @@ def write_report(
     It reads config.yaml, manifest.json, metrics.json unless `metrics` are its content to be, history.csv and
     weights.npz, which must be there, and coefficients.csv. run: the folder as the one who holds it has it.
     Without `shown`, or where its rows do not give the count that the run recorded, the page leaves out what
-    only rows can show, and says why. Equal folders and rows give equal bytes.
+    only rows can show, and says why. Equal folders, rows and places of the page give equal bytes.
     Raises DataError, ConfigError, ModelError on what cannot be read, OutputError.
     """
     from softmaxclf.report.content import report_page
 
     out = out or folder / REPORT
     refuse_other(out, (DOCTYPE,), "something that is no report")
-    page = report_page(_facts(folder, metrics or read_metrics(folder), shown, unscored))
+    page = report_page(_facts(folder, out, metrics or read_metrics(folder), shown, unscored))
     if run is None:
         write_text(out, page)
     else:
@@ -92,10 +95,13 @@ def _rows_of(folder: Path, source: str | None, observer: Observer) -> SplitRows:
     return open_rows(load_model(folder), source, observer, only_test=split == "test").rows(split)
 
 
-def _facts(folder: Path, metrics: Mapping[str, Any], shown: SplitRows | None, unscored: str) -> Any:
+def _facts(
+    folder: Path, out: Path, metrics: Mapping[str, Any], shown: SplitRows | None, unscored: str
+) -> Any:
     from softmaxclf.report.facts import Facts
 
     manifest, model = _manifest(folder), load_model(folder / WEIGHTS)
+    listed = [name for name in manifest.get("files", ()) if not name.startswith("checkpoint")]
     scored, reason = _scored(model, metrics, shown, unscored)
     try:
         config_text = read_bytes(folder / CONFIG).decode()
@@ -107,11 +113,13 @@ def _facts(folder: Path, metrics: Mapping[str, Any], shown: SplitRows | None, un
         folder=str(folder),
         metrics=metrics,
         manifest=manifest,
-        settings=_settings(folder),
+        settings=_settings(folder, model),
         config_text=config_text,
         history=read_table(folder / HISTORY, HISTORY_COLUMNS),
         model=model,
         cells=with_coefficients(folder, _cells(metrics), len(model.W)),
+        beside=os.path.relpath(folder, out.parent),
+        files=[name for name in [MANIFEST, *listed] if name != REPORT and is_file(folder / name)],
         scored=scored,
         unscored=reason,
     )
@@ -129,12 +137,12 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _settings(folder: Path) -> list[Any]:
+def _settings(folder: Path, model: LinearModel) -> list[Any]:
     from softmaxclf.report.facts import Setting
 
-    values = values_of(load_config(folder / CONFIG))
+    values, counted = values_of(load_config(folder / CONFIG)), counted_of(model) or set(SCHEMA)
     return [
-        Setting(each.key, each.kind.text(values[each.key]), each.default, each.help)
+        Setting(each.key, each.kind.text(values[each.key]), each.default, each.help, each.key in counted)
         for each in SCHEMA.values()
     ]
 
@@ -178,6 +186,7 @@ def _figures(model: LinearModel, recorded: Any, shown: SplitRows, scores: Array)
         log_loss=recorded["loss"] if same else measures.log_loss(logs, y),
         brier=measures.brier_score(probabilities, y),
         mistakes=_mistakes(model, shown, probabilities),
+        confused=_confused(model, shown, probabilities, counts),
         examples=_examples(model, shown),
     )
 
@@ -203,12 +212,31 @@ def _mistakes(model: LinearModel, shown: SplitRows, probabilities: Array) -> Any
     )
 
 
-def _examples(model: LinearModel, shown: SplitRows) -> Any:
-    """The first images of each class (n, H, W, C), all on one brightness scale; None where rows are no images."""
+def _confused(model: LinearModel, shown: SplitRows, probabilities: Array, counts: Array) -> dict[Any, Any]:
+    """The most confused pairs with the images (n, H, W, C) of their surest errors, None where rows are no images."""
+    pairs = measures.confused_pairs(counts, measures.pairs_listed(model.classes))
+    if model.image_shape is None:
+        return dict.fromkeys(pairs)
+    predicted, groups = probabilities.argmax(axis=1), []
+    for true, taken in pairs:
+        rows = np.flatnonzero((shown.labels == true) & (predicted == taken))
+        groups.append(rows[np.argsort(-probabilities[rows, taken], kind="stable")[:PER_PAIR]])
+    return dict(zip(pairs, _images(model, shown, groups), strict=True))
+
+
+def _images(model: LinearModel, shown: SplitRows, groups: Sequence[Array]) -> list[NDArray[np.uint8]]:
+    """The images (n, H, W, C) of groups of rows (n,), all on one brightness scale."""
     from softmaxclf.plots.images import image_groups
 
+    assert model.image_shape is not None
+    found = [shown.X[shown.places[rows]] for rows in groups]
+    return image_groups(found, model.image_shape) if found else []
+
+
+def _examples(model: LinearModel, shown: SplitRows) -> Any:
+    """The first images of each class (n, H, W, C); None where rows are no images."""
     if model.image_shape is None:
         return None
     first = [np.flatnonzero(shown.labels == k)[:PER_CLASS] for k in range(model.classes)]
     first = [rows if k < MOST_CLASSES else rows[:0] for k, rows in enumerate(first)]
-    return image_groups([shown.X[shown.places[rows]] for rows in first], model.image_shape)
+    return _images(model, shown, first)
