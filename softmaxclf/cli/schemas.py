@@ -107,7 +107,7 @@ DOCUMENTS: dict[str, tuple[Form, ...]] = {
         "pairs": [{
             "first": "string", "second": "string", "rows": "integer", "only_first_right": "integer",
             "only_second_right": "integer", "p_value": "number", "difference": "number", "least_difference": "number?",
-            "noise": "string",
+            "noise": "string", "rows_difference": "number", "interval": INTERVAL, "conclusion": "string",
         }],
         **WRITTEN,
     },),
@@ -162,7 +162,7 @@ DOCUMENTS: dict[str, tuple[Form, ...]] = {
 ERROR = {"error": {"messages": ["string"], "exit_code": "integer"}}
 MEANINGS = {
     "accuracy": "share of rows labelled right, 0 to 1; null where there are none",
-    "interval": "95 % interval of the share before it",
+    "interval": "95 % interval of the share, or difference, before it",
     "loss": "mean loss over the rows, without the penalty",
     "gap": "how far above the optimum the objective may be, relative",
     "proven": "whether the gap is a bound, not an estimate",
@@ -179,6 +179,8 @@ MEANINGS = {
     "validation_loss_sd": "standard deviation of validation_loss over repeats",
     "least_difference": "the smallest difference of means that is more than chance, at the 5 % level",
     "difference": "of the mean accuracies with the seeds that are known of both",
+    "rows_difference": "of the accuracies of these two models",
+    "conclusion": "what to take from this, in a sentence",
     "noise": "only seeds differ, or whether the difference is beyond or within what another seed gives, or unknown",
     "exit_code": "what the command returned",
     "seconds": "wall-clock time, in seconds",

@@ -14,7 +14,7 @@ NAME_ROOM = 330  # pixels
 
 @styled
 def draw_compare(names: Sequence[str], splits: Sequence[Mapping[str, Any]], *, heading: str) -> Figure:
-    """Return a figure with one line per run: accuracy as a dot, interval as a bar, number beside them.
+    """Return a figure with one line per run: accuracy as a dot, interval as a bar, the number beside its end.
 
     `splits` are what metrics.json holds of each run's split. At most 40 runs are shown, and the heading says so.
     """
@@ -30,7 +30,7 @@ def draw_compare(names: Sequence[str], splits: Sequence[Mapping[str, Any]], *, h
     span = max(high.max() - low.min(), 1.0)
     axes.set_xlim(max(0.0, low.min() - 0.08 * span), high.max() + 0.3 * span)
     for place, accuracy in enumerate(centre):
-        axes.text(high.max() + 0.04 * span, place, f"{accuracy:.2f} %", va="center")
+        axes.text(high[place] + 0.03 * span, place, f"{accuracy:.2f} %", va="center")
     axes.set_yticks(places, [fit_text(name, NAME_ROOM) for name in names[:MOST_RUNS]])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlabel("accuracy (%)")

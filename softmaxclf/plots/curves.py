@@ -31,6 +31,7 @@ from softmaxclf.plots.figure import (
 Series = tuple[NDArray[np.float64], NDArray[np.float64]]
 SMOOTH_FROM = 40  # points of the loss from which its running mean is drawn over it
 PANELS = ("loss", "accuracy")
+MOST_THICK = 2.4  # of the first of several runs, so that others that lie on it do not hide it
 SOLID: dict[str, Any] = {"linewidth": 1.8}
 DASHED: dict[str, Any] = {"linewidth": 1.2, "linestyle": (0, (3, 2))}
 
@@ -88,24 +89,39 @@ def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]
 
 @styled
 def draw_curves(
-    runs: Sequence[LearningCurves], *, panels: Sequence[str] = PANELS, heading: str | None = None
+    runs: Sequence[LearningCurves],
+    *,
+    panels: Sequence[str] = PANELS,
+    heading: str | None = None,
+    along: str = "iteration",
 ) -> Figure:
     """Return a figure with the loss on the left, and train and validation accuracy on the right, or one of them.
 
-    One run: train and validation have a colour each. Several: a colour per run, training dashed.
+    One run: train and validation have a colour each. Several: a colour per run, training dashed, and each thinner than
+    the one before it, so that none hides another. along: what the histories count.
     """
     figure = new_figure(WIDTH * len(panels) / 2, 3.3)
     title(figure, heading)
     colours = run_colours(len(runs))
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         (_draw_losses if panel == "loss" else _draw_accuracies)(axes, runs, colours)
-        axes.set_xlabel("iteration")
+        axes.set_xlabel(along)
         axes.grid(visible=True)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         in_numbers(axes.xaxis)
+        _reveal(axes, colours)
     if len(runs) > 1:
         _legend_of_runs(figure, runs, colours)
     return figure
+
+
+def _reveal(axes: Axes, colours: Sequence[str]) -> None:
+    """Draw the unbroken lines of each of several colours thinner than those of the one before, which show beside it."""
+    most = MOST_THICK if 1 < len(colours) <= len(COLOURS) else 1.0
+    factors = dict(zip(colours, np.linspace(most, 1.0, len(colours)), strict=True))
+    for line in axes.lines:
+        if line.get_linestyle() == "-":
+            line.set_linewidth(line.get_linewidth() * factors.get(str(line.get_color()), 1.0))
 
 
 def run_colours(count: int) -> list[str]:

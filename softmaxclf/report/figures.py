@@ -20,6 +20,11 @@ def percent(value: float | None, of: str, digits: int = 2) -> Markup:
     return _figure(value, of, lambda share: f"{100 * share:.{digits}f}{NO_BREAK}%")
 
 
+def points(value: float, of: str, turned: bool = False) -> Markup:
+    """A difference of shares in percentage points, "4.3"; turned: of the other from the one."""
+    return _figure(value, of, lambda share: f"{100 * (-share if turned else share) + 0.0:.1f}")
+
+
 def count(value: int | None, of: str) -> Markup:
     """A whole number with thousands separated."""
     return _figure(value, of, lambda whole: f"{int(whole):,}")

@@ -20,6 +20,7 @@ from softmaxclf.core.metrics import (
     most_wrong,
     neighbours,
     outcome_bins,
+    paired_interval,
     precision_recall_f1,
     tied_pairs,
     top_hits,
@@ -88,6 +89,36 @@ def test_mcnemar_equals_the_sign_test_for_many_rows(only_a, only_b):
     with np.errstate(all="raise"):
         p = mcnemar_p_value(only_a, only_b)
     assert p == pytest.approx(binomtest(only_a, only_a + only_b).pvalue, rel=1e-8, abs=1e-300)
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    # Newcombe 1998, table II, method 10
+    [((36, 12, 2, 0), 0.0569, 0.3404), ((54, 0, 0, 0), -0.0664, 0.0664), ((0, 54, 0, 0), 0.9061, 1.0)],
+)
+def test_paired_intervals_equal_the_published_ones(counts, low, high):
+    assert paired_interval(*counts) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("counts", [(4000, 300, 250, 5450), (900, 40, 80, 980), (30_000, 10, 12, 20_000)])
+def test_paired_intervals_of_many_rows_are_those_of_the_normal_approximation(counts):
+    both, only_a, only_b, neither = counts
+    rows = sum(counts)
+    difference = (only_a - only_b) / rows
+    deviation = np.sqrt((only_a + only_b) / rows - difference**2) / np.sqrt(rows)
+    expected = difference - 1.959964 * deviation, difference + 1.959964 * deviation
+    assert paired_interval(*counts) == pytest.approx(expected, abs=0.03 * deviation + 1e-4)
+    turned = paired_interval(both, only_b, only_a, neither)
+    assert paired_interval(*counts) == pytest.approx((-turned[1], -turned[0]))
+
+
+def test_paired_intervals_hold_the_truth_about_as_often_as_they_say():
+    generator = np.random.default_rng(0)
+    shares = np.array([0.5, 0.12, 0.08, 0.3])
+    drawn = generator.multinomial(200, shares, 2000)
+    bounds = np.array([paired_interval(*counts) for counts in drawn.tolist()])
+    held = (bounds[:, 0] <= 0.04) & (bounds[:, 1] >= 0.04)
+    assert 0.93 < held.mean() < 0.98
 
 
 def test_mcnemar_counts_only_rows_on_which_the_two_differ():

@@ -22,10 +22,13 @@ PAIRS = (
 @click.argument("models", metavar="RUN RUN...", nargs=-1, required=True, type=options.PATH)
 @options.split("Rows on which the models are compared.")
 @options.data()
-@options.out("DIR", "Also write comparison.json, tables (CSV) and pictures into this folder.")
+@options.out(
+    "DIR", "Also write comparison.html, comparison.json, tables (CSV) and pictures into this folder."
+)
 @options.output
 def compare(output: console.Console, models: tuple[Path, ...], **request: Any) -> None:
-    """Show models side by side: settings that differ, accuracies, and a paired test of each two.
+    """Show models side by side: which is better and by how much, settings that differ, accuracies, and a paired test of
+    each two.
 
     A RUN is a run folder or a weights.npz; give at least two.
 
@@ -41,9 +44,13 @@ def compare(output: console.Console, models: tuple[Path, ...], **request: Any) -
 
 
 def _text(result: Mapping[str, Any]) -> str:
-    parts = [_settings(result), _accuracies(result), _pairs(result)]
+    from softmaxclf.workflows.models.pairs import foremost
+
+    concluded = "\n".join(pair["conclusion"] for pair in foremost(result))
+    parts = [concluded, _settings(result), _accuracies(result), _pairs(result)]
     if "out" in result:
         parts.append(f"{', '.join(result['files'])} are in {console.quoted(result['out'])}")
+        parts.append(f"Open {console.quoted(Path(result['out']) / 'comparison.html')}")
     parts.append(f"Next: softmaxclf visualize-weights {console.quoted(result['models'][0]['model'])}")
     return "\n\n".join(parts)
 
@@ -57,44 +64,29 @@ def _settings(result: Mapping[str, Any]) -> str:
 
 
 def _accuracies(result: Mapping[str, Any]) -> str:
-    from softmaxclf.workflows.models.compare import NOT_COMPARABLE
-
     splits = {
         f"{model['name']}, {name}": model["splits"][name]
         for name in ("train", "validation", "test")
         for model in result["models"]
         if name in model["splits"]
     }
-    text = console.splits_table(splits, "model, split")
-    return f"{text}\n{NOT_COMPARABLE}" if len(set(result["losses"])) > 1 else text
+    return console.splits_table(splits, "model, split")
 
 
 def _pairs(result: Mapping[str, Any]) -> str:
-    from softmaxclf.workflows.models.compare import BEYOND, ONLY_SEEDS, UNKNOWN, WITHIN
+    from softmaxclf.workflows.models.pairs import reservations
 
-    tests, noise = len(result["pairs"]), {pair["noise"] for pair in result["pairs"]}
     lines = [
         console.fill("On the same {rows:,} {split} rows of {data} (paired exact McNemar test):", result),
         console.listed([{**pair, "seeds": _seeds(pair)} for pair in result["pairs"]], PAIRS),
         "p is the chance of a difference at least this large between equally accurate models on other rows",
+        *reservations(result),
     ]
-    if noise & {BEYOND, WITHIN}:
-        lines.append(
-            "Means are over the seeds that are known of a setting: by its run's repeats, or other models here"
-        )
-    if tests > 1:
-        lines.append(f"p is not corrected for making {tests} tests")
-    if ONLY_SEEDS in noise:
-        lines.append("Models that differ only in seeds are equally good settings, whatever p says")
-    if UNKNOWN in noise:
-        lines.append(
-            "Another seed makes a difference too, of which p knows nothing: tune --repeats 5 measures it"
-        )
     return "\n".join(lines)
 
 
 def _seeds(pair: Mapping[str, Any]) -> str:
-    from softmaxclf.workflows.models.compare import BEYOND, ONLY_SEEDS, WITHIN
+    from softmaxclf.workflows.models.pairs import BEYOND, ONLY_SEEDS, WITHIN
 
     if pair["noise"] in (BEYOND, WITHIN):
         less = "less" if pair["noise"] == BEYOND else "as much"

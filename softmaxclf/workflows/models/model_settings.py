@@ -32,7 +32,7 @@ def settings_of(model: LinearModel) -> dict[str, str]:
             for name, value in values.items():
                 key = f"{section}.{name}"
                 if section != "tuning" and key not in _NO_SETTINGS and key in stored:
-                    settings[key] = _text(value)
+                    settings[key] = SCHEMA[key].kind.text(None) if value is None else _text(value)
     for name in _OF_A_CELL:
         if name in provenance:
             settings[f"training.{name}"] = _text(provenance[name])

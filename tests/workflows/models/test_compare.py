@@ -13,11 +13,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 from softmaxclf.cli.main import cli
+from softmaxclf.core.metrics import paired_interval
 from softmaxclf.core.repeats import told_apart
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.model_file import load_model
 from softmaxclf.workflows.models.compare import compare
+from softmaxclf.workflows.models.comparison_files import curves_of
+from softmaxclf.workflows.models.pairs import Contender, conclusion, foremost
 from softmaxclf.workflows.observer import Observer
 
 
@@ -137,6 +140,81 @@ def test_tables_and_pictures_hold_the_same_figures(runs: Path, tmp_path: Path) -
     for name in ("compare.png", "curves.png", "templates.png"):
         with Image.open(folder / name) as picture:
             assert picture.width == 1200
+
+
+def test_the_difference_and_its_interval_are_of_the_rows_of_this_pair(
+    runs: Path, sample_folder: Path
+) -> None:
+    (pair,) = compare([runs / "soft", runs / "hinge"], Observer())["pairs"]
+    test = open_source(str(sample_folder), Path("data")).test()
+    first, second = (load_model(runs / name).predict(test.X) == test.y for name in ("soft", "hinge"))
+    table = [int(each.sum()) for each in (first & second, first & ~second, second & ~first, ~first & ~second)]
+    assert pair["rows_difference"] == pytest.approx(first.mean() - second.mean())
+    assert pair["interval"] == list(paired_interval(*table))
+
+
+def pair_told(**figures: Any) -> str:
+    """The conclusion of a pair of models a and b."""
+    pair = {
+        "first": "a",
+        "second": "b",
+        "rows_difference": 0.043,
+        "interval": [0.029, 0.057],
+        "difference": 0.043,
+    }
+    return conclusion({**pair, "noise": "unknown", **figures})
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ({"noise": "beyond"}, "a is 4.3 points better than b (2.9 to 5.7), beyond what a change of seed gives"),
+        ({"noise": "within"}, "a is 4.3 points better than b (2.9 to 5.7), within what a change of seed gives"),
+        ({}, "a is 4.3 points better than b (2.9 to 5.7); what a change of seed gives is not known"),
+        ({"noise": "beyond", "difference": -0.02}, "a is 4.3 points better than b (2.9 to 5.7), but over several seeds "
+                                                   "b is 2.0 points better"),
+        ({"rows_difference": -0.043, "interval": [-0.057, -0.029], "difference": -0.04, "noise": "beyond"},
+         "b is 4.3 points better than a (2.9 to 5.7), beyond what a change of seed gives"),
+        ({"rows_difference": 0.003, "interval": [-0.011, 0.017], "noise": "only seeds differ"},
+         "These rows cannot tell a from b: a is 0.3 points better (-1.1 to 1.7); they differ in seeds alone, so that "
+         "is the noise of training"),
+        ({"rows_difference": 0.0, "interval": [-0.01, 0.01], "noise": "nothing differs"},
+         "a and b were made alike: a is 0.0 points better (-1.0 to 1.0)"),
+    ],
+)  # fmt: skip
+def test_a_comparison_concludes_in_a_sentence(figures: dict[str, Any], told: str) -> None:
+    assert pair_told(**figures) == told
+
+
+def test_the_conclusion_is_about_the_most_accurate_model(runs: Path) -> None:
+    found = compare([runs / "hinge", runs / "soft", runs / "tuned"], Observer())
+    best = max(found["models"], key=lambda model: model["splits"]["test"]["accuracy"])["name"]
+    assert len(foremost(found)) == 2
+    assert all(best in (pair["first"], pair["second"]) for pair in foremost(found))
+
+
+def test_curves_are_drawn_over_epochs_where_batch_sizes_differ(
+    runs: Path, sample_folder: Path, tmp_path: Path
+) -> None:
+    command = [
+        "train",
+        "--data",
+        sample_folder,
+        "--iterations",
+        50,
+        "--batch-size",
+        400,
+        "--out",
+        tmp_path / "wide",
+    ]
+    CliRunner().invoke(cli, list(map(str, command)), catch_exceptions=False)
+    folders = [runs / "soft", runs / "hinge", tmp_path / "wide"]
+    contenders = [Contender(folder.name, folder, load_model(folder)) for folder in folders]
+    alike, along = curves_of(contenders[:2])
+    assert along == "iteration" and alike[0].loss[0].max() == 50
+    lines, along = curves_of(contenders)
+    assert along == "epoch"
+    assert [line.loss[0].max() for line in lines] == pytest.approx([50 * 200 / 4000] * 2 + [50 * 400 / 4000])
 
 
 def test_models_without_images_have_no_templates(runs: Path, tmp_path: Path) -> None:
