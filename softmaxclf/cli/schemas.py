@@ -99,7 +99,13 @@ DOCUMENTS: dict[str, tuple[Form, ...]] = {
             },
         }],
     },),
-    "report": ({"run": "string", "report": "string"},),
+    "report": (
+        {"run": "string", "report": "string"},
+        {
+            "folder": "string", "index": "string", "runs": ["string"],
+            "left_out": [{"folder": "string", "reason": "string"}],
+        },
+    ),
     "compare": ({
         "split": "string", "data": "string", "rows": "integer", "losses": ["string"],
         "settings": {...: ["string"]},

@@ -15,14 +15,14 @@ MOST_PIXELS = 96  # per side of an image: large ones are shrunk, or the page wou
 
 
 def picture(image: NDArray[np.uint8], alt: str) -> Markup:
-    """An `<img>` of uint8 pixels (H, W, C) with C = 1 or 3; of other C the mean is shown in grey."""
+    """An `<img>` of uint8 pixels (H, W, C) with C = 1, 3, or 4 with opacity; of other C the mean is shown in grey."""
     height, width = image.shape[:2]
     return _element(_drawn(image, MOST_PIXELS), alt, "pixels", width, height)
 
 
-def strip(images: NDArray[np.uint8], alt: str) -> Markup:
-    """An `<img>` of the images (n, H, W, C) side by side, with transparent gaps between them."""
-    tiles = [_drawn(image, MOST_PIXELS // 2).convert("RGBA") for image in images]
+def strip(images: NDArray[np.uint8], alt: str, most: int = MOST_PIXELS // 2) -> Markup:
+    """An `<img>` of the images (n, H, W, C) side by side, each of at most `most` pixels per side, with clear gaps."""
+    tiles = [_drawn(image, most).convert("RGBA") for image in images]
     width, height = tiles[0].size
     gap = max(1, width // STRIP_GAP)
     whole = Image.new("RGBA", (len(tiles) * (width + gap) - gap, height), (0, 0, 0, 0))
@@ -34,7 +34,7 @@ def strip(images: NDArray[np.uint8], alt: str) -> Markup:
 def _drawn(image: NDArray[np.uint8], most: int) -> Image.Image:
     """The image with at most `most` pixels per side."""
     grey: NDArray[Any] = image.mean(axis=2).astype(np.uint8)
-    drawn = Image.fromarray(np.ascontiguousarray(image) if image.shape[2] == 3 else grey)
+    drawn = Image.fromarray(np.ascontiguousarray(image) if image.shape[2] in (3, 4) else grey)
     drawn.thumbnail((most, most))
     return drawn
 

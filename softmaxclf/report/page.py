@@ -19,6 +19,8 @@ from urllib.parse import quote
 from softmaxclf.report.markup import Markup, element, join
 
 STYLE, SCRIPT = "style.css", "script.js"
+# How every page of ours begins, so that no other is taken for one of them and written over.
+BEGIN = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="generator" content="softmaxclf">'
 WHOLE = "This page is complete in itself and asks the network for nothing."
 
 
@@ -28,21 +30,19 @@ def page(
     *,
     styles: Sequence[str] = (STYLE,),
     scripts: Sequence[str] = (SCRIPT,),
+    wide: bool = False,
 ) -> str:
-    """The whole HTML document, with the style sheets and scripts of these names, each kind as one."""
+    """The whole HTML document, with the style sheets and scripts of these names, each kind as one. wide: for tables."""
     style, script = ("\n".join(map(_packaged, names)) for names in (styles, scripts))
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
+    head = join([
         element("meta", http_equiv="Content-Security-Policy", content=policy(style, script)),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="generator", content="softmaxclf"),
         element("title", title),
         element("style", Markup(style)),
-    )
-    body = element("body", *sections, element("script", Markup(script)))
-    return "<!DOCTYPE html>\n" + element("html", head, "\n", body, lang="en") + "\n"
+    ])  # fmt: skip
+    body = element("body", *sections, element("script", Markup(script)), class_="wide" if wide else None)
+    return f"{BEGIN}{head}</head>\n{body}</html>\n"
 
 
 def policy(style: str, script: str) -> str:

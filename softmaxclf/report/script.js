@@ -53,6 +53,7 @@
 
   for (const table of document.querySelectorAll("table.sortable")) {
     for (const header of table.tHead.rows[0].cells) {
+      if (header.dataset.unsorted !== undefined) continue;
       const button = document.createElement("button");
       button.type = "button";
       button.append(...header.childNodes);

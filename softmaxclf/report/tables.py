@@ -9,10 +9,11 @@ SORTING = "Choose a column's name to sort by it."
 
 
 class Column(NamedTuple):
-    """A column's name, and whether it holds numbers (set to the right)."""
+    """A column's name, whether it holds numbers (set to the right), and whether a table may be sorted by it."""
 
     name: str
     numeric: bool = True
+    sorts: bool = True
 
 
 class Cell(NamedTuple):
@@ -36,7 +37,10 @@ def table(
     The first cell of a row is its header. `marked` is the row that stands out. A sortable table is complete
     without the page's script, which only adds buttons to its headers, and shows the hint that tells of them.
     """
-    heads = [element("th", column.name, scope="col", class_=_side(column)) for column in columns]
+    heads = [
+        element("th", column.name, scope="col", class_=_side(column), data_unsorted=not column.sorts)
+        for column in columns
+    ]
     body = [
         element("tr", *_cells(row, columns), class_="marked" if number == marked else None)
         for number, row in enumerate(rows)

@@ -37,7 +37,7 @@ def refuse_other(path: Path, begins: tuple[bytes, ...], found: str) -> None:
         if not exists(path):
             return
         with open_regular(path) as (file, _):
-            begin = file.read(64)
+            begin = file.read(max(map(len, begins)))
     if begin and not begin.startswith(begins):
         raise ConfigError(f"{path}: holds {found}; choose another name")
 

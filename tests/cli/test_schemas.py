@@ -37,6 +37,7 @@ RIGHT = (
     "visualize-weights model",
     "visualize-weights images --csv weights.csv --out templates.png",
     "report model",
+    "report .",
     "compare model other",
     "compare model other --out comparison",
     "page images",

@@ -206,8 +206,8 @@ def test_what_needs_the_script_is_not_offered_without_it_nor_in_print(browser, r
     assert browser.evaluate(offered) == []
 
 
-# What sticks out of its parents that cut it off, or of the paper, in print media.
-CLIPPED = """(() => [...document.querySelectorAll("body *")].filter(e => e.checkVisibility()).filter(e => {
+# What sticks out of the paper, or of a box that cuts it off, in print media; drawings count as a whole.
+CLIPPED = """(() => [...document.querySelectorAll("body *:not(svg *)")].filter(e => e.checkVisibility()).filter(e => {
   const box = e.getBoundingClientRect();
   if (box.right > document.documentElement.clientWidth + 1) return true;
   return getComputedStyle(e).overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1 && !(e instanceof SVGElement);
@@ -215,11 +215,25 @@ CLIPPED = """(() => [...document.querySelectorAll("body *")].filter(e => e.check
 PAPER = 680  # pixels: A4 without its margins of 15 mm, 180 mm at 96 to the inch
 
 
-def test_nothing_is_clipped_in_print(browser, report):
-    browser.open(report, width=PAPER)
+def clipped_in_print(browser, page) -> list[str]:
+    """What would be cut off on paper."""
+    browser.open(page, width=PAPER)
     browser.call("Emulation.setEmulatedMedia", media="print")
-    assert browser.evaluate(CLIPPED) == []
+    found = browser.evaluate(CLIPPED)
     browser.call("Emulation.setEmulatedMedia", media="")
+    return found
+
+
+def test_nothing_is_clipped_in_print(browser, report):
+    assert clipped_in_print(browser, report) == []
+
+
+def test_what_would_be_clipped_is_found(browser, tmp_path):
+    page = tmp_path / "wide.html"
+    page.write_text(
+        "<p style='width: 900px'>wide</p><div style='width: 90px; overflow: auto'><pre>" + "x" * 99
+    )
+    assert [each.split()[0] for each in clipped_in_print(browser, page)] == ["P", "DIV"]
 
 
 def test_words_sort_by_the_alphabet(browser, report):

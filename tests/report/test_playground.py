@@ -22,7 +22,7 @@ from softmaxclf.workflows.models.page import write_page
 from softmaxclf.workflows.models.predict import Predictions
 from softmaxclf.workflows.observer import Observer
 from tests.core.stages_of import stages_of
-from tests.report.test_browser import TOO_FAINT
+from tests.report.test_browser import TOO_FAINT, clipped_in_print
 
 HOSTILE = "</script><img src=x onerror=\"document.title='hacked'\">"
 COLOUR, GREY = (3, 32, 32), (1, 9, 7)
@@ -391,6 +391,11 @@ def test_it_fits_the_screen_without_a_complaint(
         browser.open(page, width=width, scheme=scheme)
         assert browser.complaints() == []
         assert browser.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_nothing_of_it_is_clipped_in_print(browser: Any, paged: Any, features_page: Path) -> None:
+    for page in pages(paged, features_page):
+        assert clipped_in_print(browser, page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

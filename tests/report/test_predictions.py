@@ -10,7 +10,7 @@ import pytest
 
 from softmaxclf.core.model import LinearModel
 from softmaxclf.report.predictions import Labelled, Shown, predictions_page
-from tests.report.test_browser import TOO_FAINT
+from tests.report.test_browser import TOO_FAINT, clipped_in_print
 
 HOSTILE = "<script>document.title = 'hacked'</script>"
 NAMES = ("frog", HOSTILE, "a class of a very long name that goes on and on")
@@ -75,3 +75,7 @@ def test_it_fits_the_screen_and_can_be_read(width: int, scheme: str, browser: An
     assert browser.evaluate("[...document.images].every(image => image.naturalWidth === 8)")
     seen, faint = browser.evaluate(TOO_FAINT)
     assert seen > 100 and faint == []
+
+
+def test_nothing_of_it_is_clipped_in_print(browser: Any, page: Path) -> None:
+    assert clipped_in_print(browser, page) == []

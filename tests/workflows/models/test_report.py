@@ -344,7 +344,7 @@ def test_a_history_that_is_no_table_is_refused(hostile, tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: path.mkdir(), "metrics.json: cannot be read"),
+        (lambda path: (path.mkdir(), (path / "config.yaml").touch()), "metrics.json: cannot be read"),
         (lambda path: path.write_text("x"), "expected a run folder, found a file"),
         (lambda path: None, "expected a run folder, found nothing"),
     ],
