@@ -41,10 +41,11 @@ Probabilities ({probabilities}), {rows:,} rows:
 log-loss {log_loss:number}, Brier score {brier:number}, \
 expected calibration error {calibration_error:percent} ({bins} bins)"""
 MOST_CLASSES = 20
+OPTIONAL = ("F1", "95 % interval")  # what a narrow screen does without
 TOP = "right among the five most probable labels: {top5_accuracy:percent}\n"
 TIED = "\n({pairs:,} more pairs with as many rows as the last)"
 TEMPERATURE = """\
-Temperature {temperature:.4g}, fitted on {rows:,} validation rows; the model with it is {file:quoted}, \
+Temperature {temperature:figure}, fitted on {rows:,} validation rows; the model with it is {file:quoted}, \
 its labels are the same"""
 
 
@@ -86,11 +87,11 @@ def evaluate(output: console.Console, model: Path, **request: Any) -> None:
 def _classes(classes: Sequence[Mapping[str, Any]]) -> str:
     """The figures of each class; of many, those of lowest recall."""
     if len(classes) <= MOST_CLASSES:
-        return console.listed(classes, CLASSES)
+        return console.listed(classes, CLASSES, optional=OPTIONAL)
     weak = sorted(classes, key=lambda each: (each["recall"] is None, each["recall"]))[:MOST_CLASSES]
     rest = len(classes) - MOST_CLASSES
     told = f"(the {MOST_CLASSES} classes of lowest recall; --json and --out have the {rest:,} others)"
-    return f"{console.listed(weak, CLASSES)}\n{told}"
+    return f"{console.listed(weak, CLASSES, optional=OPTIONAL)}\n{told}"
 
 
 def _text(result: Mapping[str, Any]) -> str:

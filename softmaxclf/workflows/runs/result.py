@@ -34,7 +34,7 @@ class Finding:
     """What a run found. splits: scores by name; best, cells: of a grid; complete: not cut short by --max-time.
 
     figures: what the solver reports of the model. judged: metric, folds and repeats by which the best cell was chosen.
-    repeats: what other seeds made of its settings.
+    repeats: what other seeds made of its settings. notes: what is good to know of the choice.
     """
 
     model: LinearModel
@@ -47,6 +47,7 @@ class Finding:
     figures: Mapping[str, Any] = field(default_factory=dict)
     judged: Mapping[str, Any] = field(default_factory=dict)
     repeats: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def score_splits(model: LinearModel, data: TrainingData, *, test: bool | None = None) -> dict[str, Score]:
@@ -88,7 +89,7 @@ def finish(
     documents = [cell.document() for cell in finding.cells]
     if finding.cells:
         figures = dict.fromkeys(name for cell in finding.cells for name in cell.figures)
-        columns = (*finding.cells[0].values, *MEASURED, *figures, "status", *FURTHER)
+        columns = (*finding.cells[0].values, *MEASURED, *figures, "status", *FURTHER, "tied")
         folder.write_table(RESULTS, columns, [[cell.get(name) for name in columns] for cell in documents])
         write_coefficients(folder, finding.cells)
     _draw(folder, finding, data, note_of(session), control, observer)
@@ -98,7 +99,8 @@ def finish(
         **_places(folder.path),
         "splits": {name: score.summary() for name, score in finding.splits.items()},
         **finding.figures,
-        **({"best": dict(finding.best), "cells": documents} if finding.cells else {}),
+        **({"best": dict(finding.best), "chosen_by": dict(finding.judged)} if finding.cells else {}),
+        **({"cells": documents, "notes": list(finding.notes)} if finding.cells else {}),
         **({"repeats": dict(finding.repeats)} if finding.repeats else {}),
         "warnings": [
             *finding.warnings,

@@ -21,7 +21,7 @@ from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.grid import Final, GridTraining, reseeded
 from softmaxclf.workflows.runs.learning import doubts
 from softmaxclf.workflows.runs.memory import stack_bound
-from softmaxclf.workflows.runs.outcomes import judgements
+from softmaxclf.workflows.runs.outcomes import judgements, with_ties, word_of_ties
 from softmaxclf.workflows.runs.result import (
     Finding,
     Summary,
@@ -186,7 +186,8 @@ class _Tuning:
     ) -> Summary:
         """Save the model that the first repeat, which has the run's own seeds, gives of the winner's settings."""
         best, tuning, first = cells[winner], self.config.tuning, self.first
-        warnings = judgements(cells, winner, self.axes, tuning.metric, self.held_out, tested=self.tested)
+        cells = with_ties(cells, winner, tuning.metric, self.held_out)
+        warnings = judgements(cells, winner, self.axes, tested=self.tested)
         trained = (
             {} if tuning.folds else score_splits(first.model(self.stacks, winner), self.data, test=False)
         )
@@ -218,6 +219,7 @@ class _Tuning:
             final.result.solver.report(final.place),
             {"metric": tuning.metric, "folds": tuning.folds, "repeats": len(repeats)},
             self._spreads(cells, winner, repeats, tests) if tuning.repeats > 1 else {},
+            [*filter(None, [word_of_ties(cells, winner, tuning.metric)])],
         )
         seconds = self.seconds + first.seconds
         return finish(self.session, finding, final.data, self.control, self.observer, seconds)
