@@ -8,7 +8,7 @@ from softmaxclf.core.numbers import short
 from softmaxclf.core.search import Outcome, only_axis
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.plots.coefficients import coefficients, draw_coefficients
-from softmaxclf.plots.curves import draw_curves, learning_curves
+from softmaxclf.plots.curves import curves_of_cells, draw_curves, learning_curves
 from softmaxclf.plots.path import draw_cells
 from softmaxclf.report.drawing import drawing
 from softmaxclf.report.facts import Facts
@@ -246,7 +246,8 @@ def curves(facts: Facts) -> Markup | None:
     """Loss and accuracy over the iterations; None of a solver that keeps no history."""
     if not len(facts.history):
         return None
-    drawn = learning_curves(facts.history)
+    drawn = learning_curves(facts.history, splits=facts.splits)
+    others = curves_of_cells(facts.histories)
     iterations, losses = drawn.loss
     whose = "of the chosen cell " if facts.cells else ""
     falls = f"No loss was measured {whose}in this run."
@@ -256,19 +257,12 @@ def curves(facts: Facts) -> Markup | None:
             f"The training loss {whose}{change} from {losses[0]:.4g} at iteration {iterations[0]:,.0f} "
             f"to {losses[-1]:.4g} at iteration {iterations[-1]:,.0f}."
         )
-    ends = [
-        join([f"{name} ", percent(series[1][-1] / 100, f"history.{name}_accuracy", 1)])
-        for name, series in (("train", drawn.train), ("validation", drawn.validation))
-        if len(series[1])
-    ]
     reached = (
-        join(["Accuracies measured on the way, quick and rough, end at ", join(ends, " and "), "."])
-        if ends
-        else "No accuracy was measured."
+        "Training accuracy is measured on the last thousand rows; points at the end are those of all rows."
     )
-    loss = drawing(draw_curves([drawn], panels=["loss"]), "loss", falls)
+    loss = drawing(draw_curves([drawn], panels=["loss"], others=others), "loss", falls)
     told = "Training and validation accuracy over the iterations"
-    accuracy = drawing(draw_curves([drawn], panels=["accuracy"]), "accuracy", told)
+    accuracy = drawing(draw_curves([drawn], panels=["accuracy"], others=others), "accuracy", told)
     pictures = element("div", figure(loss, falls), figure(accuracy, reached), class_="pair")
     return section(
         "curves", "Training curves", pictures, paragraphs("The numbers behind them are in history.csv.")

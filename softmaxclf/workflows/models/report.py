@@ -20,6 +20,7 @@ from softmaxclf.files import exists, is_folder, read_bytes, write_text
 from softmaxclf.model_file import load_model
 from softmaxclf.runs import (
     CONFIG,
+    HISTORIES,
     HISTORY,
     REPORT,
     WEIGHTS,
@@ -110,10 +111,19 @@ def _facts(folder: Path, metrics: Mapping[str, Any], shown: SplitRows | None, un
         settings=_settings(folder),
         config_text=config_text,
         history=read_table(folder / HISTORY, HISTORY_COLUMNS),
+        histories=_histories(folder, metrics),
         model=model,
         cells=with_coefficients(folder, _cells(metrics), len(model.W)),
         scored=scored,
         unscored=reason,
+    )
+
+
+def _histories(folder: Path, metrics: Mapping[str, Any]) -> Array:
+    """The histories of other cells of a grid; none where the run keeps none."""
+    columns = (*axes_of(metrics.get("best", ())), *HISTORY_COLUMNS)
+    return (
+        read_table(folder / HISTORIES, columns) if exists(folder / HISTORIES) else np.empty((0, len(columns)))
     )
 
 

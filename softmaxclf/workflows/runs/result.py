@@ -14,7 +14,16 @@ from softmaxclf.core.problem import MEASURED as MEASURES
 from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.core.search import FURTHER, MEASURED, Outcome
 from softmaxclf.model_file import load_model, model_bytes
-from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS, OutputFolder, read_metrics, read_table
+from softmaxclf.runs import (
+    HISTORIES,
+    HISTORY,
+    METRICS,
+    RESULTS,
+    WEIGHTS,
+    OutputFolder,
+    read_metrics,
+    read_table,
+)
 from softmaxclf.workflows.models.coefficients import write_coefficients
 from softmaxclf.workflows.models.report import write_report
 from softmaxclf.workflows.observer import Observer
@@ -35,6 +44,7 @@ class Finding:
 
     figures: what the solver reports of the model. judged: metric, folds and repeats by which the best cell was chosen.
     repeats: what other seeds made of its settings. notes: what is good to know of the choice.
+    others: the histories of other cells, each line behind the cell's settings.
     """
 
     model: LinearModel
@@ -48,6 +58,7 @@ class Finding:
     judged: Mapping[str, Any] = field(default_factory=dict)
     repeats: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    others: Sequence[tuple[float, ...]] = ()
 
 
 def score_splits(model: LinearModel, data: TrainingData, *, test: bool | None = None) -> dict[str, Score]:
@@ -86,6 +97,8 @@ def finish(
     folder.remove([METRICS])
     folder.write_bytes(WEIGHTS, model_bytes(finding.model))
     folder.write_table(HISTORY, HISTORY_COLUMNS, finding.history)
+    if finding.others:
+        folder.write_table(HISTORIES, (*finding.cells[0].values, *HISTORY_COLUMNS), finding.others)
     documents = [cell.document() for cell in finding.cells]
     if finding.cells:
         figures = dict.fromkeys(name for cell in finding.cells for name in cell.figures)
@@ -177,14 +190,17 @@ def _draw(
 ) -> None:
     """The run's pictures, as long as there is time."""
     from softmaxclf.plots.coefficients import coefficients, draw_coefficients
-    from softmaxclf.plots.curves import draw_curves, learning_curves
+    from softmaxclf.plots.curves import curves_of_cells, draw_curves, learning_curves
     from softmaxclf.plots.path import draw_cells
     from softmaxclf.plots.weights import draw_weights
 
+    splits = {name: score.summary() for name, score in finding.splits.items()}
+    own = learning_curves(finding.history, splits=splits)
+    others = curves_of_cells(finding.others)
     shown = next((name for name in ("test", "validation", "train") if name in finding.splits), "train")
     drawings: dict[str, Callable[[], Figure]] = {
         "templates.png": lambda: draw_weights(finding.model, rows=(data.dataset.train.X, data.train_rows)),
-        "curves.png": lambda: draw_curves([learning_curves(finding.history)]),
+        "curves.png": lambda: draw_curves([own], others=others),
         "confusion.png": lambda: confusion_figure(finding.splits[shown], shown, finding.model.class_names),
     }
     if finding.figures and not len(finding.history):  # a solver that goes from optimum to optimum has none

@@ -85,6 +85,9 @@ def planned_stacks(request: Request, problem: Problem) -> list[Cells]:
     return split_stacks(cells, recipe.bytes_per_cell(problem), stack_bound(config))
 
 
+MOST_HISTORIES = 60  # cells whose curves are kept beside the winner's
+
+
 @dataclass
 class _Tuning:
     """One sitting of one run of `tune`."""
@@ -220,6 +223,7 @@ class _Tuning:
             {"metric": tuning.metric, "folds": tuning.folds, "repeats": len(repeats)},
             self._spreads(cells, winner, repeats, tests) if tuning.repeats > 1 else {},
             [*filter(None, [word_of_ties(cells, winner, tuning.metric)])],
+            _others(final),
         )
         seconds = self.seconds + first.seconds
         return finish(self.session, finding, final.data, self.control, self.observer, seconds)
@@ -293,3 +297,16 @@ def _scored_alone(best: Outcome, scores: Mapping[str, Score]) -> Outcome:
         validation_loss=validation["loss"],
         interval=tuple(validation["interval"]),
     )
+
+
+def _others(final: Final) -> list[tuple[float, ...]]:
+    """The histories of the other cells of the winner's stack, settings first; none of folds."""
+    state = final.result.state
+    places = [
+        place for place in range(len(state.cells)) if place != final.place and state.cells.fold[place] < 0
+    ]
+    return [
+        (*state.cells.at(place).values(), *line)
+        for place in places[:MOST_HISTORIES]
+        for line in state.history.lines(place)
+    ]
