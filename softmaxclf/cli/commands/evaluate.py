@@ -27,9 +27,9 @@ PAIRS = (
 CALIBRATION = (
     ("split", "{name}"),
     ("rows", "{rows:,}"),
-    ("log-loss before", "{before[log_loss]:number}"),
+    ("log-loss", "{before[log_loss]:number}"),
     ("after", "{after[log_loss]:number}"),
-    ("calibration error before", "{before[calibration_error]:percent}"),
+    ("calibration error", "{before[calibration_error]:percent}"),
     ("after", "{after[calibration_error]:percent}"),
 )
 ACCURACY = """\
@@ -108,7 +108,7 @@ def _text(result: Mapping[str, Any]) -> str:
     if "calibration" in result:
         splits = [{"name": name, **each} for name, each in result["calibration"]["splits"].items()]
         told = console.fill(TEMPERATURE, result["calibration"])
-        parts.append(f"{told}\n{console.listed(splits, CALIBRATION)}")
+        parts.append(f"{told}\n{console.listed(splits, CALIBRATION, optional=('rows',))}")
     if "out" in result:
         parts.append(f"{', '.join(result['files'])} are in {console.quoted(result['out'])}")
     parts.append(console.fill("Next: softmaxclf visualize-weights {model:quoted}", result))

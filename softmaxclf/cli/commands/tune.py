@@ -37,7 +37,8 @@ PLAN = """\
 models:           {cells:,} cells{repeated}{work}
 stacks:           {widths} models wide
 memory:           {megabytes:,.0f} MB for the widest stack, bound {bound:,.0f} MB
-time:             about {seconds:,.1f} s of training ({probe})
+time:             about {seconds:,.1f} s of training
+measured:         {probe}
 run folder:       {run:quoted}"""
 
 
