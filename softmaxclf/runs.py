@@ -36,7 +36,8 @@ from softmaxclf.locks import held
 
 FORMAT_VERSION = 1
 CONFIG, MANIFEST, WEIGHTS, METRICS = "config.yaml", "manifest.json", "weights.npz", "metrics.json"
-HISTORY, RESULTS, COEFFICIENTS, LOCK = "history.csv", "results.csv", "coefficients.csv", ".lock"
+HISTORY, HISTORIES = "history.csv", "histories.csv"
+RESULTS, COEFFICIENTS, LOCK = "results.csv", "coefficients.csv", ".lock"
 REPORT, CALIBRATED = "report.html", "weights-calibrated.npz"
 EXPORTS = tuple(f"export.{form}" for form in ("npz", "json", "safetensors", "onnx", "pt", "skops"))
 RUNNING, PARTIAL, WRITTEN, FINISHED, CLEARED = "running", "partial", "written", "finished", "cleared"
@@ -80,6 +81,8 @@ _TUNE_FORM = {
     "splits": {"train": _SPLIT_FORM, "validation": _SPLIT_FORM},
     "best": {str: int | float | bool, "refit": bool},
     "cells": [_CELL_FORM],
+    "chosen_by": Maybe({"metric": str}),
+    "notes": Maybe([str]),
 }
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -298,14 +301,19 @@ def read_metrics(path: Path, command: str = "") -> dict[str, Any]:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:
-    """The table of a CSV file with these columns as (T, n) floats, empty fields as NaN. Raises DataError."""
+    """The table of a CSV file with these columns as (T, n) floats, empty fields as NaN. Raises DataError.
+
+    Files that were written earlier may lack the last columns, which are NaN then.
+    """
     again = "run the command again to make it"
     try:
         lines = list(csv.reader(io.StringIO(read_bytes(path).decode())))
-        if tuple(lines[0]) != tuple(columns):
+        known = len(lines[0])
+        if tuple(lines[0]) != tuple(columns)[:known] or 2 * known < len(columns):
             raise ValueError
         rows = [[float(field) if field else np.nan for field in line] for line in lines[1:]]
-        return np.array(rows, np.float64).reshape(-1, len(columns))
+        table = np.array(rows, np.float64).reshape(-1, known)
+        return np.pad(table, [(0, 0), (0, len(columns) - known)], constant_values=np.nan)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}; {again}") from error
     except (ValueError, IndexError, csv.Error) as error:

@@ -14,7 +14,7 @@ from softmaxclf.config import schema
 from softmaxclf.config.values import Choice
 from softmaxclf.core.losses import LOSSES
 from softmaxclf.core.losses.softmax import SOFTMAX, score_gradient
-from softmaxclf.core.problem import History
+from softmaxclf.core.problem import MEASURED, History
 from softmaxclf.core.rows import RowReader
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.solvers.solver import Solver, State
@@ -171,7 +171,7 @@ def test_the_state_of_a_solver_goes_through_arrays_and_back():
 
     state = make()
     state.W[:], state.iteration = 5, 7
-    state.history = History([3], [np.ones(2)], [np.ones(2)], [np.ones(2)])
+    state.history = History([3], *([np.ones(2)] for _ in MEASURED))
     found = make().restored(state.arrays())
     assert found.iteration == 7 and (found.W == 5).all() and found.history.iteration == [3]
     narrowed = make().restored(state.keep(np.array([1])).arrays())

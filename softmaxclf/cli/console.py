@@ -3,25 +3,30 @@
 import logging
 import os
 import shlex
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from string import Formatter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TextIO
 
 import click
 from tqdm import tqdm
 
+from softmaxclf.core.numbers import short
 from softmaxclf.files import own_file, printable
 from softmaxclf.workflows.observer import Observer
 
 LINE_SECONDS = 10.0  # between two lines of progress where there is no bar, and in a log file
 LINE = "{desc}: {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}{postfix}]"
 LOG = logging.getLogger("softmaxclf")
-LINE_WIDTH, LEAST_BAR = 80, 10
+LINE_WIDTH, LEAST_BAR, LEAST_TEXT = 80, 10, 12
+GAP = "  "  # between the columns of a table
+COMMANDS = ("Next: ", "Open ", "Wrote ")  # lines to be copied
 # Of these the first that leaves room for a bar; where none does, the last, which has none.
 BARS = (
     "{desc} |{bar}| {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}]{postfix}",
@@ -53,7 +58,7 @@ class Console(Observer):
         """The result on stdout: as one JSON document if that was asked for, else the text made of it."""
         from softmaxclf.runs import answer_json
 
-        told = answer_json(document) if self.as_json else text(document)
+        told = answer_json(document) if self.as_json else on_screen(text(document))
         self.answered = True
         say(told)
 
@@ -69,7 +74,7 @@ class Console(Observer):
 
     def warn(self, text: str) -> None:
         LOG.warning(text)
-        self._print(f"Warning: {text}")
+        self._print(f"{coloured('Warning:', sys.stderr, fg='yellow', bold=True)} {text}")
 
     def begin(self, what: str, total: int, done: int = 0, unit: str = "it") -> None:
         self._bar = tqdm(
@@ -160,24 +165,102 @@ def say(text: str, *, end: str = "\n") -> None:
         click.echo(f"{text}{end}", nl=False)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Text columns under their names, padded; those numbered in `left` to the left, the others to the right."""
-    lines = [columns, *rows]
+def coloured(text: str, stream: TextIO | None = None, **style: Any) -> str:
+    """The text in a style of click's where the stream, by default stdout, is a terminal and NO_COLOR is not set."""
+    plain = os.environ.get("NO_COLOR") or not (stream or sys.stdout).isatty()
+    return text if plain else click.style(text, **style)
+
+
+def on_screen(text: str) -> str:
+    """The text with its sentences in lines that the terminal can hold; tables and commands stay as they are."""
+    if not sys.stdout.isatty():
+        return text
+    return "\n".join(
+        line if GAP in line or line.startswith(COMMANDS) else wrapped(line) for line in text.splitlines()
+    )
+
+
+def wrapped(text: str) -> str:
+    """The text in lines that the screen can hold."""
+    return textwrap.fill(text, screen_width(), break_long_words=False, break_on_hyphens=False)
+
+
+def screen_width() -> int:
+    """Columns of the terminal, or what COLUMNS says; 80 of a pipe."""
+    return shutil.get_terminal_size((LINE_WIDTH, 24)).columns
+
+
+def table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: Collection[int] = (0,),
+    optional: Sequence[str] = (),
+) -> str:
+    """Text columns under their names, padded; those numbered in `left` to the left, the others to the right.
+
+    Where it is wider than the screen, the columns named `optional` go, one after the other, and then the middle of the
+    widest texts, but for those of the last column, which may be sentences.
+    """
+    lines, left = [list(columns), *map(list, rows)], set(left)
+    for name in optional:
+        if _width(lines) > screen_width():
+            kept = [place for place, title in enumerate(lines[0]) if title != name]
+            left = {new for new, place in enumerate(kept) if place in left}
+            lines = [[line[place] for place in kept] for line in lines]
+    cut = left - {len(lines[0]) - 1}
+    while (excess := _width(lines) - screen_width()) > 0 and cut:
+        widest, place = max((max(len(line[each]) for line in lines), each) for each in cut)
+        if widest <= LEAST_TEXT:
+            break
+        for line in lines:
+            line[place] = elided(line[place], max(LEAST_TEXT, widest - max(1, excess // 4)))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
 
     def padded(line: Sequence[str]) -> str:
         cells = enumerate(zip(line, widths, strict=True))
-        return "  ".join(f"{cell:{'<' if place in left else '>'}{width}}" for place, (cell, width) in cells)
+        return GAP.join(f"{cell:{'<' if place in left else '>'}{width}}" for place, (cell, width) in cells)
 
     return "\n".join(padded(line).rstrip() for line in lines)
 
 
+def folded(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose columns are all alike but for the first, in as many parts as the screen makes of it."""
+    first, *others = zip(columns, *rows, strict=True)
+    widest = max(len(cell) for column in others for cell in column) + len(GAP)
+    count = max(1, (screen_width() - max(map(len, first))) // widest)
+    parts = [
+        zip(first, *others[start : start + count], strict=True) for start in range(0, len(others), count)
+    ]
+    return "\n\n".join(table(*_head_and_rows(part)) for part in parts)
+
+
+def _head_and_rows(lines: Iterable[Sequence[str]]) -> tuple[Sequence[str], list[Sequence[str]]]:
+    head, *rows = lines
+    return head, rows
+
+
+def _width(lines: Sequence[Sequence[str]]) -> int:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def elided(text: str, room: int) -> str:
+    """`text` in at most so many letters, "..." in place of its middle."""
+    if len(text) <= room:
+        return text
+    end = (room - 3) // 2
+    return f"{text[: room - 3 - end]}...{text[len(text) - end :]}"
+
+
 def listed(
-    items: Iterable[Mapping[str, Any]], columns: Sequence[tuple[str, str]], left: Collection[int] = (0,)
+    items: Iterable[Mapping[str, Any]],
+    columns: Sequence[tuple[str, str]],
+    left: Collection[int] = (0,),
+    optional: Sequence[str] = (),
 ) -> str:
     """A table of items, a line each: columns are pairs of a title and a template of the cell, see `fill`."""
     rows = [[fill(template, each) for _, template in columns] for each in items]
-    return table([title for title, _ in columns], rows, left)
+    return table([title for title, _ in columns], rows, left, optional)
 
 
 def percent(share: float | None) -> str:
@@ -202,14 +285,14 @@ def decimals(value: float | None) -> str:
     if value is None:
         return ""
     value += 0.0  # turns -0 into 0
-    return f"{value:.4f}" if value == 0 or 1e-4 <= abs(value) < 1e6 else f"{value:.2e}"
+    return f"{value:.4f}" if value == 0 or 1e-4 <= abs(value) < 1e6 else short(value, 3)
 
 
 def figure(value: Any) -> str:
     """What a solver reports of a cell: four digits, yes or no, or a dash when there is nothing."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, int | float) else "-" if value is None else str(value)
+    return short(value, 4) if isinstance(value, int | float) else "-" if value is None else str(value)
 
 
 def quoted(path: object) -> str:
@@ -219,7 +302,7 @@ def quoted(path: object) -> str:
 
 class _Filler(Formatter):
     FORMATS: ClassVar[dict[str, Callable[[Any], str]]] = {
-        each.__name__: each for each in (percent, interval, number, decimals, figure, quoted)
+        each.__name__: each for each in (percent, interval, number, decimals, figure, quoted, short)
     }
 
     def format_field(self, value: Any, format_spec: str) -> Any:
@@ -237,7 +320,8 @@ def proof(figures: Mapping[str, Any]) -> str:
     if figures.get("gap") is None:
         return ""
     how = "proven" if figures["proven"] else "estimated, not proven"
-    return f"\nObjective {figures['objective']:.6g}, relatively within {figures['gap']:.1g} of the optimum, {how}"
+    objective, gap = short(figures["objective"]), short(figures["gap"], 1)
+    return f"\nObjective {objective}, relatively within {gap} of the optimum, {how}"
 
 
 def splits_table(splits: Mapping[str, Mapping[str, Any]], title: str = "split") -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from softmaxclf.cli import console
 from softmaxclf.cli.console import decimals
+from softmaxclf.core.numbers import short
 
 MOST_CLASSES = 25  # lines that a screen holds; --json has them all
 MOST_JACOBIAN = 12  # columns that a line holds
@@ -163,7 +164,7 @@ def _jacobian(result: Document) -> str:
         return f"Jacobian dp_i/ds_j: {len(names):,} x {len(names):,} numbers, with --json."
     rows = [[name, *map(decimals, line)] for name, line in zip(names, result["jacobian"], strict=True)]
     note = "Jacobian: how much the probability of a line moves per unit of a column's score, p_i (1[i = j] - p_j)"
-    return f"{note}\n{console.table(['dp_i/ds_j', *names], rows)}"
+    return f"{note}\n{console.folded(['dp_i/ds_j', *names], rows)}"
 
 
 def _changes(result: Document, shown: Sequence[int]) -> str:
@@ -175,7 +176,7 @@ def _changes(result: Document, shown: Sequence[int]) -> str:
         "p",
         f"score {added['constant']:+g}",
         "p",
-        f"score x {scaled['factor']:g}",
+        f"score x {short(scaled['factor'])}",
         "p",
     ]
     rows = []
@@ -193,11 +194,11 @@ def _adding_says(added: Document) -> str:
     change = added["largest_change"]
     if change > VISIBLE:
         return (
-            f"Adding {added['constant']:g} should change nothing, but 64-bit numbers of this size hold only 16 digits\n"
-            f"and the differences are lost: probabilities move by up to {decimals(change)}."
+            f"Adding {short(added['constant'])} should change nothing, but 64-bit numbers of this size hold only 16 "
+            f"digits\nand the differences are lost: probabilities move by up to {decimals(change)}."
         )
     seen = "not one digit" if change == 0 else f"nothing but rounding ({change:.0e} at most)"
-    return f"Adding {added['constant']:g} to every score changes {seen}: softmax sees differences only."
+    return f"Adding {short(added['constant'])} to every score changes {seen}: softmax sees differences only."
 
 
 def _scaling_says(result: Document) -> str:
@@ -214,6 +215,6 @@ def _scaling_says(result: Document) -> str:
         else "as larger weights do"
     )
     return (
-        f"Multiplying by {scaled['factor']:g}, {why}, keeps the order\n"
+        f"Multiplying by {short(scaled['factor'])}, {why}, keeps the order\n"
         f"and makes the answer {how}: {before:.2f} before, {after:.2f} equally likely classes after."
     )

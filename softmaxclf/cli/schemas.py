@@ -37,8 +37,9 @@ CELL = {
     **AXES, "train_accuracy": "number?", "validation_accuracy": "number?", "validation_interval": INTERVAL,
     "train_loss?": "number?", "validation_loss": "number?", "weight_norm?": "number?", "error?": "number?",
     "loss_error?": "number?", "validation_accuracy_sd?": "number?", "validation_loss_sd?": "number?",
-    "status": "string", **PROOF,
+    "status": "string", "tied?": "boolean", **PROOF,
 }  # fmt: skip
+CHOSEN = {"metric": "string", "folds": "integer", "repeats": "integer"}
 SPREAD = {"mean": "number", "sd": "number?", "accuracies": ["number"]}
 REPEATS = {
     "count": "integer", "metric": "string", "least_difference": "number?", "validation": SPREAD, "test?": SPREAD,
@@ -63,7 +64,10 @@ WRITTEN = {"out?": "string", "files?": ["string"]}
 # Of each command the documents that it may print, one of them at a time.
 DOCUMENTS: dict[str, tuple[Form, ...]] = {
     "train": (RUN,),
-    "tune": ({**RUN, "best": {**AXES, "refit": "boolean"}, "cells": [CELL], "repeats?": REPEATS}, PLAN),
+    "tune": ({
+        **RUN, "best": {**AXES, "refit": "boolean"}, "cells": [CELL], "chosen_by?": CHOSEN, "notes?": ["string"],
+        "repeats?": REPEATS,
+    }, PLAN),
     "evaluate": ({
         "model": "string", "split": "string", "data": "string", **SPLIT, "loss_function": "string",
         "baseline": {"class": "string", **COUNTED}, **PROBABILITIES, "probabilities": "string",
@@ -179,6 +183,7 @@ MEANINGS = {
     "weight_norm": "|W|",
     "error": "standard error of validation_accuracy",
     "loss_error": "standard error of validation_loss",
+    "tied": "whether it cannot be told from the winner",
     "status": "ok, or what became of it",
     "sd": "standard deviation over repeats",
     "validation_accuracy_sd": "standard deviation of validation_accuracy over repeats",

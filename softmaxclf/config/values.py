@@ -21,6 +21,7 @@ from typing import Protocol
 import yaml
 
 from softmaxclf.config.yaml_reader import is_null, is_quoted, scalar, shown
+from softmaxclf.core.numbers import short
 
 AUTO = "auto"
 _TWO_SIDES = re.compile(r" *([0-9]+) *[,x] *([0-9]+) *")
@@ -137,7 +138,7 @@ class Number:
 def _short(value: float) -> str:
     if value == int(value) and abs(value) < 1e10:
         return f"{int(value):,}"
-    return f"{value:g}".replace("e+", "e").replace("e-0", "e-")
+    return short(value)
 
 
 def number_in(text: str) -> int | float | None:

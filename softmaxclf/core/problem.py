@@ -101,7 +101,7 @@ class Problem:
         return table
 
 
-MEASURED = ("loss", "train_accuracy", "validation_accuracy")
+MEASURED = ("loss", "train_accuracy", "validation_accuracy", "validation_loss")
 HISTORY_COLUMNS = ("iteration", *MEASURED)
 
 
@@ -113,6 +113,7 @@ class History:
     loss: list[Array] = field(default_factory=list)
     train_accuracy: list[Array] = field(default_factory=list)
     validation_accuracy: list[Array] = field(default_factory=list)
+    validation_loss: list[Array] = field(default_factory=list)
 
     def keep(self, kept: Array) -> "History":
         """The lines of those cells."""

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.core.metrics import mcnemar, wilson_interval
+from softmaxclf.core.metrics import TWO_SIDED_95, mcnemar, wilson_interval
+from softmaxclf.core.numbers import short
 from softmaxclf.core.problem import Cells
 from softmaxclf.core.repeats import SIGNIFICANCE, least_difference, standard_error
 
@@ -44,7 +45,8 @@ class Outcome:
     started. figures: what the solver reports of it. by_fold: the accuracies and losses (F,) of which it has the means.
 
     Over repeats, see `averaged`, all are means, too, and by_fold has the figures of one repeat after the other;
-    validation_accuracy_sd, validation_loss_sd: standard deviations over repeats.
+    validation_accuracy_sd, validation_loss_sd: standard deviations over repeats. tied: whether it cannot be told from
+    the winner.
     """
 
     values: Mapping[str, float]
@@ -64,6 +66,7 @@ class Outcome:
     by_fold: Mapping[str, Array] = field(default_factory=dict)
     validation_accuracy_sd: float = math.nan
     validation_loss_sd: float = math.nan
+    tied: bool = False
 
     @property
     def finished(self) -> bool:
@@ -80,7 +83,8 @@ class Outcome:
         measured = {name: getattr(self, name) for name in (*MEASURED, "status")}
         further = {name: getattr(self, name) for name in FURTHER}
         interval = list(self.interval)
-        return {**self.values, **measured, **self.figures, "validation_interval": interval, **further}
+        known = {"validation_interval": interval, **further, "tied": self.tied}
+        return {**self.values, **measured, **self.figures, **known}
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any], axes: Sequence[str]) -> "Outcome":
@@ -88,10 +92,11 @@ class Outcome:
         measured: dict[str, Any] = {name: _number(document[name]) for name in MEASURED}
         measured |= {name: _number(document.get(name)) for name in FURTHER}
         low, high = map(_number, document.get("validation_interval", (None, None)))
-        known = {*axes, *MEASURED, *FURTHER, "status", "validation_interval"}
+        known = {*axes, *MEASURED, *FURTHER, "status", "validation_interval", "tied"}
         figures = {name: value for name, value in document.items() if name not in known}
         values = {name: document[name] for name in axes}
-        return cls(values, **measured, interval=(low, high), status=document["status"], figures=figures)
+        measured |= {"status": document["status"], "tied": document.get("tied") is True}
+        return cls(values, **measured, interval=(low, high), figures=figures)
 
 
 def _number(value: float | None) -> float:
@@ -112,8 +117,8 @@ def only_axis(cells: Sequence[Outcome]) -> str | None:
 
 
 def named(values: Mapping[str, float]) -> str:
-    """The settings of a cell in words: "learning rate 1e-07, regularization 8000"."""
-    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in values.items())
+    """The settings of a cell in words: "learning rate 1e-7, regularization 8000"."""
+    return ", ".join(f"{name.replace('_', ' ')} {short(value)}" for name, value in values.items())
 
 
 def grid_cells(axes: Mapping[str, Sequence[float]], folds: int = 0) -> Cells:
@@ -220,33 +225,42 @@ def least_told(outcomes: Sequence[Outcome], winner: int, metric: str, held_out: 
     """
     own = outcomes[winner].by_fold[f"validation_{metric}"]
     least = [
-        least_difference(own - other.by_fold[f"validation_{metric}"], held_out)
-        for other in _rivals(outcomes, winner)
+        least_difference(own - outcomes[place].by_fold[f"validation_{metric}"], held_out)
+        for place in _rivals(outcomes, winner)
     ]
     return float(np.median(least)) if least else math.sqrt(2) * least_difference(own, held_out)
 
 
-def indistinguishable(
+def tied_with(
     outcomes: Sequence[Outcome], winner: int, metric: str = "accuracy", held_out: float = 0.0
-) -> int:
-    """How many other finished cells cannot be told from the winner at the 5 % level.
+) -> set[int]:
+    """The places of the other finished cells that cannot be told from the winner at the 5 % level.
 
-    Of a single repeat by a paired McNemar test of the rows, of several by their differences, see repeats.py.
+    Of a single repeat by a paired McNemar test of the rows, and where the loss decides by that as well, with errors
+    taken as independent; of several repeats by their differences, see repeats.py.
     """
-    own, rivals = outcomes[winner], _rivals(outcomes, winner)
-    if own.correct is not None:
-        pairs = [other.correct for other in rivals if other.correct is not None]
-        return sum(mcnemar(own.correct, each) >= SIGNIFICANCE for each in pairs)
-    name = f"validation_{metric}"
-    differences = [own.by_fold[name] - other.by_fold[name] for other in rivals if name in other.by_fold]
-    return sum(abs(each.mean()) <= least_difference(each, held_out) for each in differences)
+    own, name = outcomes[winner], f"validation_{metric}"
+
+    def tied(other: Outcome) -> bool:
+        if own.correct is not None:
+            if metric == "loss":
+                least = TWO_SIDED_95 * math.hypot(own.loss_error, other.loss_error)
+                if other.validation_loss - own.validation_loss > least:
+                    return False
+            return other.correct is not None and mcnemar(own.correct, other.correct) >= SIGNIFICANCE
+        if name not in other.by_fold:
+            return False
+        differences = own.by_fold[name] - other.by_fold[name]
+        return bool(abs(differences.mean()) <= least_difference(differences, held_out))
+
+    return {place for place in _rivals(outcomes, winner) if tied(outcomes[place])}
 
 
-def _rivals(outcomes: Sequence[Outcome], winner: int) -> list[Outcome]:
-    """The other finished cells, trained as far as the winner."""
+def _rivals(outcomes: Sequence[Outcome], winner: int) -> list[int]:
+    """The places of the other finished cells, trained as far as the winner."""
     own = outcomes[winner]
     return [
-        other
+        place
         for place, other in enumerate(outcomes)
         if place != winner and other.finished and other.iterations == own.iterations
     ]

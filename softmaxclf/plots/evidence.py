@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from softmaxclf.plots.figure import (
-    COLOURS,
+    BAR,
     DPI,
     MARGIN,
     MEDIUM,
+    PREDICTED,
     WIDTH,
     fit_text,
     left_out,
@@ -111,7 +112,7 @@ def sum_text(sheet: Evidence, place: int) -> str:
 def _draw_probabilities(axes: Axes, sheet: Evidence, class_names: Sequence[str]) -> None:
     order = np.argsort(-sheet.probabilities, kind="stable")[:MOST_BARS]
     chances, places = sheet.probabilities[order], np.arange(len(order))
-    axes.barh(places, chances, color=[COLOURS[1], *[COLOURS[0]] * (len(order) - 1)], height=0.7)
+    axes.barh(places, chances, color=[PREDICTED, *[BAR] * (len(order) - 1)], height=0.7)
     axes.set_yticks(places, [fit_text(class_names[k], NAME_ROOM) for k in order])
     axes.set_ylim(len(order) - 0.5, -0.5)
     for place, chance in enumerate(chances):

@@ -9,9 +9,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from softmaxclf.plots.figure import (
-    AGAINST,
-    COLOURS,
+    BAR,
     FAINT,
+    TRUE,
     WIDTH,
     fit_text,
     in_numbers,
@@ -50,7 +50,7 @@ def draw_explain(
     note = left_out(len(classes), len(scores), which="the {} highest")
     title(figure, "Scores and what softmax makes of them", note)
     left, right = figure.subplots(1, 2, sharey=True)
-    colours = [COLOURS[1] if k == label else AGAINST for k in classes]
+    colours = [TRUE if k == label else BAR for k in classes]
     _draw_bars(left, scores[classes], colours, [number(score, 4) for score in scores[classes]])
     _draw_bars(right, probabilities[classes], colours, [percentage(each) for each in probabilities[classes]])
     names = [fit_text(class_names[k], NAME_ROOM) + (" (label)" if k == label else "") for k in classes]

@@ -34,7 +34,7 @@ from softmaxclf.plots.figure import (
     text_width,
     title,
 )
-from softmaxclf.plots.grid import DIVERGED_STYLE, STOPPED_TEXT, draw_grid, grid_table
+from softmaxclf.plots.grid import DIVERGED_STYLE, STOPPED_TEXT, TIED_STYLE, draw_grid, grid_table
 
 Array = NDArray[np.float64]
 DECADES_FROM = 100.0  # ratio of the largest to the least value from which powers of ten are labelled
@@ -50,7 +50,8 @@ class PathTable:
 
     figures: (n,) each by its name in Outcome, accuracies in percent, NaN where there is none. bands: (2, n) low and
     high of the validation figures; `band` says of what. state: (n,) "ok", "cut", "unproven", "stopped", "diverged" or
-    "not" (started). best: the place of the chosen cell, or None. metric: accuracy or loss, by which it was chosen.
+    "not" (started). tied: (n,) which cannot be told from the chosen cell. best: the place of that, or None. metric:
+    accuracy or loss, by which it was chosen.
     """
 
     name: str
@@ -59,6 +60,7 @@ class PathTable:
     bands: Mapping[str, Array]
     band: str
     state: NDArray[np.str_]
+    tied: NDArray[np.bool_]
     best: int | None
     metric: str
 
@@ -84,7 +86,7 @@ def draw_cells(
     """Return the picture of a grid: curves along its one axis, or heat maps of two."""
     axis = only_axis(cells)
     if axis is None:
-        return draw_grid(grid_table(cells, best=best))
+        return draw_grid(grid_table(cells, best=best, metric=metric))
     return draw_path(path_table(cells, axis, best=best, metric=metric, folds=folds, repeats=repeats))
 
 
@@ -127,6 +129,7 @@ def path_table(
         bands,
         _band(folds, repeats),
         np.array(["unproven" if cell.figures.get("proven") is False else cell.state for cell in cells]),
+        np.array([cell.tied for cell in cells]),
         next((place for place, cell in enumerate(cells) if cell.values == best), None),
         metric,
     )
@@ -167,6 +170,8 @@ def draw_path(table: PathTable) -> Figure:
             if f"validation_{table.metric}" in shown:
                 star = table.figures[shown[-1]][table.best]
                 axes.plot(places[table.best], star, zorder=5, **CHOSEN_STAR)
+                for tied in places[table.tied]:
+                    axes.plot(tied, 0.03, transform=axes.get_xaxis_transform(), **TIED_STYLE)
     axes.set_xlim(*borders(places)[[0, -1]])
     label_values(axes, table.values, places, room=0.85 * WIDTH * DPI)
     axes.set_xlabel(f"{table.name} (logarithmic)")
@@ -246,7 +251,8 @@ def _legend(figure: Figure, table: PathTable) -> None:
         Line2D([], [], color=VALIDATION, label="validation", **line),
         Patch(facecolor=VALIDATION, alpha=0.25, label=table.band),
         Line2D([], [], color=TRAIN, label="training", ls="--", **line),
-        Line2D([], [], label="chosen", **CHOSEN_STAR),
+        Line2D([], [], label=f"best by validation {table.metric}", **CHOSEN_STAR),
+        Line2D([], [], label="cannot be told from it", **TIED_STYLE),
         Line2D([], [], ls="none", marker="o", ms=5, mfc=PAPER, mec=INK, label=" or ".join(hollow)),
         Patch(label="diverged", **DIVERGED_STYLE),
         Patch(facecolor=MISSING, label="not run"),
@@ -256,6 +262,7 @@ def _legend(figure: Figure, table: PathTable) -> None:
         any(np.isfinite(band).any() for band in table.bands.values()),
         True,
         table.best is not None,
+        table.tied.any(),
         bool(hollow),
         *((table.state == state).any() for state in ("diverged", "not")),
     ]

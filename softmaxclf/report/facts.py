@@ -66,9 +66,9 @@ class Scored:
 class Facts:
     """Everything that the page says. `folder` is the run folder as text; `metrics` and `manifest` are its files.
 
-    beside: the run folder as seen from the page, and files: the names of those in it.
-    history: (n, 4) iteration, loss, train and validation accuracy, NaN where not measured. cells: of a grid, as
-    metrics.json lists them. scored: None when no rows were at hand, and `unscored` says why.
+    beside: the run folder as seen from the page, and files: the names of those in it. history: (n, 5) HISTORY_COLUMNS,
+    NaN where not measured. histories: the same of other cells, each line behind the cell's settings. cells: of a grid,
+    as metrics.json lists them. scored: None when no rows were at hand, and `unscored` says why.
     """
 
     folder: str
@@ -77,6 +77,7 @@ class Facts:
     settings: Sequence[Setting]
     config_text: str
     history: Array
+    histories: Array
     model: LinearModel
     cells: Sequence[Outcome] = ()
     beside: str = ""

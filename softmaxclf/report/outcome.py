@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from softmaxclf.core.numbers import short
 from softmaxclf.core.search import Outcome, only_axis
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.plots.coefficients import coefficients, draw_coefficients
-from softmaxclf.plots.curves import draw_curves, learning_curves
+from softmaxclf.plots.curves import curves_of_cells, draw_curves, learning_curves
 from softmaxclf.plots.path import draw_cells
 from softmaxclf.report.drawing import drawing
 from softmaxclf.report.facts import Facts
@@ -17,7 +18,11 @@ from softmaxclf.report.page import figure, paragraphs, section
 from softmaxclf.report.page import header as page_header
 from softmaxclf.report.tables import Cell, Column, captioned, table
 
-MOST_CELLS = 1_000
+MOST_CELLS, MOST_SEEN, BEST_SEEN = (
+    1_000,
+    60,
+    20,
+)  # in the table at all, without unfolding, and of more than that
 WITHOUT_TEST = "No test rows were scored in this run; where the data have some, softmaxclf evaluate does it."
 SPLITS = [
     Column(name, name != "split")
@@ -123,8 +128,8 @@ def grid(facts: Facts) -> Markup | None:
     axis, folds = only_axis(cells), int(facts.setting_text("tuning.folds"))
     repeats = facts.repeats.get("count", 1)
     if axis is None:
-        alt = f"Heat maps of train and validation accuracy by {' and '.join(map(_words, cells[0].values))}"
-        told = "Brighter is more accurate, on one scale for both."
+        alt = f"Heat maps of validation accuracy and loss by {' and '.join(map(_words, cells[0].values))}"
+        told = "Brighter is better; the left one decided."
     else:
         alt = f"Curves of accuracy and loss over the {_words(axis)}"
         bands = (
@@ -138,7 +143,13 @@ def grid(facts: Facts) -> Markup | None:
     drawn = drawing(picture, "grid", alt)
     shown = captioned(drawn, told, label=alt)
     return section(
-        "grid", "Grid", shown, _coefficients(facts), element("h3", "All cells"), _cell_table(facts)
+        "grid",
+        "Grid",
+        shown,
+        paragraphs(*(f"{note[:1].upper()}{note[1:]}." for note in facts.metrics.get("notes", ()))),
+        _coefficients(facts),
+        element("h3", "Cells"),
+        _cell_tables(facts),
     )
 
 
@@ -158,14 +169,27 @@ def _coefficients(facts: Facts) -> Markup | None:
     return captioned(drawn, told, label=alt)
 
 
-def _cell_table(facts: Facts) -> Markup:
+def _cell_tables(facts: Facts) -> Markup:
+    """The table of all cells, the best first; of many, the first ones and the others to be unfolded."""
+    cells, metric = facts.cells, facts.setting_text("tuning.metric")
+    sign = 1 if metric == "loss" else -1
+    merits = [sign * getattr(cell, f"validation_{metric}") for cell in cells]
+    order = [int(each) for each in np.argsort(merits, kind="stable")]  # NaN comes last
+    caption = f"By validation {metric}, the best first."
+    if len(cells) <= MOST_SEEN:
+        return _cell_table(facts, order, caption)
+    told = f"The best {BEST_SEEN} of {len(cells):,} cells. {caption}"
+    rest = order[BEST_SEEN:MOST_CELLS]
+    beyond = f" results.csv has the {len(cells) - MOST_CELLS:,} beyond." if len(cells) > MOST_CELLS else ""
+    summary = element("summary", f"{len(rest):,} more cells")
+    return join([
+        _cell_table(facts, order[:BEST_SEEN], told),
+        element("details", summary, _cell_table(facts, rest, f"{caption}{beyond}")),
+    ])  # fmt: skip
+
+
+def _cell_table(facts: Facts, order: Sequence[int], caption: str) -> Markup:
     cells, best = facts.cells, facts.best
-    order = list(range(len(cells)))
-    caption = "One line per cell."
-    if len(cells) > MOST_CELLS:
-        order = sorted(order, key=lambda number: -np.nan_to_num(cells[number].validation_accuracy, nan=-1.0))
-        order = order[:MOST_CELLS]
-        caption += f" These are the best {MOST_CELLS:,} of {len(cells):,} cells; results.csv has all of them."
     figures = list(dict.fromkeys(name for cell in cells for name in cell.figures))
     repeated = bool(facts.repeats)
     rows = [_cell_row(cells[n], f"cells.{n}", figures, cells[n].values == best, repeated) for n in order]
@@ -176,7 +200,7 @@ def _cell_table(facts: Facts) -> Markup:
         rows,
         sortable=True,
         marked=marked,
-        label="All cells of the grid",
+        label="Cells of the grid",
     )
 
 
@@ -190,11 +214,13 @@ def _cell_columns(cell: Outcome, figures: Sequence[str], repeated: bool) -> list
         f"95{NO_BREAK}% interval",
         "validation loss",
     ]
-    return [*axes, *map(Column, (*measured, *map(_words, figures))), Column("status", False)]
+    return [*axes, *map(Column, (*measured, *map(_words, figures))), Column("note", False)]
 
 
 def _cell_row(cell: Outcome, of: str, figures: Sequence[str], chosen: bool, repeated: bool) -> list[object]:
-    badge = join([" ", element("span", "chosen", class_="badge")]) if chosen else None
+    word = "best" if chosen else "cannot be told from the best" if cell.tied else None
+    status = "" if cell.status == "ok" else cell.status
+    badge = element("span", word, class_="badge" if chosen else "muted") if word else None
     return [
         *(setting(value, f"{of}.{name}") for name, value in cell.values.items()),
         percent(cell.train_accuracy, f"{of}.train_accuracy"),
@@ -203,21 +229,22 @@ def _cell_row(cell: Outcome, of: str, figures: Sequence[str], chosen: bool, repe
         interval(cell.interval, f"{of}.validation_interval"),
         decimal(cell.validation_loss, f"{of}.validation_loss"),
         *(_figure(cell.figures.get(name)) for name in figures),
-        Cell(join([cell.status, badge]), class_="status"),
+        Cell(join(filter(None, [status, badge]), " "), class_="status"),
     ]
 
 
 def _figure(value: object) -> str:
     if value is None:
         return DASH
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return short(value, 4) if isinstance(value, float) else str(value)
 
 
 def curves(facts: Facts) -> Markup | None:
     """Loss and accuracy over the iterations; None of a solver that keeps no history."""
     if not len(facts.history):
         return None
-    drawn = learning_curves(facts.history)
+    drawn = learning_curves(facts.history, splits=facts.splits)
+    others = curves_of_cells(facts.histories)
     iterations, losses = drawn.loss
     whose = "of the chosen cell " if facts.cells else ""
     falls = f"No loss was measured {whose}in this run."
@@ -227,19 +254,12 @@ def curves(facts: Facts) -> Markup | None:
             f"The training loss {whose}{change} from {losses[0]:.4g} at iteration {iterations[0]:,.0f} "
             f"to {losses[-1]:.4g} at iteration {iterations[-1]:,.0f}."
         )
-    ends = [
-        join([f"{name} ", percent(series[1][-1] / 100, f"history.{name}_accuracy", 1)])
-        for name, series in (("train", drawn.train), ("validation", drawn.validation))
-        if len(series[1])
-    ]
     reached = (
-        join(["Accuracies measured on the way, quick and rough, end at ", join(ends, " and "), "."])
-        if ends
-        else "No accuracy was measured."
+        "Training accuracy is measured on the last thousand rows; points at the end are those of all rows."
     )
-    loss = drawing(draw_curves([drawn], panels=["loss"]), "loss", falls)
+    loss = drawing(draw_curves([drawn], panels=["loss"], others=others), "loss", falls)
     told = "Training and validation accuracy over the iterations"
-    accuracy = drawing(draw_curves([drawn], panels=["accuracy"]), "accuracy", told)
+    accuracy = drawing(draw_curves([drawn], panels=["accuracy"], others=others), "accuracy", told)
     pictures = element("div", figure(loss, falls), figure(accuracy, reached), class_="pair")
     return section(
         "curves", "Training curves", pictures, paragraphs("The numbers behind them are in history.csv.")

@@ -21,6 +21,7 @@ FILES = {
     "metrics.json": "the result, as --json prints it",
     "results.csv": "the cells of the grid",
     "history.csv": "what was measured during training",
+    "histories.csv": "the same of the other cells",
     "coefficients.csv": "the weights along the path",
     "config.yaml": "all settings",
     "manifest.json": "versions, times, the data's fingerprint",

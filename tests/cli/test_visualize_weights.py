@@ -37,7 +37,7 @@ def model(undrawn: None, sample_folder: Path, tmp_path_factory: pytest.TempPathF
         (
             ["--out", "here/a.png", "--table", "--classes", "2"],
             0,
-            ["least weight", "channel", "row"],
+            ["least", "at channel, row, column", "1, 31, 18"],
             ["a.png"],
         ),
         (["--out", "here/a.png", "--examples", "--classes", "2"], 0, ["a.png"], ["a.png"]),

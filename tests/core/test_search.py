@@ -19,13 +19,13 @@ from softmaxclf.core.search import (
     axes_of,
     choose,
     grid_cells,
-    indistinguishable,
     least_told,
     narrowed,
     only_axis,
     rungs,
     split_stacks,
     stable_learning_rate,
+    tied_with,
     widened,
 )
 
@@ -231,8 +231,18 @@ def test_cells_that_a_paired_test_cannot_tell_from_the_winner_are_counted():
         outcome(0.9, correct=right(*range(25)), iterations=3),
         outcome(NAN, status="diverged at iteration 3"),
     ]
-    assert indistinguishable([*others[:3], winner, *others[3:]], 3) == 2
-    assert indistinguishable([winner], 0) == 0
+    assert tied_with([*others[:3], winner, *others[3:]], 3) == {0, 1}
+    assert tied_with([winner], 0) == set()
+
+
+def test_where_the_loss_decides_cells_of_a_clearly_higher_loss_are_not_tied():
+    same = right(*range(30))
+    cells = [
+        replace(outcome(0.9, correct=same), validation_loss=loss, loss_error=0.03)
+        for loss in (0.5, 0.58, 0.6, 6)
+    ]
+    assert tied_with(cells, 0, "loss") == {1}  # 1.96 * 0.03 * sqrt(2) = 0.083
+    assert tied_with(cells, 0, "accuracy") == {1, 2, 3}
 
 
 # Repeats
@@ -280,7 +290,7 @@ def test_repeats_tell_cells_apart_by_their_differences_however_much_the_draws_va
     noise = np.array([0.01, -0.01, 0.02, -0.02])
     cells = [averaged(repeated(draws + 0.05), 0.1), averaged(repeated(draws + noise), 0.1),
              averaged(repeated(draws + 0.05 - noise / 2), 0.1)]  # fmt: skip
-    assert indistinguishable(cells, 0, "accuracy", 0.1) == 1
+    assert len(tied_with(cells, 0, "accuracy", 0.1)) == 1
     least = [least_difference(each, 0.1) for each in (0.05 - noise, noise / 2)]
     assert least[0] < 0.05 and least_told(cells, 0, "accuracy", 0.1) == pytest.approx(np.median(least))
 

@@ -6,17 +6,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softmaxclf.plots.curves import LearningCurves, draw_curves, learning_curves, run_colours, running_mean
+from softmaxclf.plots.curves import (
+    LearningCurves,
+    curves_of_cells,
+    draw_curves,
+    learning_curves,
+    run_colours,
+    running_mean,
+)
 
 NAN = float("nan")
 
 
 def short_run(name: str = "") -> LearningCurves:
-    return learning_curves([(0, 2.3, NAN, 0.1), (5, NAN, 0.2, NAN), (10, 1.9, 0.4, 0.25)], name=name)
+    return learning_curves(
+        [(0, 2.3, NAN, 0.1, 2.4), (5, NAN, 0.2, NAN, NAN), (10, 1.9, 0.4, 0.25, 2.0)], name=name
+    )
 
 
 def losses_only(losses: Sequence[float]) -> LearningCurves:
-    return learning_curves([(place, loss, NAN, NAN) for place, loss in enumerate(losses)])
+    return learning_curves([(place, loss, NAN, NAN, NAN) for place, loss in enumerate(losses)])
 
 
 def test_missing_values_are_left_out_and_accuracies_are_percent() -> None:
@@ -50,11 +59,36 @@ def test_a_long_noisy_loss_is_smoothed() -> None:
 def test_one_run_has_its_curves_and_its_last_accuracies(check: Any, texts: Callable[..., list[str]]) -> None:
     figure = check(lambda: draw_curves([short_run()]))
     loss, accuracy = figure.axes
-    assert loss.lines[0].get_ydata().tolist() == [2.3, 1.9]
+    assert [line.get_ydata().tolist() for line in loss.lines] == [[2.3, 1.9], [2.4, 2.0]]
     assert [line.get_ydata().tolist() for line in accuracy.lines] == [[20, 40], [10, 25]]
-    assert {"train (last 40.0 %)", "validation (last 25.0 %)", "accuracy (%)", "iteration"} <= set(
+    assert {"train", "validation", "accuracy (%)", "iteration"} <= set(texts(figure))
+
+
+def test_the_figures_on_all_rows_are_points_at_the_end_and_other_cells_are_pale(
+    texts: Callable[..., list[str]],
+) -> None:
+    splits = {"train": {"accuracy": 0.35, "loss": 1.95}, "test": {"accuracy": 0.2, "loss": 2.0}}
+    own = learning_curves([(0, 2.3, NAN, 0.1, 2.4), (10, 1.9, 0.4, 0.25, 2.0)], splits=splits)
+    lines = [(rate, 1.0, point, 9.0, 0.1, 0.2, 50.0) for rate in (0.1, 0.2) for point in (0, 10)]
+    others = curves_of_cells(lines)
+    assert [each.validation_loss[1].tolist() for each in others] == [[50, 50]] * 2
+    figure = draw_curves([own], others=others)
+    loss, accuracy = figure.axes
+    ends = [line.get_xydata().tolist() for line in (*loss.lines, *accuracy.lines) if line.get_marker() == "o"]
+    assert [[10, 1.95]] in ends and [[10, 35]] in ends
+    assert {"train (1.95 on all rows)", "train (35.0 % on all rows)", "other cells, validation"} <= set(
         texts(figure)
     )
+    assert sum(line.get_alpha() == 0.3 for line in loss.lines) == 2
+    assert loss.get_ylim()[1] < 3  # what others lost does not flatten its own curve
+
+
+def test_a_noisy_training_accuracy_is_smoothed_over_a_pale_line() -> None:
+    noise = [(place, 2.0, 0.3 + 0.1 * (place % 2), 0.3, 2.0) for place in range(100)]
+    accuracy = draw_curves([learning_curves(noise)], panels=["accuracy"]).axes[0]
+    pale, smooth = accuracy.lines[:2]
+    assert pale.get_alpha() == 0.25 and np.ptp(pale.get_ydata()) == pytest.approx(10)
+    assert np.ptp(np.asarray(smooth.get_ydata())[10:-10]) < 4
 
 
 def test_several_runs_are_named_and_coloured_alike_in_both_panels(

@@ -105,7 +105,7 @@ def test_an_older_run_has_no_norm_and_no_training_loss() -> None:
 
 def test_a_plane_stays_heat_maps() -> None:
     cells = [replace(each, values={"learning_rate": n % 2, **each.values}) for n, each in enumerate(CELLS)]
-    assert draw_cells(cells, best={}).axes[0].get_title("left") == "Train accuracy (%)"
+    assert draw_cells(cells, best={}).axes[0].get_title("left") == "Validation accuracy (%) (decides)"
 
 
 def test_zero_stands_one_step_before_the_others() -> None:

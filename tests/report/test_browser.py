@@ -127,9 +127,10 @@ def test_dark_is_dark_and_print_is_light(browser, report):
 def test_a_click_on_a_header_sorts_and_a_second_one_turns_it_around(browser, report, cells):
     browser.open(report)
     original = column(browser, 3)
-    assert original == [cell["validation_accuracy"] for cell in cells]
+    assert original == falling([cell["validation_accuracy"] for cell in cells])  # by the metric that decides
+    browser.click(f"{TABLE} th:nth-child(2) button")  # any other order
     browser.click(f"{TABLE} th:nth-child(4) button")
-    assert column(browser, 3) == falling(original) != original
+    assert column(browser, 3) == original
     assert browser.evaluate(f"document.querySelector('{TABLE} th:nth-child(4)').ariaSort") == "descending"
     browser.click(f"{TABLE} th:nth-child(4) button")
     known = [value for value in original if value is not None]

@@ -62,7 +62,7 @@ def test_ids_are_its_own_and_every_reference_finds_one():
 
 
 def test_colours_are_those_of_the_page_and_white_on_tiles_stays_white(matrix):
-    curves = draw_curves([learning_curves(np.full((3, 4), 0.5))], panels=["accuracy"])
+    curves = draw_curves([learning_curves(np.full((3, 5), 0.5))], panels=["accuracy"])
     made = reliability() + drawing(curves, "accuracy", "alt")
     assert not re.search(r'"#(222222|666666|dddddd|0072b2|d55e00)"', made + matrix)
     for name in ("ink", "muted", "line", "series-b", "bar", "card"):
@@ -79,5 +79,5 @@ def test_equal_figures_give_equal_text():
 @pytest.mark.parametrize("rows", [0, 1])
 def test_next_to_no_history_is_drawn_all_the_same(rows):
     for panel in ("loss", "accuracy"):
-        figure = draw_curves([learning_curves(np.full((rows, 4), 0.5))], panels=[panel])
+        figure = draw_curves([learning_curves(np.full((rows, 5), 0.5))], panels=[panel])
         assert "iteration" in [each.text for each in parsed(drawing(figure, panel, "alt")).iter("text")]

@@ -22,7 +22,9 @@ TEXTS = [
     ("warn", "warn-card"),
 ]
 # Lines and marks need less: 3 to 1 against what lies behind them (criterion 1.4.11).
-MARKS = [*product(("series-a", "series-b"), ("card",))]
+MARKS = [
+    *product((*(f"series-{letter}" for letter in "abcdef"), "bar", "for", "against", "control"), ("card",))
+]
 
 
 def luminance(colour: str) -> float:

@@ -12,7 +12,7 @@ PAIRS = (
     ("pair", "{first} : {second}"),
     ("only first right", "{only_first_right:,}"),
     ("only second right", "{only_second_right:,}"),
-    ("p", "{p_value:.2g}"),
+    ("p", "{p_value:figure}"),
     ("difference of means", "{difference:percent}"),
     ("another seed gives", "{seeds}"),
 )

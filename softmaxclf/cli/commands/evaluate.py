@@ -27,9 +27,9 @@ PAIRS = (
 CALIBRATION = (
     ("split", "{name}"),
     ("rows", "{rows:,}"),
-    ("log-loss before", "{before[log_loss]:number}"),
+    ("log-loss", "{before[log_loss]:number}"),
     ("after", "{after[log_loss]:number}"),
-    ("calibration error before", "{before[calibration_error]:percent}"),
+    ("calibration error", "{before[calibration_error]:percent}"),
     ("after", "{after[calibration_error]:percent}"),
 )
 ACCURACY = """\
@@ -41,10 +41,11 @@ Probabilities ({probabilities}), {rows:,} rows:
 log-loss {log_loss:number}, Brier score {brier:number}, \
 expected calibration error {calibration_error:percent} ({bins} bins)"""
 MOST_CLASSES = 20
+OPTIONAL = ("F1", "95 % interval")  # what a narrow screen does without
 TOP = "right among the five most probable labels: {top5_accuracy:percent}\n"
 TIED = "\n({pairs:,} more pairs with as many rows as the last)"
 TEMPERATURE = """\
-Temperature {temperature:.4g}, fitted on {rows:,} validation rows; the model with it is {file:quoted}, \
+Temperature {temperature:figure}, fitted on {rows:,} validation rows; the model with it is {file:quoted}, \
 its labels are the same"""
 
 
@@ -86,11 +87,11 @@ def evaluate(output: console.Console, model: Path, **request: Any) -> None:
 def _classes(classes: Sequence[Mapping[str, Any]]) -> str:
     """The figures of each class; of many, those of lowest recall."""
     if len(classes) <= MOST_CLASSES:
-        return console.listed(classes, CLASSES)
+        return console.listed(classes, CLASSES, optional=OPTIONAL)
     weak = sorted(classes, key=lambda each: (each["recall"] is None, each["recall"]))[:MOST_CLASSES]
     rest = len(classes) - MOST_CLASSES
     told = f"(the {MOST_CLASSES} classes of lowest recall; --json and --out have the {rest:,} others)"
-    return f"{console.listed(weak, CLASSES)}\n{told}"
+    return f"{console.listed(weak, CLASSES, optional=OPTIONAL)}\n{told}"
 
 
 def _text(result: Mapping[str, Any]) -> str:
@@ -107,7 +108,7 @@ def _text(result: Mapping[str, Any]) -> str:
     if "calibration" in result:
         splits = [{"name": name, **each} for name, each in result["calibration"]["splits"].items()]
         told = console.fill(TEMPERATURE, result["calibration"])
-        parts.append(f"{told}\n{console.listed(splits, CALIBRATION)}")
+        parts.append(f"{told}\n{console.listed(splits, CALIBRATION, optional=('rows',))}")
     if "out" in result:
         parts.append(f"{', '.join(result['files'])} are in {console.quoted(result['out'])}")
     parts.append(console.fill("Next: softmaxclf visualize-weights {model:quoted}", result))

@@ -9,7 +9,7 @@ from softmaxclf.exports import FORMATS
 
 TEXT = """\
 Wrote {file:quoted}: {formula}
-Its scores are the model's to {largest_difference:.1g} on {rows:,} rows"""
+Its scores are the model's to {largest_difference:figure} on {rows:,} rows"""
 
 
 @click.command(short_help="Write a model for other programs.")

@@ -12,8 +12,8 @@ from softmaxclf.config.values import Number
 
 HEAD = """\
 {loss} on {rows:,} rows of {data}: {features:,} standardized features, {classes:,} classes, \
-regularization {regularization:g}, seed {seed}"""
-CHECKS = (("check", "{name}"), ("expected", "{expected}"), ("found", "{found}"), ("result", "{result}"))
+regularization {regularization:short}, seed {seed}"""
+CHECKS = (("check", "{name}"), ("expected", "{expected}"), ("result", "{result}"), ("found", "{found}"))
 TIMES = (
     ("time of loss and gradient", "{loss}"),
     ("naive loops", "{naive:.2f} ms"),
@@ -90,7 +90,7 @@ def _text(result: Mapping[str, Any]) -> str:
 def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
     """The table of all checks, under a line for each group."""
     items = [{**check, "result": "ok" if check["passed"] else "FAILED"} for check in checks]
-    heading, *lines = console.listed(items, CHECKS, left=(0, 1, 2)).splitlines()
+    heading, *lines = console.listed(items, CHECKS, left=(0, 1, 3)).splitlines()
     text = [heading]
     for group, members in groupby(zip(checks, lines, strict=True), key=lambda each: each[0]["group"]):
         text += [f"-- {group}", *(line for _, line in members)]

@@ -40,5 +40,5 @@ def _text(summary: Mapping[str, Any]) -> str:
     following = "visualize-weights" if "test" in summary["splits"] else "evaluate"
     return (
         f"{console.splits_table(summary['splits'])}{console.proof(summary)}\n\n"
-        f"Weights, metrics and pictures are in {run}\nNext: softmaxclf {following} {run}"
+        f"Open {run}/report.html\nNext: softmaxclf {following} {run}"
     )

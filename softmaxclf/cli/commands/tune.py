@@ -1,36 +1,44 @@
 """softmaxclf tune."""
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import click
 
 from softmaxclf.cli import console, options
+from softmaxclf.core.numbers import distinct, short
 
-FIGURES = (
-    ("train", "{train_accuracy:percent}"),
-    ("validation", "{validation_accuracy:percent}"),
-    ("95 % interval", "{validation_interval:interval}"),
-    ("loss", "{validation_loss:number}"),
-)
-SHOWN = ("train_accuracy", "validation_accuracy", "validation_interval", "validation_loss", "status")
+FIGURES = {
+    "accuracy": ("validation", "{validation_accuracy:percent}"),
+    "interval": ("95 % interval", "{validation_interval:interval}"),
+    "loss": ("loss", "{validation_loss:number}"),
+    "train": ("train", "{train_accuracy:percent}"),
+}
+SHOWN = ("train_accuracy", "validation_accuracy", "validation_interval", "validation_loss", "status", "tied")
 UNSHOWN = (  # pictures and results.csv have them, and the table one with repeats
     *("train_loss", "weight_norm", "error", "loss_error", "validation_accuracy_sd", "validation_loss_sd"),
 )
 DEVIATION = ("± sd", "{validation_accuracy_sd:percent}")
+BEST_CELLS, MOST_VALUES = 10, 8
+# What a narrow screen does without, the first first; results.csv has all of it.
+OPTIONAL = ("passes", "objective", "proven", "gap", "train", "95 % interval", "± sd", "note")
 RESULT = """\
+Best: {winner}
+{table}
 (train over {splits[train][rows]:,} rows, validation over {splits[validation][rows]:,})
 
-{winner}
-{table}
+{cells}
 
-The best weights, the table and pictures are in {run:quoted}
+Open {run:quoted}/report.html
 Next: softmaxclf visualize-weights {run:quoted}"""
 PLAN = """\
 models:           {cells:,} cells{repeated}{work}
 stacks:           {widths} models wide
 memory:           {megabytes:,.0f} MB for the widest stack, bound {bound:,.0f} MB
-time:             about {seconds:,.1f} s of training ({probe})
+time:             about {seconds:,.1f} s of training
+measured:         {probe}
 run folder:       {run:quoted}"""
 
 
@@ -38,10 +46,11 @@ run folder:       {run:quoted}"""
 @options.configuration
 @options.grid
 @options.descent
+@click.option("--all", "every", is_flag=True, help="List all cells of the grid, not only the ten best.")
 @click.option("--dry-run", is_flag=True, help="Show the grid, its stacks, memory and time; write nothing.")
 @options.run
 @options.output
-def tune(output: console.Console, logs: tuple[str, ...], dry_run: bool, **choices: Any) -> None:
+def tune(output: console.Console, logs: tuple[str, ...], every: bool, dry_run: bool, **choices: Any) -> None:
     """Train a grid of learning rates and regularizations at once and save the best model.
 
     The objective is mean loss + 0.5 * regularization * |W|^2. An AXIS is a list such as 1e-7,3e-7 or a range
@@ -65,7 +74,7 @@ def tune(output: console.Console, logs: tuple[str, ...], dry_run: bool, **choice
         summary = run_tune(request, observer)
     for warning in summary["warnings"]:
         output.warn(warning)
-    output.answer(summary, _text)
+    output.answer(summary, partial(_text, every))
 
 
 FEATURES = (
@@ -73,16 +82,17 @@ FEATURES = (
 )
 
 
-def _text(summary: Mapping[str, Any]) -> str:
+def _text(every: bool, summary: Mapping[str, Any]) -> str:
     from softmaxclf.core.search import axes_of, named
 
     best = summary["best"]
-    axes = axes_of(best)
-    how = ", trained again on all rows" if best["refit"] else ""
-    winner = f"Best: {named({name: best[name] for name in axes})}{how}"
+    winner = named({name: best[name] for name in axes_of(best)})
+    winner = console.coloured(winner, bold=True)
+    winner += ", trained again on all rows" if best["refit"] else ""
     winner += console.proof(summary) + _repeats(summary)
-    told = {**summary, "winner": winner, "table": console.splits_table(summary["splits"])}
-    return f"{_cells_table(summary['cells'], best, axes, 'repeats' in summary)}\n{console.fill(RESULT, told)}"
+    cells = _cells(summary, every)
+    told = {**summary, "winner": winner, "table": console.splits_table(summary["splits"]), "cells": cells}
+    return console.fill(RESULT, told)
 
 
 def _repeats(summary: Mapping[str, Any]) -> str:
@@ -104,33 +114,83 @@ def _repeats(summary: Mapping[str, Any]) -> str:
     return "".join(f"\n{console.fill(line, repeats)}" for line in lines)
 
 
-def _cells_table(
-    cells: Sequence[Mapping[str, Any]], best: Mapping[str, Any], axes: Sequence[str], repeated: bool
+def _cells(summary: Mapping[str, Any], every: bool) -> str:
+    """The best cells by the deciding metric, or every one in the order of the grid, and what is to know of them."""
+    from softmaxclf.core.search import axes_of
+
+    cells, axes = summary["cells"], axes_of(summary["best"])
+    metric = summary.get("chosen_by", {}).get("metric", "accuracy")
+    shown, told = cells, [f"All {len(cells):,} cells"]
+    if not every and len(cells) > BEST_CELLS:
+        shown = sorted(cells, key=partial(_rank, metric))[:BEST_CELLS]
+        told = [
+            f"The {BEST_CELLS} best of {len(cells):,} cells by validation {metric}; --all lists the others"
+        ]
+        if gone := sum(cell["status"].startswith("diverged") for cell in cells):
+            told.append(f"{gone:,} diverged")
+    marks = [
+        "*" if all(cell[name] == summary["best"][name] for name in axes) else "~" if cell.get("tied") else " "
+        for cell in shown
+    ]
+    legend = [text for mark, text in (("*", "* best"), ("~", "~ cannot be told from it")) if mark in marks]
+    table = _table(shown, marks, axes, metric, "repeats" in summary).splitlines()
+    table = [console.coloured(line, bold=True, fg="green") if line[0] == "*" else line for line in table]
+    lines = ["; ".join(told), ", ".join(legend), *(f"Note: {each}" for each in summary.get("notes", ()))]
+    return "\n".join([*table, *map(console.wrapped, lines)])
+
+
+def _rank(metric: str, cell: Mapping[str, Any]) -> tuple[float, ...]:
+    """By the deciding metric, then the other; cells that were stopped early come behind, those without figures last."""
+    merits = {
+        name: sign * value
+        if (value := cell[f"validation_{name}"]) is not None and value == value
+        else math.inf
+        for name, sign in (("accuracy", -1), ("loss", 1))
+    }
+    return not cell["status"].startswith(("ok", "cut")), merits.pop(metric), *merits.values()
+
+
+def _table(
+    cells: Sequence[Mapping[str, Any]], marks: Sequence[str], axes: Sequence[str], metric: str, repeated: bool
 ) -> str:
-    """All cells, the best one with a star, and what their solver tells beyond the usual."""
+    """A line for each cell; what its solver tells beyond the usual, and what became of it, as far as there is room."""
     more = list(
         dict.fromkeys(name for cell in cells for name in cell if name not in {*axes, *SHOWN, *UNSHOWN})
     )
-    (first, template), *others = [(name.replace("_", " "), f"{{{name}:g}}") for name in axes]
+    (first, template), *others = [(name.replace("_", " "), f"{{settings[{name}]}}") for name in axes]
+    order = ("accuracy", "interval", "loss") if metric == "accuracy" else ("loss", "accuracy", "interval")
+    figures = [FIGURES[name] for name in order]
+    if repeated:
+        figures.insert(1 + figures.index(FIGURES["accuracy"]), DEVIATION)
+    noted = any(cell["status"] != "ok" for cell in cells)
     columns = [
         (f"  {first}", f"{{mark}} {template}"),
         *others,
-        *FIGURES[:2],
-        *([DEVIATION] if repeated else []),
-        *FIGURES[2:],
+        *figures,
+        FIGURES["train"],
         *((name, f"{{{name}:figure}}") for name in more),
-        ("status", "{status}"),
+        *([("note", "{note}")] * noted),
     ]
-    marks = ["*" if all(cell[name] == best[name] for name in axes) else " " for cell in cells]
-    items = [{**dict.fromkeys(more), **cell, "mark": mark} for cell, mark in zip(cells, marks, strict=True)]
-    return console.listed(items, columns)
+    settings = {name: distinct([cell[name] for cell in cells]) for name in axes}
+    items = [
+        {
+            **dict.fromkeys(more), **cell, "mark": mark, "note": "" if cell["status"] == "ok" else cell["status"],
+            "settings": {name: texts[cell[name]] for name, texts in settings.items()},
+        }
+        for cell, mark in zip(cells, marks, strict=True)
+    ]  # fmt: skip
+    return console.listed(items, columns, left=(0, len(columns) - 1) if noted else (0,), optional=OPTIONAL)
+
+
+def _values(axis: Sequence[float]) -> str:
+    """The values of an axis; of many, the first and the last."""
+    if len(axis) <= MOST_VALUES:
+        return ", ".join(map(short, axis))
+    return f"{', '.join(map(short, axis[:2]))}, ... {short(axis[-1])} ({len(axis):,} values)"
 
 
 def _plan_text(planned: Mapping[str, Any]) -> str:
-    axes = [
-        f"{name.replace('_', ' ') + ':':18}{', '.join(f'{value:g}' for value in planned[name])}"
-        for name in planned["axes"]
-    ]
+    axes = [f"{name.replace('_', ' ') + ':':18}{_values(planned[name])}" for name in planned["axes"]]
     work = ""
     if "iterations" in planned:
         work = console.fill(", {iterations:,} iterations of {batch_size:,} rows", planned)

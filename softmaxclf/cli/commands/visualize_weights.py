@@ -65,14 +65,14 @@ def _text(as_table: bool, result: Mapping[str, Any]) -> str:
 
 def _table(classes: Sequence[Mapping[str, Any]]) -> str:
     pixels = "channel" in classes[0]["strongest"]
-    pixel = "channel {strongest[channel]}, row {strongest[row]}, column {strongest[column]}"
+    pixel = "{strongest[channel]}, {strongest[row]}, {strongest[column]}"
     columns = [
         ("class", "{class}"),
-        ("least weight", "{least:.4g}"),
-        ("greatest", "{greatest:.4g}"),
-        ("norm", "{norm:.4g}"),
-        ("bias", "{bias:.4g}"),
-        ("strongest", "{strongest[weight]:.4g}"),
-        ("at", pixel if pixels else "feature {strongest[feature]}"),
+        ("least", "{least:figure}"),
+        ("greatest", "{greatest:figure}"),
+        ("norm", "{norm:figure}"),
+        ("bias", "{bias:figure}"),
+        ("strongest", "{strongest[weight]:figure}"),
+        ("at channel, row, column", pixel) if pixels else ("at feature", "{strongest[feature]}"),
     ]
-    return console.listed(classes, columns)
+    return console.listed(classes, columns, optional=("norm", "bias"))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from softmaxclf.config import Config, load_config, to_dict
 from softmaxclf.config.schema import SCHEMA
 from softmaxclf.core.model import LinearModel
+from softmaxclf.core.numbers import exact
 from softmaxclf.errors import ConfigError
 from softmaxclf.workflows.models.model_rows import fingerprint_of, provenance_of
 
@@ -101,9 +102,3 @@ def _text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value).lower() if isinstance(value, bool) else str(value)
     return exact(value)
-
-
-def exact(value: float) -> str:
-    """A number as short as gives it back."""
-    short = f"{value:g}"
-    return short if float(short) == value else repr(value)

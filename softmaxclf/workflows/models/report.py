@@ -21,6 +21,7 @@ from softmaxclf.files import exists, is_file, is_folder, read_bytes, write_text
 from softmaxclf.model_file import load_model
 from softmaxclf.runs import (
     CONFIG,
+    HISTORIES,
     HISTORY,
     MANIFEST,
     REPORT,
@@ -116,12 +117,21 @@ def _facts(
         settings=_settings(folder, model),
         config_text=config_text,
         history=read_table(folder / HISTORY, HISTORY_COLUMNS),
+        histories=_histories(folder, metrics),
         model=model,
         cells=with_coefficients(folder, _cells(metrics), len(model.W)),
         beside=os.path.relpath(folder, out.parent),
         files=[name for name in [MANIFEST, *listed] if name != REPORT and is_file(folder / name)],
         scored=scored,
         unscored=reason,
+    )
+
+
+def _histories(folder: Path, metrics: Mapping[str, Any]) -> Array:
+    """The histories of other cells of a grid; none where the run keeps none."""
+    columns = (*axes_of(metrics.get("best", ())), *HISTORY_COLUMNS)
+    return (
+        read_table(folder / HISTORIES, columns) if exists(folder / HISTORIES) else np.empty((0, len(columns)))
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from softmaxclf.config import Config
 from softmaxclf.config.axis import spaced
 from softmaxclf.config.schema import PATH_DECADES, PATH_VALUES, RATE_MULTIPLES
+from softmaxclf.core.numbers import short
 from softmaxclf.core.search import largest_curvature, stable_learning_rate
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.stages.fitting import fit_stages
@@ -59,8 +60,8 @@ def decided(config: Config, data: Callable[[], TrainingData], command: str, obse
 def _told(axis: str, value: float | tuple[float, ...]) -> str:
     name = axis.replace("_", " ")
     if isinstance(value, float):
-        return f"{name} {value:g}"
-    return f"{len(value)} {name} from {value[0]:g} to {value[-1]:g}"
+        return f"{name} {short(value)}"
+    return f"{len(value)} {name} from {short(value[0])} to {short(value[-1])}"
 
 
 def _top(features: Array) -> int:
@@ -74,7 +75,9 @@ def _moderate(features: Array) -> float:
 
 def advice(config: Config, data: TrainingData, regularization: float) -> str:
     """A learning rate that cannot diverge. regularization: that of the cell, or the smallest of the grid."""
-    return f"try a learning rate of {_usable(config, _features(config, data), regularization):g} or lower"
+    return (
+        f"try a learning rate of {short(_usable(config, _features(config, data), regularization))} or lower"
+    )
 
 
 def _usable(config: Config, features: Array, regularization: float) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from softmaxclf.config import Config
 from softmaxclf.core.metrics import majority_baseline
 from softmaxclf.core.model import LinearModel
+from softmaxclf.core.numbers import short
 from softmaxclf.core.scoring import Score
 from softmaxclf.core.search import Outcome, named
 from softmaxclf.core.solvers import OPTIMAL
@@ -48,7 +49,7 @@ def doubts(
 
 def _near_the_start(loss: float, start: float) -> Iterator[str]:
     if loss > HARDLY * start:
-        yield f"its training loss is {loss:.4g}, and {start:.4g} where all scores are equal"
+        yield f"its training loss is {short(loss, 4)}, and {short(start, 4)} where all scores are equal"
 
 
 def _like_the_majority(model: LinearModel, splits: Mapping[str, Score], data: TrainingData) -> Iterator[str]:

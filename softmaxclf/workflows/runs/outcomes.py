@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from softmaxclf.core.metrics import wilson_interval
 from softmaxclf.core.model import LinearModel
+from softmaxclf.core.numbers import exact
 from softmaxclf.core.scoring import Score, StackScorer, pooled, score_model
-from softmaxclf.core.search import FURTHER, MEASURED, Outcome, indistinguishable, widened
+from softmaxclf.core.search import FURTHER, MEASURED, Outcome, tied_with, widened
 from softmaxclf.core.solvers.solver import Solver
-from softmaxclf.workflows.models.model_settings import exact
 from softmaxclf.workflows.runs.training import Departed, model_of
 from softmaxclf.workflows.runs.training_data import TrainingData
 
@@ -189,30 +189,38 @@ def unstored(departed: Departed) -> dict[int, Outcome]:
     }
 
 
-def judgements(
-    outcomes: Sequence[Outcome],
-    winner: int,
-    axes: Mapping[str, Sequence[float]],
-    metric: str,
-    held_out: float,
-    *,
-    tested: bool,
-) -> list[str]:
-    """What the user should know of the choice: ties, optimism, edges of the grid with a wider one to paste.
+def with_ties(outcomes: Sequence[Outcome], winner: int, metric: str, held_out: float) -> list[Outcome]:
+    """The outcomes, those marked that cannot be told from the winner. metric: by which it was chosen. held_out: see
+    core/repeats.py.
+    """
+    tied = tied_with(outcomes, winner, metric, held_out)
+    return [replace(each, tied=place in tied) for place, each in enumerate(outcomes)]
 
-    metric: by which it was chosen. held_out: see core/repeats.py. tested: whether there is a test split, which had no
-    say.
+
+def word_of_ties(outcomes: Sequence[Outcome], winner: int, metric: str) -> str:
+    """How many of the other cells could as well be the best; empty where there is no other."""
+    others = sum(each.finished for each in outcomes) - 1
+    if others < 1:
+        return ""
+    test = "paired t-test of the repeats" if outcomes[winner].correct is None else "paired McNemar test"
+    if metric == "loss" and outcomes[winner].correct is not None:
+        test += " and the errors of their losses"
+    tied = sum(each.tied for each in outcomes)
+    which = {0: "none", others: "all"}.get(tied, f"{tied}")
+    return f"of the {others} other finished cells {which} cannot be told from the winner ({test}, 5 % level)"
+
+
+def judgements(
+    outcomes: Sequence[Outcome], winner: int, axes: Mapping[str, Sequence[float]], *, tested: bool
+) -> list[str]:
+    """What the user should know of the choice: optimism, edges of the grid with a wider one to paste.
+
+    tested: whether there is a test split, which had no say.
     """
     best = outcomes[winner]
     finished = sum(each.finished for each in outcomes)
     notes = []
     if finished > 1:
-        if tied := indistinguishable(outcomes, winner, metric, held_out):
-            test = "paired t-test of the repeats" if best.correct is None else "paired McNemar test"
-            notes.append(
-                f"{tied} of the {finished - 1} other finished cells cannot be told from the winner "
-                f"({test}, 5 % level)"
-            )
         instead = "quote the test accuracy" if tested else "keep test rows apart to quote their accuracy"
         notes.append(
             f"the winner's validation accuracy is the best of {finished} and so optimistic: {instead}"

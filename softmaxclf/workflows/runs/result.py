@@ -14,7 +14,16 @@ from softmaxclf.core.problem import MEASURED as MEASURES
 from softmaxclf.core.scoring import Score, SplitRows, score_model
 from softmaxclf.core.search import FURTHER, MEASURED, Outcome
 from softmaxclf.model_file import load_model, model_bytes
-from softmaxclf.runs import HISTORY, METRICS, RESULTS, WEIGHTS, OutputFolder, read_metrics, read_table
+from softmaxclf.runs import (
+    HISTORIES,
+    HISTORY,
+    METRICS,
+    RESULTS,
+    WEIGHTS,
+    OutputFolder,
+    read_metrics,
+    read_table,
+)
 from softmaxclf.workflows.models.coefficients import write_coefficients
 from softmaxclf.workflows.models.report import write_report
 from softmaxclf.workflows.observer import Observer
@@ -34,7 +43,8 @@ class Finding:
     """What a run found. splits: scores by name; best, cells: of a grid; complete: not cut short by --max-time.
 
     figures: what the solver reports of the model. judged: metric, folds and repeats by which the best cell was chosen.
-    repeats: what other seeds made of its settings.
+    repeats: what other seeds made of its settings. notes: what is good to know of the choice.
+    others: the histories of other cells, each line behind the cell's settings.
     """
 
     model: LinearModel
@@ -47,6 +57,8 @@ class Finding:
     figures: Mapping[str, Any] = field(default_factory=dict)
     judged: Mapping[str, Any] = field(default_factory=dict)
     repeats: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    others: Sequence[tuple[float, ...]] = ()
 
 
 def score_splits(model: LinearModel, data: TrainingData, *, test: bool | None = None) -> dict[str, Score]:
@@ -85,10 +97,12 @@ def finish(
     folder.remove([METRICS])
     folder.write_bytes(WEIGHTS, model_bytes(finding.model))
     folder.write_table(HISTORY, HISTORY_COLUMNS, finding.history)
+    if finding.others:
+        folder.write_table(HISTORIES, (*finding.cells[0].values, *HISTORY_COLUMNS), finding.others)
     documents = [cell.document() for cell in finding.cells]
     if finding.cells:
         figures = dict.fromkeys(name for cell in finding.cells for name in cell.figures)
-        columns = (*finding.cells[0].values, *MEASURED, *figures, "status", *FURTHER)
+        columns = (*finding.cells[0].values, *MEASURED, *figures, "status", *FURTHER, "tied")
         folder.write_table(RESULTS, columns, [[cell.get(name) for name in columns] for cell in documents])
         write_coefficients(folder, finding.cells)
     _draw(folder, finding, data, note_of(session), control, observer)
@@ -98,7 +112,8 @@ def finish(
         **_places(folder.path),
         "splits": {name: score.summary() for name, score in finding.splits.items()},
         **finding.figures,
-        **({"best": dict(finding.best), "cells": documents} if finding.cells else {}),
+        **({"best": dict(finding.best), "chosen_by": dict(finding.judged)} if finding.cells else {}),
+        **({"cells": documents, "notes": list(finding.notes)} if finding.cells else {}),
         **({"repeats": dict(finding.repeats)} if finding.repeats else {}),
         "warnings": [
             *finding.warnings,
@@ -175,14 +190,17 @@ def _draw(
 ) -> None:
     """The run's pictures, as long as there is time."""
     from softmaxclf.plots.coefficients import coefficients, draw_coefficients
-    from softmaxclf.plots.curves import draw_curves, learning_curves
+    from softmaxclf.plots.curves import curves_of_cells, draw_curves, learning_curves
     from softmaxclf.plots.path import draw_cells
     from softmaxclf.plots.weights import draw_weights
 
+    splits = {name: score.summary() for name, score in finding.splits.items()}
+    own = learning_curves(finding.history, splits=splits)
+    others = curves_of_cells(finding.others)
     shown = next((name for name in ("test", "validation", "train") if name in finding.splits), "train")
     drawings: dict[str, Callable[[], Figure]] = {
         "templates.png": lambda: draw_weights(finding.model, rows=(data.dataset.train.X, data.train_rows)),
-        "curves.png": lambda: draw_curves([learning_curves(finding.history)]),
+        "curves.png": lambda: draw_curves([own], others=others),
         "confusion.png": lambda: confusion_figure(finding.splits[shown], shown, finding.model.class_names),
     }
     if finding.figures and not len(finding.history):  # a solver that goes from optimum to optimum has none

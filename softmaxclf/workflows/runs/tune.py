@@ -21,7 +21,7 @@ from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.grid import Final, GridTraining, reseeded
 from softmaxclf.workflows.runs.learning import doubts
 from softmaxclf.workflows.runs.memory import stack_bound
-from softmaxclf.workflows.runs.outcomes import judgements
+from softmaxclf.workflows.runs.outcomes import judgements, with_ties, word_of_ties
 from softmaxclf.workflows.runs.result import (
     Finding,
     Summary,
@@ -83,6 +83,9 @@ def planned_stacks(request: Request, problem: Problem) -> list[Cells]:
     recipe = Recipe.of(config)
     cells = grid_cells(recipe.axes(config), config.tuning.folds)
     return split_stacks(cells, recipe.bytes_per_cell(problem), stack_bound(config))
+
+
+MOST_HISTORIES = 60  # cells whose curves are kept beside the winner's
 
 
 @dataclass
@@ -186,7 +189,8 @@ class _Tuning:
     ) -> Summary:
         """Save the model that the first repeat, which has the run's own seeds, gives of the winner's settings."""
         best, tuning, first = cells[winner], self.config.tuning, self.first
-        warnings = judgements(cells, winner, self.axes, tuning.metric, self.held_out, tested=self.tested)
+        cells = with_ties(cells, winner, tuning.metric, self.held_out)
+        warnings = judgements(cells, winner, self.axes, tested=self.tested)
         trained = (
             {} if tuning.folds else score_splits(first.model(self.stacks, winner), self.data, test=False)
         )
@@ -218,6 +222,8 @@ class _Tuning:
             final.result.solver.report(final.place),
             {"metric": tuning.metric, "folds": tuning.folds, "repeats": len(repeats)},
             self._spreads(cells, winner, repeats, tests) if tuning.repeats > 1 else {},
+            [*filter(None, [word_of_ties(cells, winner, tuning.metric)])],
+            _others(final),
         )
         seconds = self.seconds + first.seconds
         return finish(self.session, finding, final.data, self.control, self.observer, seconds)
@@ -291,3 +297,16 @@ def _scored_alone(best: Outcome, scores: Mapping[str, Score]) -> Outcome:
         validation_loss=validation["loss"],
         interval=tuple(validation["interval"]),
     )
+
+
+def _others(final: Final) -> list[tuple[float, ...]]:
+    """The histories of the other cells of the winner's stack, settings first; none of folds."""
+    state = final.result.state
+    places = [
+        place for place in range(len(state.cells)) if place != final.place and state.cells.fold[place] < 0
+    ]
+    return [
+        (*state.cells.at(place).values(), *line)
+        for place in places[:MOST_HISTORIES]
+        for line in state.history.lines(place)
+    ]

@@ -14,6 +14,7 @@ from PIL import Image
 
 from softmaxclf.cli.main import cli
 from softmaxclf.core.metrics import paired_interval
+from softmaxclf.core.numbers import exact
 from softmaxclf.core.repeats import told_apart
 from softmaxclf.datasets.sources import open_source
 from softmaxclf.errors import ConfigError, DataError
@@ -85,7 +86,7 @@ def test_the_figures_are_the_recorded_ones_and_what_is_missing_is_evaluated(runs
     assert listener.warnings == []
     assert found["settings"] == {
         "training.loss": ["softmax", "hinge"],
-        "training.learning_rate": ["1e-06", "2e-07"],
+        "training.learning_rate": ["1e-6", "2e-7"],
     }
 
 
@@ -109,7 +110,7 @@ def test_of_a_tuned_model_the_chosen_values_count_and_not_the_grid(runs: Path) -
     best = json.loads((runs / "tuned" / "metrics.json").read_text())["best"]
     expected = {"made by": ["train", "tune"]}
     if best["learning_rate"] != 1e-6:
-        expected["training.learning_rate"] = ["1e-06", f"{best['learning_rate']:g}"]
+        expected["training.learning_rate"] = ["1e-6", exact(best["learning_rate"])]
     assert found["settings"] == expected
 
 

@@ -47,7 +47,7 @@ def test_only_what_keeps_it_from_learning_is_blamed(
     command = ("train", "--data", data, "--set", f"training.loss={loss}", "--iterations", "300")
     warning = told(run_cli(*command, "--learning-rate", "1e-7", "--regularization", "0.01", "--out", "slow"))
     assert (
-        f"{start} where all scores are equal; these rows need other values than learning rate 1e-07: try "
+        f"{start} where all scores are equal; these rows need other values than learning rate 1e-7: try "
         in warning
     )
     strong = ("train", "--data", data, "--regularization", "50", "--out", "strong")

@@ -107,11 +107,13 @@ def test_the_manifest_says_with_what_and_on_what_the_run_was_made(run_cli, featu
 def test_the_history_ends_with_the_last_iteration_and_the_metrics_accuracy(run_cli, features_file, tmp_path):
     train(run_cli, features_file, tmp_path / "run")
     lines = read_csv(tmp_path / "run" / "history.csv")
-    assert list(lines[0]) == ["iteration", "loss", "train_accuracy", "validation_accuracy"]
+    assert list(lines[0]) == ["iteration", "loss", "train_accuracy", "validation_accuracy", "validation_loss"]
     iterations = [int(line["iteration"]) for line in lines]
     assert iterations == sorted(set(iterations)) and iterations[-1] == 60
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert float(lines[-1]["validation_accuracy"]) == metrics["splits"]["validation"]["accuracy"]
+    validation = metrics["splits"]["validation"]
+    assert float(lines[-1]["validation_accuracy"]) == validation["accuracy"]
+    assert float(lines[-1]["validation_loss"]) == pytest.approx(validation["loss"], rel=1e-5)
     assert float(lines[0]["loss"]) == pytest.approx(np.log(3), abs=0.15)
     assert float(lines[-1]["loss"]) < float(lines[0]["loss"])
 
@@ -375,7 +377,7 @@ def test_a_diverged_training_exits_4_with_a_learning_rate_that_works(
     result = run_cli(*command, "--learning-rate", "1e30", "--out", "wild")
     assert result.exit_code == 4
     line = result.stderr.strip().splitlines()[-1]
-    assert re.search(r"diverged at iteration \d+", line) and "1e+30" in line
+    assert re.search(r"diverged at iteration \d+", line) and "1e30" in line
     suggested = re.search(r"try a learning rate of (\S+) or lower", line)[1]
     assert not (tmp_path / "wild" / "weights.npz").exists()
     tame = run_cli(*command, "--learning-rate", suggested, "--out", "tame", "--json")

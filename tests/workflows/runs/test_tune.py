@@ -31,6 +31,7 @@ GRID = ("--learning-rates", "0.01,0.03,0.1", "--regularizations", "0.01,1", "--i
 RESULT_COLUMNS = [
     "learning_rate", "regularization", "train_accuracy", "validation_accuracy", "validation_loss", "status",
     "train_loss", "weight_norm", "error", "loss_error", "validation_accuracy_sd", "validation_loss_sd",
+    "tied",
 ]  # fmt: skip
 
 
@@ -44,7 +45,16 @@ def read_results(folder):
     with (folder / "results.csv").open() as file:
         lines = list(csv.DictReader(file))
     return [
-        {name: text if name == "status" else float(text) if text else None for name, text in line.items()}
+        {
+            name: text
+            if name == "status"
+            else text == "True"
+            if name == "tied"
+            else float(text)
+            if text
+            else None
+            for name, text in line.items()
+        }
         for line in lines
     ]
 
@@ -331,7 +341,14 @@ def test_a_winner_inside_the_grid_gives_no_warning_of_an_edge(run_cli, features_
 
 def test_the_best_of_many_is_said_to_be_optimistic_and_ties_are_counted(run_cli, features_file, tmp_path):
     result = tune(run_cli, features_file, tmp_path / "run")
-    assert re.search(r"\d of the 5 other finished cells cannot be told from the winner", result.stderr)
+    assert "cannot be told from the winner" not in result.stderr  # which is no warning
+    told = re.search(
+        r"Note: of the 5 other finished cells (\w+) cannot be told from the\swinner", result.stdout
+    )
+    tied = sum(cell["tied"] for cell in read_metrics(tmp_path / "run")["cells"])
+    assert (
+        told and told[1] == {0: "none", 5: "all"}.get(tied, str(tied)) and tied == result.stdout.count("\n~ ")
+    )
     assert "best of 6 and so optimistic" in result.stderr
     single = ("--learning-rates", "0.1", "--regularizations", "0.01")
     alone = tune(run_cli, features_file, tmp_path / "alone", *single)
@@ -343,7 +360,9 @@ def test_one_se_selects_the_strongest_penalty_within_one_standard_error(run_cli,
     tune(run_cli, features_file, tmp_path / "best", *strengths)
     tune(run_cli, features_file, tmp_path / "one-se", *strengths, "--select", "one-se")
     results = read_results(tmp_path / "one-se")
-    assert read_results(tmp_path / "best") == results
+    assert [{**line, "tied": 0} for line in read_results(tmp_path / "best")] == [
+        {**line, "tied": 0} for line in results
+    ]
     top = max(line["validation_accuracy"] for line in results)
     bound = top - math.sqrt(top * (1 - top) / 100)
     within = [line["regularization"] for line in results if line["validation_accuracy"] >= bound]

@@ -58,7 +58,8 @@ class Descent:
         self._batches = Batches(problem, settings)
         self._batch = RowBuffer(problem, problem.X, min(settings.batch_size, len(problem.train_rows)))
         self._columns = Columns(problem, state)
-        self._losses = LOSSES.load(settings.loss).descend
+        loss = LOSSES.load(settings.loss)
+        self._losses, self._losses_alone = loss.descend, loss.stacked
         self._monitored = -(-MONITORED_ROWS // settings.batch_size)
         self._history_point = settings.next_history_point(state.iteration)
         self._V, state.V = _filled_up(state.V)
@@ -203,13 +204,16 @@ class Descent:
         state, history = self.state, self.state.history
         gone = state.diverged_at >= 0
         trained, validated = state.hits / state.seen
+        validation_loss = np.full(len(gone), np.nan)
         if self.problem.validation_X is not None:
-            measured = self.settings.validates(state.iteration)
-            validated = self.validate() if measured else np.full(len(gone), np.nan)
+            validated = validation_loss
+            if self.settings.validates(state.iteration):
+                validated, validation_loss = self._judged()
         history.iteration.append(state.iteration)
         history.loss.append(np.where(gone, np.nan, state.loss_sum / state.loss_count))
         history.train_accuracy.append(np.where(gone, np.nan, trained))
         history.validation_accuracy.append(np.where(gone, np.nan, validated))
+        history.validation_loss.append(np.where(gone, np.nan, validation_loss))
         state.loss_sum[:], state.loss_count = 0, 0
         state.hits[:], state.seen[:] = 0, 0
 
@@ -227,19 +231,23 @@ class Descent:
 
         Quick, for progress and halving: of held-out rows, about HELD_OUT_ROWS of all folds together are looked at.
         """
+        return self._judged()[0]
+
+    def _judged(self) -> tuple[Array, Array]:
+        """(share of rows labelled right (G,), mean loss (G,)), as `validate` says."""
         problem = self.problem
         if problem.validation_rows is not None and problem.validation_X is not None:
-            return self._share_right(
+            assert problem.validation_y is not None
+            return self._judged_on(
                 problem.validation_X, problem.validation_y, problem.validation_rows, self._validation_norms
             )
         spread = problem.train_rows[:: -(-len(problem.train_rows) // HELD_OUT_ROWS)]
-        return self._share_right(problem.X, problem.y, spread, self._norms)
+        return self._judged_on(problem.X, problem.y, spread, self._norms)
 
-    def _share_right(self, X: Array, y: Array | None, rows: Array, norms: Array | None) -> Array:
-        assert y is not None
+    def _judged_on(self, X: Array, y: Array, rows: Array, norms: Array | None) -> tuple[Array, Array]:
         size = min(self.settings.batch_size, len(rows))
         batch = RowBuffer(self.problem, X, size)
-        right, seen = np.zeros((2, len(self.state.cells)))
+        right, losses, seen = np.zeros((3, len(self.state.cells)))
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
             scores, _ = self._centered_scores(batch.gather(part), self._columns.factors(norms, part))
@@ -247,8 +255,9 @@ class Descent:
             trained = self._columns.trained(part)
             counted = np.ones_like(hits) if trained is None else ~trained
             right += (hits & counted).sum(axis=1)
+            losses += (self._losses_alone(scores, y[part]) * counted).sum(axis=1)
             seen += counted.sum(axis=1)
-        return right / seen
+        return right / seen, losses / seen
 
 
 def _filled_up(stack: Array) -> tuple[Array, Array]:

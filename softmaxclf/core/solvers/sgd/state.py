@@ -97,5 +97,5 @@ def initial_state(cells: Cells, problem: Problem, settings: Settings) -> SGDStat
         loss_sum=np.zeros(count),
         hits=np.zeros((2, count)),
         seen=np.zeros((2, count)),
-        history=History([0], [loss], [unmeasured], [unmeasured]),
+        history=History([0], [loss], *([unmeasured] for _ in range(3))),
     )
