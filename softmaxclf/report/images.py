@@ -11,6 +11,7 @@ from PIL import Image
 from softmaxclf.report.markup import Markup, element
 
 STRIP_GAP = 16  # the gap between images is this part of their width
+ROOM = 8  # images that a strip has room for at the least, so that few are shown no larger than many
 MOST_PIXELS = 96  # per side of an image: large ones are shrunk, or the page would grow without bound
 
 
@@ -25,7 +26,8 @@ def strip(images: NDArray[np.uint8], alt: str, most: int = MOST_PIXELS // 2) -> 
     tiles = [_drawn(image, most).convert("RGBA") for image in images]
     width, height = tiles[0].size
     gap = max(1, width // STRIP_GAP)
-    whole = Image.new("RGBA", (len(tiles) * (width + gap) - gap, height), (0, 0, 0, 0))
+    room = max(len(tiles), ROOM)
+    whole = Image.new("RGBA", (room * (width + gap) - gap, height), (0, 0, 0, 0))
     for place, tile in enumerate(tiles):
         whole.paste(tile, (place * (width + gap), 0))
     return _element(whole, alt, "strip", *whole.size)

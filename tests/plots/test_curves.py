@@ -102,6 +102,18 @@ def test_several_runs_are_named_and_coloured_alike_in_both_panels(
     assert colours == 2 * run_colours(2)  # both trained, then both judged
 
 
+def test_of_runs_that_lie_on_each_other_none_hides_another() -> None:
+    figure = draw_curves([short_run("a"), short_run("b"), short_run("c")], along="epoch")
+    for axes in figure.axes[:2]:
+        widths = [
+            line.get_linewidth()
+            for line in axes.lines
+            if line.get_linestyle() == "-" and len(line.get_xdata())
+        ]
+        assert len(widths) == 3 and widths == sorted(widths, reverse=True) and widths[0] > 1.5 * widths[2]
+        assert axes.get_xlabel() == "epoch"
+
+
 def test_a_loss_over_many_orders_gets_a_logarithmic_axis() -> None:
     exploding = losses_only([2.3, 1e9])
     assert draw_curves([exploding]).axes[0].get_yscale() == "log"
