@@ -15,21 +15,7 @@ import click
 
 from softmaxclf import __version__
 from softmaxclf.cli import console, streams
-from softmaxclf.cli.commands.compare import compare
-from softmaxclf.cli.commands.completion import completion
-from softmaxclf.cli.commands.config import config
-from softmaxclf.cli.commands.data import data
-from softmaxclf.cli.commands.evaluate import evaluate
-from softmaxclf.cli.commands.explain import explain
-from softmaxclf.cli.commands.export import export
-from softmaxclf.cli.commands.gradcheck import gradcheck
-from softmaxclf.cli.commands.page import page
-from softmaxclf.cli.commands.predict import predict
-from softmaxclf.cli.commands.report import report
-from softmaxclf.cli.commands.schema import schema
-from softmaxclf.cli.commands.train import train
-from softmaxclf.cli.commands.tune import tune
-from softmaxclf.cli.commands.visualize_weights import visualize_weights
+from softmaxclf.cli.commands import DOES, Commands
 from softmaxclf.errors import ConfigError, InterruptedRunError, OutputError, SoftmaxclfError
 from softmaxclf.files import printable
 
@@ -57,6 +43,13 @@ class ErrorBoundary(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which they are used."""
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each does, without loading it."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, DOES.get(name) or self.commands[name].get_short_help_str()) for name in self.commands]
+            )
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -160,28 +153,7 @@ def cli() -> None:
     """
 
 
-for command in (
-    train, tune, evaluate, predict, visualize_weights, report, compare, page, export, data, explain, gradcheck,
-    config, schema, completion,
-):  # fmt: skip
-    cli.add_command(command)
-
-
-def _with_variables(group: click.Group, prefix: str = "SOFTMAXCLF") -> None:
-    """Give every option of every command its variable of the environment: SOFTMAXCLF_TRAIN_BATCH_SIZE."""
-    for name, command in group.commands.items():
-        variables = f"{prefix}_{name}".replace("-", "_").upper()
-        if isinstance(command, click.Group):
-            _with_variables(command, variables)
-            continue
-        options = [each for each in command.params if isinstance(each, click.Option)]
-        for option in options:
-            flag = max(option.opts, key=len).lstrip("-")
-            option.envvar = f"{variables}_{flag.replace('-', '_').upper()}"
-        command.epilog = f"Options may also be set by variables such as {options[0].envvar}."
-
-
-_with_variables(cli)
+cli.commands = Commands()  # a mapping, which is all that click asks for
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ PAIRS = (
 )
 
 
-@click.command(short_help="Models side by side, with a test of their difference.")
+@click.command()
 @click.argument("models", metavar="RUN RUN...", nargs=-1, required=True, type=options.PATH)
 @options.split("Rows on which the models are compared.")
 @options.data()

@@ -15,7 +15,7 @@ INSTALL = {
 }
 
 
-@click.command(short_help="Print a shell's completion script.")
+@click.command()
 @click.argument("shell", type=click.Choice([*INSTALL]))
 @options.output
 def completion(output: console.Console, shell: str) -> None:

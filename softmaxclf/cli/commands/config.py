@@ -11,7 +11,7 @@ from softmaxclf.files import printable
 DEFAULT = "default"
 
 
-@click.command(short_help="Print the settings, and where each comes from.")
+@click.command()
 @options.configuration
 @options.one_model
 @options.grid

@@ -25,7 +25,7 @@ FORM = click.option(
 )
 
 
-@click.group(short_help="Fetch, check, describe data; write the sample set.")
+@click.group()
 def data() -> None:
     """Fetch CIFAR or MNIST, check what is on disk, look at any data, write the sample set.
 

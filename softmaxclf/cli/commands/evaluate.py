@@ -49,7 +49,7 @@ Temperature {temperature:figure}, fitted on {rows:,} validation rows; the model 
 its labels are the same"""
 
 
-@click.command(short_help="Score a model: per class, confusion, calibration.")
+@click.command()
 @options.model
 @options.split("Rows to score.")
 @options.data()

@@ -23,7 +23,7 @@ def _is_negative(token: str) -> bool:
     return token.startswith("-")
 
 
-@click.command(cls=NumbersCommand, short_help="Softmax step by step, on scores that you type.")
+@click.command(cls=NumbersCommand)
 @click.argument("scores", nargs=-1, metavar="SCORES...")
 @click.option("--label", metavar="CLASS", help="The right class, by index or name: adds losses and gradient.")
 @click.option("--classes", metavar="NAMES", help="Class names with commas between, as in cat,dog,ship.")

@@ -12,7 +12,7 @@ Wrote {file:quoted}: {formula}
 Its scores are the model's to {largest_difference:figure} on {rows:,} rows"""
 
 
-@click.command(short_help="Write a model for other programs.")
+@click.command()
 @options.model
 @click.option("--format", "form", type=click.Choice([*FORMATS]), required=True, help="What reads it.")
 @options.out("FILE", "The file. [default: export and the format's ending, beside the weights]")

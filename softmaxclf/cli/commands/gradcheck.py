@@ -22,7 +22,7 @@ TIMES = (
 )
 
 
-@click.command(short_help="Check every gradient by an independent route.")
+@click.command()
 @click.option(
     "--data",
     "source",

@@ -11,7 +11,7 @@ Wrote {page:quoted} ({bytes:,} bytes)
 Next: open it in a browser, or send it to someone"""
 
 
-@click.command(short_help="Write a page in which anyone can use a model.")
+@click.command()
 @options.model
 @options.out("FILE", "HTML file. [default: page.html beside the weights]")
 @options.output

@@ -18,7 +18,7 @@ WIDEST_FILE, WIDEST_LABEL = 48, 24  # longer names push their line to the right
 ROW_WIDTH = 7
 
 
-@click.command(short_help="Labels and probabilities of images, tables or arrays.")
+@click.command()
 @options.model
 @click.argument("inputs", type=options.IMAGE, nargs=-1, required=True, metavar="INPUT...")
 @click.option(

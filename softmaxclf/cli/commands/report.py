@@ -9,7 +9,7 @@ import click
 from softmaxclf.cli import console, options
 
 
-@click.command(short_help="Make a run's page again, or an index of runs.")
+@click.command()
 @click.argument("run", type=options.PATH)
 @options.data()
 @options.out("FILE", "HTML file. [default: report.html in the run folder, or index.html]")

@@ -8,7 +8,7 @@ from softmaxclf.cli import console, options
 from softmaxclf.cli.schemas import DOCUMENTS, schema_of
 
 
-@click.command(short_help="Print the JSON Schema of a command's --json.")
+@click.command()
 @click.argument("command", type=click.Choice([*DOCUMENTS]), metavar="COMMAND")
 @options.output
 def schema(output: console.Console, command: str) -> None:

@@ -8,7 +8,7 @@ import click
 from softmaxclf.cli import console, options
 
 
-@click.command(short_help="Train one model.")
+@click.command()
 @options.configuration
 @options.one_model
 @options.descent

@@ -42,7 +42,7 @@ measured:         {probe}
 run folder:       {run:quoted}"""
 
 
-@click.command(short_help="Train a grid of models at once and save the best.")
+@click.command()
 @options.configuration
 @options.grid
 @options.descent

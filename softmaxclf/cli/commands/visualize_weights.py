@@ -11,7 +11,7 @@ from softmaxclf.cli import console, options
 from softmaxclf.config.values import Number
 
 
-@click.command("visualize-weights", short_help="Draw what each class looks for.")
+@click.command("visualize-weights")
 @options.model
 @click.option(
     "--view",
