@@ -27,7 +27,7 @@ def runs(undrawn: None, features_file: Path, tmp_path_factory: pytest.TempPathFa
     [
         ("ab", [], 0, ["training.loss", "softmax  hinge", "a : b", "hinge losses are different quantities", "unknown",
                        "tune --repeats 5 measures it"], []),
-        ("abc", ["--split", "validation"], 0, ["On the same 100 validation rows", "not corrected for making 3 tests",
+        ("abc", ["--split", "validation"], 0, ["of the same 100 validation rows", "not corrected for making 3 tests",
                                                "up to ", "Means are over the seeds"], []),
         ("ac", ["--out", "here"], 0, ["comparison.json are in here", "Open here/comparison.html",
                                       "this, training noise",

@@ -59,7 +59,7 @@ def tune(output: console.Console, logs: tuple[str, ...], every: bool, dry_run: b
 
     \b
     Example:
-      softmaxclf tune --data sample --regularizations 1e-4:1:log5
+      softmaxclf tune --data sample --regularizations 0.1:10:log3
     """
     from softmaxclf.logs.log import logged
     from softmaxclf.workflows.runs.plan import plan

@@ -82,6 +82,7 @@ def test_the_programs_own_gradients_pass(features_file, loss):
         assert blocks == ["weights W", "bias b", "W with a column of ones"]
 
 
+@pytest.mark.slow
 @LOSSES
 def test_images_are_checked_at_full_size_and_mirror_folded(sample_folder, loss):
     document = run(sample_folder, loss, rows=60)

@@ -301,6 +301,7 @@ def test_rows_that_are_no_images_are_told_as_tables(hostile):
     assert not page.section("grid")
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_the_page_of_a_large_grid_on_cifar_10_is_under_three_megabytes(real_cifar, tmp_path):
     settings = {"data.source": str(real_cifar), "training.iterations": 5}

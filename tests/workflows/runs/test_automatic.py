@@ -24,7 +24,7 @@ def test_tune_without_a_configuration_proves_a_path_that_suits_the_data(run_cli,
     result = run_cli("tune", "--data", features_file, "--out", run)
     assert result.exit_code == 0, result.stderr
     assert "80 of the 400 rows, a fifth" in result.stderr
-    assert "auto: 25 regularizations from 1e-06 to 1" in result.stderr
+    assert "auto: 25 regularizations from 1e-6 to 1" in result.stderr
     cells = metrics(run)["cells"]
     assert len(cells) == 25 and all(cell["proven"] for cell in cells)
     # From all weights nearly 0 to as good as no penalty.

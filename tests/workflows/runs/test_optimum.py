@@ -46,7 +46,7 @@ def test_every_cell_of_a_path_is_proven_and_the_table_and_the_files_say_so(run_c
     with (tmp_path / "run" / "results.csv").open() as file:
         assert set(next(csv.reader(file))) >= FIGURES
     assert "of the optimum, proven" in result.stdout
-    assert result.stdout.split()[:2] == ["regularization", "train"]
+    assert "  regularization  validation" in result.stdout
 
 
 def test_what_is_told_of_the_objective_is_true_of_the_saved_weights(run_cli, features_file, tmp_path):
