@@ -172,10 +172,14 @@ def _coefficients(facts: Facts) -> Markup | None:
 def _cell_tables(facts: Facts) -> Markup:
     """The table of all cells, the best first; of many, the first ones and the others to be unfolded."""
     cells, metric = facts.cells, facts.setting_text("tuning.metric")
-    sign = 1 if metric == "loss" else -1
-    merits = [sign * getattr(cell, f"validation_{metric}") for cell in cells]
-    order = [int(each) for each in np.argsort(merits, kind="stable")]  # NaN comes last
+    merits = {
+        "accuracy": [-cell.validation_accuracy for cell in cells],
+        "loss": [cell.validation_loss for cell in cells],
+    }
+    decides = merits.pop(metric)
+    order = [int(each) for each in np.lexsort([*merits.values(), decides])]  # NaN comes last
     caption = f"By validation {metric}, the best first."
+    caption += " A tied cell cannot be told from the best." if any(cell.tied for cell in cells) else ""
     if len(cells) <= MOST_SEEN:
         return _cell_table(facts, order, caption)
     told = f"The best {BEST_SEEN} of {len(cells):,} cells. {caption}"
@@ -218,7 +222,7 @@ def _cell_columns(cell: Outcome, figures: Sequence[str], repeated: bool) -> list
 
 
 def _cell_row(cell: Outcome, of: str, figures: Sequence[str], chosen: bool, repeated: bool) -> list[object]:
-    word = "best" if chosen else "cannot be told from the best" if cell.tied else None
+    word = "best" if chosen else "tied" if cell.tied else None
     status = "" if cell.status == "ok" else cell.status
     badge = element("span", word, class_="badge" if chosen else "muted") if word else None
     return [
