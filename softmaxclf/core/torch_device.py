@@ -1,0 +1,203 @@
+"""Products by PyTorch, and the rows where it makes them. Imported only where a device is asked for that needs it.
+
+Mixed precision: the matrix units of processors and GPUs multiply bfloat16 numbers, of 8 binary digits, and add up in
+float32, at several times the speed of float32. A float32 number is the sum of two of them to 2^-17 of itself, or of
+three to its last digit:
+
+    hi = bfloat16(a)        lo = bfloat16(a - hi)        a = hi + lo
+
+Bytes are exact in one part, so a product of raw pixels and weights is two products; of other features three, where
+lo lo is left out. On the processor, PyTorch has no product of bfloat16 that gives float32. There the parts are kept
+as float32, and it is allowed to round them for its matrix units, which changes nothing in them.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from weakref import ref
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from softmaxclf.core.rows import Reads, RowReader
+from softmaxclf.errors import ConfigError
+
+Array = NDArray[Any]
+Tensor = torch.Tensor
+Parts = Sequence[Tensor]  # their sum is a matrix
+PARTS, ALL_DIGITS = 2, 3  # of float32 in bfloat16: to 2^-17 of a number, and to its last digit
+KEPT_SHARE = 0.5  # of a device's free memory that rows may take to be kept there
+SENT_BYTES = 2**26  # in which rows are sent there
+OUT_DTYPE = "2.8"  # the version of PyTorch since which bfloat16 products give float32 on a GPU
+
+
+class TorchDevice:
+    """A device of PyTorch. kind: cpu, cuda or mps. mixed: products of bfloat16 parts. Raises ConfigError without it."""
+
+    def __init__(self, kind: str, *, mixed: bool = False) -> None:
+        self.device, self.mixed = torch.device(kind), mixed
+        self.accelerator = kind != "cpu"
+        self.part_dtype = torch.bfloat16 if self.accelerator else torch.float32
+        self._known: dict[int, tuple[Any, Tensor | None]] = {}
+        self._check(kind)
+
+    def _check(self, kind: str) -> None:
+        found = f"PyTorch {torch.__version__} finds none"
+        if kind == "cuda" and not torch.cuda.is_available():
+            raise ConfigError(
+                f"engine.device: expected an NVIDIA or AMD GPU for cuda, but {found}; install its driver and a PyTorch "
+                "that is built for it, or use device cpu"
+            )
+        if kind == "mps" and not torch.backends.mps.is_available():
+            raise ConfigError(f"engine.device: expected an Apple GPU for mps, but {found}; use device cpu")
+        if self.mixed and kind == "mps":
+            raise ConfigError("engine.precision: expected single on mps, got mixed; use it on cuda or cpu")
+        if self.mixed and kind == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise ConfigError("engine.precision: expected a GPU with bfloat16 for mixed, found none; use single")
+        if self.mixed and kind == "cuda" and torch.__version__ < torch.torch_version.TorchVersion(OUT_DTYPE):
+            raise ConfigError(
+                f"engine.precision: expected PyTorch {OUT_DTYPE} for mixed on cuda, found {torch.__version__}; upgrade it"
+            )
+
+    def describe(self, X: Any) -> str:
+        """In words: the library, the device, the products, and where rows X (N, D) are."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        products = "products of bfloat16 parts, summed up in float32" if self.mixed else "float32 products"
+        rows = "" if not self.accelerator else f"; {X.nbytes / 1e6:,.0f} MB of rows "
+        if rows:
+            rows += "kept there" if self.resident(X) is not None else "streamed, since they do not fit there"
+        return f"PyTorch {torch.__version__} on {name}: {products}{rows}"
+
+    @property
+    def free_memory(self) -> int:
+        """Bytes that an accelerator has left."""
+        if self.device.type == "cuda":
+            return int(torch.cuda.mem_get_info(self.device)[0])
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Products in this block are made as this device has it."""
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("medium" if self.mixed and not self.accelerator else "highest")
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            torch.set_float32_matmul_precision(before)
+
+    def sent(self, array: Array) -> Tensor:
+        """A tensor there; on the processor it shares the memory of the array."""
+        if self.device.type == "mps" and array.dtype == np.float64:
+            array = array.astype(np.float32)
+        return torch.from_numpy(array).to(self.device)
+
+    def resident(self, X: Any) -> Tensor | None:
+        """Rows X (N, D) as they are stored, kept on an accelerator as long as X lives; None where they do not fit."""
+        known = self._known.get(id(X))
+        if known is None or known[0]() is not X:
+            self._known = {key: each for key, each in self._known.items() if each[0]() is not None}
+            known = self._known[id(X)] = (ref(X), self._copied(X))
+        return known[1]
+
+    def _copied(self, X: Any) -> Tensor | None:
+        if X.nbytes > KEPT_SHARE * self.free_memory:
+            return None
+        there = torch.empty(X.shape, dtype=dtype_of(X.dtype), device=self.device)
+        step = max(1, SENT_BYTES * len(X) // X.nbytes)
+        for start in range(0, len(X), step):
+            there[start : start + step] = torch.tensor(np.ascontiguousarray(X[start : start + step]))
+        return there
+
+    def parts(self, A: Tensor, count: int = PARTS) -> list[Tensor]:
+        """A matrix as it is multiplied: itself, or with mixed precision so many parts."""
+        if not self.mixed:
+            return [A]
+        parts = []
+        for last in reversed(range(count)):
+            part = A.bfloat16()
+            parts.append(part.to(self.part_dtype))
+            if not last:
+                break
+            A = A - part.float()
+        return parts
+
+    def product(self, left: Parts, right: Parts, total: Tensor | None = None) -> Tensor:
+        """total + left right, in place, of matrices in parts: small times small is left out."""
+        for place, p in enumerate(left):
+            for q in right[: max(PARTS - place, 0)] if self.mixed else right:
+                total = self._added(total, p, q)
+        assert total is not None
+        return total
+
+    def _added(self, total: Tensor | None, p: Tensor, q: Tensor) -> Tensor:
+        wider: dict[str, Any] = {"out_dtype": torch.float32} if p.dtype == torch.bfloat16 else {}
+        if total is None:
+            return torch.mm(p, q, **wider)
+        return torch.addmm(total, p, q, out=total, **wider)
+
+
+def best_device(mixed: bool) -> str:
+    """What auto stands for, by the name that it has in a configuration: a GPU that can, else the processor."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() and not mixed else "cpu"
+
+
+def dtype_of(dtype: Any) -> torch.dtype:
+    """PyTorch's name of a dtype of NumPy."""
+    return torch.from_numpy(np.empty(0, dtype)).dtype
+
+
+class TensorReader:
+    """RowReader's twin, which reads rows of X (N, D) into tensors (n, D').
+
+    On the processor it is RowReader. On an accelerator rows are kept as they are stored, cast and changed there; those
+    that do not fit are sent in blocks of pinned memory, of which there are two, so that one is filled while the other
+    is on its way. A stage that is no linear map changes rows before they are sent.
+    """
+
+    def __init__(self, X: Any, reading: Sequence[Reads], device: TorchDevice, dtype: Any = np.float32) -> None:
+        self.columns = reading[-1].columns if reading else int(X.shape[1])
+        self._device = device
+        self._there = device.accelerator and all(getattr(step, "linear", False) for step in reading)
+        self._reading = tuple(reading) if self._there else ()
+        self._resident = device.resident(X) if self._there else None
+        self._reader = RowReader(X, () if self._there else reading, X.dtype if self._there else dtype)
+        self._pinned: list[Tensor] = [torch.empty(0)] * 2
+        self._sent = [torch.cuda.Event() for _ in self._pinned] if device.device.type == "cuda" else []
+        self._turn = 0
+
+    def read(self, rows: Array | slice, out: Tensor) -> Tensor:
+        """`out` (n, D'), filled with the rows of those indices."""
+        if not self._device.accelerator:
+            self._reader.read(rows, out.numpy())
+            return out
+        stored = self._stored(rows, len(out))
+        if not self._reading:
+            return out.copy_(stored)
+        stored = stored.float()
+        for step in self._reading:
+            read = torch.empty((len(out), step.columns), device=out.device)
+            step.read(stored, read)  # type: ignore[arg-type]
+            stored = read
+        return out.copy_(stored)
+
+    def _stored(self, rows: Array | slice, count: int) -> Tensor:
+        if self._resident is not None:
+            if isinstance(rows, slice):
+                return self._resident[rows]
+            return self._resident.index_select(0, torch.from_numpy(rows).to(self._device.device))
+        self._turn ^= 1
+        if self._sent:
+            self._sent[self._turn].synchronize()
+        if len(self._pinned[self._turn]) < count:
+            shape, dtype = (count, self._reader.columns), dtype_of(self._reader.dtype)
+            self._pinned[self._turn] = torch.empty(shape, dtype=dtype, pin_memory=bool(self._sent))
+        block = self._pinned[self._turn][:count]
+        self._reader.read(rows, block.numpy())
+        there = block.to(self._device.device, non_blocking=bool(self._sent))
+        if self._sent:
+            self._sent[self._turn].record()
+        return there
