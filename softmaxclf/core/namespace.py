@@ -20,16 +20,18 @@ def namespace_of(array: Any) -> Any:
 
 def beside(values: Array, array: Any) -> Any:
     """`values` where `array` is: themselves for NumPy, a tensor on its device for PyTorch."""
-    if isinstance(array, np.ndarray):
-        return values
-    return sys.modules["torch"].as_tensor(np.ascontiguousarray(values)).to(array.device, non_blocking=True)
+    return values if isinstance(array, np.ndarray) else _tensor(values).to(array.device, non_blocking=True)
 
 
 def like(values: Array, array: Any) -> Any:
     """`values` where `array` is, in its dtype."""
     if isinstance(array, np.ndarray):
         return values.astype(array.dtype, copy=False)
-    return beside(sys.modules["torch"].as_tensor(values).to(array.dtype).numpy(), array)
+    return _tensor(values).to(array.dtype).to(array.device, non_blocking=True)
+
+
+def _tensor(values: Array) -> Any:
+    return sys.modules["torch"].from_numpy(np.array(values))  # a copy: values may be read-only, or strides negative
 
 
 def fetched(array: Any) -> Array:

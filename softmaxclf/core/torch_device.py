@@ -6,9 +6,13 @@ three to its last digit:
 
     hi = bfloat16(a)        lo = bfloat16(a - hi)        a = hi + lo
 
-Bytes are exact in one part, so a product of raw pixels and weights is two products; of other features three, where
-lo lo is left out. On the processor, PyTorch has no product of bfloat16 that gives float32. There the parts are kept
-as float32, and it is allowed to round them for its matrix units, which changes nothing in them.
+Bytes are exact in one part, so a product of raw pixels and weights, in two, is two products. Folded pixels are, too,
+once the middle of their range is subtracted. Other features are three parts: an error of theirs is the same in each
+epoch, so that two would move the weights by ten times what float32 does (measured on folded pixels). That makes five
+products, which pay on a GPU alone: see `suiting`.
+
+On the processor, PyTorch has no product of bfloat16 that gives float32. There the parts are kept as float32, and it
+is allowed to round them for its matrix units, which changes nothing in them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,6 +31,7 @@ Array = NDArray[Any]
 Tensor = torch.Tensor
 Parts = Sequence[Tensor]  # their sum is a matrix
 PARTS, ALL_DIGITS = 2, 3  # of float32 in bfloat16: to 2^-17 of a number, and to its last digit
+EXACT = 256  # whole numbers up to it are exact in bfloat16
 KEPT_SHARE = 0.5  # of a device's free memory that rows may take to be kept there
 SENT_BYTES = 2**26  # in which rows are sent there
 OUT_DTYPE = "2.8"  # the version of PyTorch since which bfloat16 products give float32 on a GPU
@@ -39,6 +44,7 @@ class TorchDevice:
         self.device, self.mixed = torch.device(kind), mixed
         self.accelerator = kind != "cpu"
         self.part_dtype = torch.bfloat16 if self.accelerator else torch.float32
+        self.why = ""
         self._known: dict[int, tuple[Any, Tensor | None]] = {}
         self._check(kind)
 
@@ -60,10 +66,18 @@ class TorchDevice:
                 f"engine.precision: expected PyTorch {OUT_DTYPE} for mixed on cuda, found {torch.__version__}; upgrade it"
             )
 
+    def suiting(self, X: Any, reading: Sequence[Any]) -> "TorchDevice":
+        """The device as it is best for rows X (N, D) read so: mixed precision of parts that pay."""
+        if self.mixed and not self.accelerator and middle_of(X, reading) is None:
+            suited = TorchDevice(self.device.type)
+            suited.why = ", since mixed precision pays on a processor for bytes alone"
+            return suited
+        return self
+
     def describe(self, X: Any) -> str:
         """In words: the library, the device, the products, and where rows X (N, D) are."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
-        products = "products of bfloat16 parts, summed up in float32" if self.mixed else "float32 products"
+        products = "products of bfloat16 parts, summed up in float32" if self.mixed else f"float32 products{self.why}"
         rows = "" if not self.accelerator else f"; {X.nbytes / 1e6:,.0f} MB of rows "
         if rows:
             rows += "kept there" if self.resident(X) is not None else "streamed, since they do not fit there"
@@ -124,9 +138,9 @@ class TorchDevice:
         return parts
 
     def product(self, left: Parts, right: Parts, total: Tensor | None = None) -> Tensor:
-        """total + left right, in place, of matrices in parts: small times small is left out."""
+        """left right, added to `total` in place if there is one, of matrices in parts: small times small is left out."""
         for place, p in enumerate(left):
-            for q in right[: max(PARTS - place, 0)] if self.mixed else right:
+            for q in right[: ALL_DIGITS - place]:
                 total = self._added(total, p, q)
         assert total is not None
         return total
@@ -143,6 +157,16 @@ def best_device(mixed: bool) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() and not mixed else "cpu"
+
+
+def middle_of(X: Any, reading: Sequence[Any]) -> int | None:
+    """What to subtract from rows X that are read so to have whole numbers that bfloat16 holds; None where there is none."""
+    most = 255 if X.dtype == np.uint8 else None
+    for step in reading:
+        most = None if most is None else getattr(step, "most", lambda _: None)(most)
+    if most is None or most > 2 * EXACT:
+        return None
+    return 0 if most <= EXACT else most // 2
 
 
 def dtype_of(dtype: Any) -> torch.dtype:
@@ -169,11 +193,11 @@ class TensorReader:
         self._sent = [torch.cuda.Event() for _ in self._pinned] if device.device.type == "cuda" else []
         self._turn = 0
 
-    def read(self, rows: Array | slice, out: Tensor) -> Tensor:
-        """`out` (n, D'), filled with the rows of those indices."""
+    def read(self, rows: Array | slice, out: Tensor, less: float = 0) -> Tensor:
+        """`out` (n, D'), filled with the rows of those indices, a number less."""
         if not self._device.accelerator:
             self._reader.read(rows, out.numpy())
-            return out
+            return out.sub_(less) if less else out
         stored = self._stored(rows, len(out))
         if not self._reading:
             return out.copy_(stored)
@@ -182,7 +206,7 @@ class TensorReader:
             read = torch.empty((len(out), step.columns), device=out.device)
             step.read(stored, read)  # type: ignore[arg-type]
             stored = read
-        return out.copy_(stored)
+        return out.copy_(stored - less if less else stored)
 
     def _stored(self, rows: Array | slice, count: int) -> Tensor:
         if self._resident is not None:

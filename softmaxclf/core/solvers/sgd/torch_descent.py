@@ -15,7 +15,7 @@ from softmaxclf.core.problem import Array, Problem
 from softmaxclf.core.solvers.sgd.descent import Descent
 from softmaxclf.core.solvers.sgd.state import Settings, SGDState
 from softmaxclf.core.solvers.solver import Stop
-from softmaxclf.core.torch_device import ALL_DIGITS, TensorReader, TorchDevice, dtype_of
+from softmaxclf.core.torch_device import ALL_DIGITS, TensorReader, TorchDevice, dtype_of, middle_of
 
 Tensor = torch.Tensor
 ON_DEVICE = ("V", "b", "velocity", "b_velocity", "loss_sum", "hits", "seen")
@@ -104,32 +104,29 @@ class TorchDescent(Descent):
 class TensorBuffer:
     """RowBuffer's twin: rows of X as parts of Z (offsets + n, D').
 
-    With mixed precision bytes are one part, and an offset takes three rows, which together have all its digits. Other
-    features are two parts each, of their distance from the first offset, so that no digits go into where it lies.
+    With mixed precision, rows of whole numbers are one part, and an offset takes three rows, which together have all
+    its digits. Other rows, with their offsets, are three parts.
     """
 
     def __init__(self, problem: Problem, X: Any, rows: int, device: TorchDevice) -> None:
         reading = problem.preprocessing[0].reading
-        self._device, self._reader = device, TensorReader(X, reading, device, problem.dtype)
-        self._exact = device.mixed and X.dtype == np.uint8 and not reading
-        dtype = device.part_dtype if self._exact else dtype_of(problem.dtype)
         first = [each.offset for each in problem.preprocessing if each.offset is not None]
-        offsets = np.array(first).reshape(-1, self._reader.columns)
-        base = offsets[:1] if device.mixed and not self._exact else np.zeros((0, 1))
-        self._base = torch.from_numpy(base).to(dtype).to(device.device)
-        lines = torch.from_numpy(offsets - fetched(self._base) if len(base) else offsets)
-        lines = lines.to(torch.float32 if self._exact else dtype)
+        self._device, self._reader = device, TensorReader(X, reading, device, problem.dtype)
+        middle = middle_of(X, reading) if device.mixed else None
+        self._exact = middle is not None and (middle == 0 or len(first) > 0)  # an offset takes the middle in
+        self._middle = middle if self._exact and middle else 0
+        dtype = device.part_dtype if self._exact else dtype_of(problem.dtype)
         self.offset_parts = ALL_DIGITS if self._exact else 1
-        parts = device.parts(lines, ALL_DIGITS) if self._exact else [lines]
-        self.offsets = self.offset_parts * len(offsets)
-        self._rows = torch.empty((self.offsets + rows, self._reader.columns), dtype=dtype, device=device.device)
-        self._rows[: self.offsets] = torch.cat([*parts])
+        self.offsets = self.offset_parts * len(first)
+        shape = (self.offsets + rows, self._reader.columns)
+        self._rows = torch.empty(shape, dtype=dtype, device=device.device)
+        if first:
+            lines = torch.from_numpy(np.array(first) - self._middle)
+            lines = torch.cat(device.parts(lines.float(), ALL_DIGITS)) if self._exact else lines
+            self._rows[: self.offsets] = lines.to(dtype)
 
     def gather(self, rows: Array) -> list[Tensor]:
         """The parts of Z of the rows of those indices, valid until others are gathered."""
         Z = self._rows[: self.offsets + len(rows)]
-        own = Z[self.offsets :]
-        self._reader.read(rows, own)
-        if len(self._base):
-            own -= self._base
-        return [Z] if self._exact else self._device.parts(Z)
+        self._reader.read(rows, Z[self.offsets :], self._middle)
+        return [Z] if self._exact else self._device.parts(Z, ALL_DIGITS)
