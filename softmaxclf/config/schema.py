@@ -216,13 +216,13 @@ class EngineConfig:
     device: str = _setting(
         "cpu",
         Choice(DEVICES),
-        "where products are made: by NumPy (cpu), or by PyTorch on a GPU (cuda, mps) or the processor (torch-cpu); auto "
-        "is a GPU if there is one",
+        "where products are made: by NumPy (cpu), or by PyTorch on a GPU (cuda, mps) or the processor (torch-cpu); "
+        "auto is a GPU if there is one",
     )
     precision: str = _setting(
         "single",
         Choice(PRECISIONS),
-        "products of float32, or by PyTorch of two bfloat16 parts each (mixed), which matrix units multiply faster",
+        "products of float32, or by PyTorch of bfloat16 parts (mixed), which matrix units multiply faster",
     )
 
 

@@ -31,7 +31,9 @@ def like(values: Array, array: Any) -> Any:
 
 
 def _tensor(values: Array) -> Any:
-    return sys.modules["torch"].from_numpy(np.array(values))  # a copy: values may be read-only, or strides negative
+    return sys.modules["torch"].from_numpy(
+        np.array(values)
+    )  # a copy: values may be read-only, or strides negative
 
 
 def fetched(array: Any) -> Array:

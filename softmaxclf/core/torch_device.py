@@ -6,10 +6,11 @@ three to its last digit:
 
     hi = bfloat16(a)        lo = bfloat16(a - hi)        a = hi + lo
 
-Bytes are exact in one part, so a product of raw pixels and weights, in two, is two products. Folded pixels are, too,
-once the middle of their range is subtracted. Other features are three parts: an error of theirs is the same in each
-epoch, so that two would move the weights by ten times what float32 does (measured on folded pixels). That makes five
-products, which pay on a GPU alone: see `suiting`.
+Bytes are exact in one part, and so are folded pixels, once the middle of their range is subtracted. Weights take two,
+so that scores are two products. A gradient takes three, its steps having all their digits: with two, weights that were
+trained gave scores 15 times as far from those of float64 as float32 does, so 1.8 times at the most. So do the sums
+of lbfgs, which must tell small gaps. Other features are three parts, since an error of theirs is the same in each epoch
+(two moved the weights tenfold). That makes five products and six, which pay on a GPU alone: see `suiting`.
 
 On the processor, PyTorch has no product of bfloat16 that gives float32. There the parts are kept as float32, and it
 is allowed to round them for its matrix units, which changes nothing in them.
@@ -42,7 +43,9 @@ class TorchDevice:
 
     def __init__(self, kind: str, *, mixed: bool = False) -> None:
         self.device, self.mixed = torch.device(kind), mixed
+        self.name = "torch-cpu" if kind == "cpu" else kind  # in a configuration
         self.accelerator = kind != "cpu"
+        self._rounds = mixed and not self.accelerator
         self.part_dtype = torch.bfloat16 if self.accelerator else torch.float32
         self.why = ""
         self._known: dict[int, tuple[Any, Tensor | None]] = {}
@@ -60,10 +63,13 @@ class TorchDevice:
         if self.mixed and kind == "mps":
             raise ConfigError("engine.precision: expected single on mps, got mixed; use it on cuda or cpu")
         if self.mixed and kind == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-            raise ConfigError("engine.precision: expected a GPU with bfloat16 for mixed, found none; use single")
-        if self.mixed and kind == "cuda" and torch.__version__ < torch.torch_version.TorchVersion(OUT_DTYPE):
             raise ConfigError(
-                f"engine.precision: expected PyTorch {OUT_DTYPE} for mixed on cuda, found {torch.__version__}; upgrade it"
+                "engine.precision: expected a GPU with bfloat16 for mixed, found none; use single"
+            )
+        version = torch.__version__
+        if self.mixed and kind == "cuda" and version < torch.torch_version.TorchVersion(OUT_DTYPE):
+            raise ConfigError(
+                f"engine.precision: expected PyTorch {OUT_DTYPE} for mixed on cuda, found {version}; upgrade it"
             )
 
     def suiting(self, X: Any, reading: Sequence[Any]) -> "TorchDevice":
@@ -77,7 +83,11 @@ class TorchDevice:
     def describe(self, X: Any) -> str:
         """In words: the library, the device, the products, and where rows X (N, D) are."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
-        products = "products of bfloat16 parts, summed up in float32" if self.mixed else f"float32 products{self.why}"
+        products = (
+            "products of bfloat16 parts, summed up in float32"
+            if self.mixed
+            else f"float32 products{self.why}"
+        )
         rows = "" if not self.accelerator else f"; {X.nbytes / 1e6:,.0f} MB of rows "
         if rows:
             rows += "kept there" if self.resident(X) is not None else "streamed, since they do not fit there"
@@ -92,9 +102,9 @@ class TorchDevice:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Products in this block are made as this device has it."""
+        """In this block nothing is recorded for derivatives, and float32 is multiplied as that."""
         before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("medium" if self.mixed and not self.accelerator else "highest")
+        torch.set_float32_matmul_precision("highest")
         try:
             with torch.inference_mode():
                 yield
@@ -138,10 +148,17 @@ class TorchDevice:
         return parts
 
     def product(self, left: Parts, right: Parts, total: Tensor | None = None) -> Tensor:
-        """left right, added to `total` in place if there is one, of matrices in parts: small times small is left out."""
+        """left right of matrices in parts, added to `total` in place if there is one; small times small is left out.
+
+        To be asked for in a block of `computing`.
+        """
+        if self._rounds:
+            torch.set_float32_matmul_precision("medium")
         for place, p in enumerate(left):
             for q in right[: ALL_DIGITS - place]:
                 total = self._added(total, p, q)
+        if self._rounds:
+            torch.set_float32_matmul_precision("highest")
         assert total is not None
         return total
 
@@ -160,7 +177,7 @@ def best_device(mixed: bool) -> str:
 
 
 def middle_of(X: Any, reading: Sequence[Any]) -> int | None:
-    """What to subtract from rows X that are read so to have whole numbers that bfloat16 holds; None where there is none."""
+    """What to subtract from rows X that are read so, to have whole numbers that bfloat16 holds; None for others."""
     most = 255 if X.dtype == np.uint8 else None
     for step in reading:
         most = None if most is None else getattr(step, "most", lambda _: None)(most)
@@ -182,7 +199,9 @@ class TensorReader:
     is on its way. A stage that is no linear map changes rows before they are sent.
     """
 
-    def __init__(self, X: Any, reading: Sequence[Reads], device: TorchDevice, dtype: Any = np.float32) -> None:
+    def __init__(
+        self, X: Any, reading: Sequence[Reads], device: TorchDevice, dtype: Any = np.float32
+    ) -> None:
         self.columns = reading[-1].columns if reading else int(X.shape[1])
         self._device = device
         self._there = device.accelerator and all(getattr(step, "linear", False) for step in reading)
@@ -199,14 +218,11 @@ class TensorReader:
             self._reader.read(rows, out.numpy())
             return out.sub_(less) if less else out
         stored = self._stored(rows, len(out))
-        if not self._reading:
-            return out.copy_(stored)
-        stored = stored.float()
         for step in self._reading:
             read = torch.empty((len(out), step.columns), device=out.device)
-            step.read(stored, read)  # type: ignore[arg-type]
+            step.read(stored.float(), read)  # type: ignore[arg-type]
             stored = read
-        return out.copy_(stored - less if less else stored)
+        return out.copy_(stored.float() - less if less else stored)  # bfloat16 may hold the difference alone
 
     def _stored(self, rows: Array | slice, count: int) -> Tensor:
         if self._resident is not None:

@@ -71,7 +71,7 @@ class Reading(Stage):
         return None
 
     def most(self, value: int) -> int | None:
-        """The largest number that it makes of rows of whole numbers from 0 to a value; None where they are not whole."""
+        """The largest number that it makes of whole numbers from 0 to a value; None where it makes fractions too."""
         return None
 
     def read(self, rows: Array, out: Array) -> None:

@@ -18,6 +18,7 @@ from softmaxclf.config import (
     texts_of,
     to_dict,
 )
+from softmaxclf.core.devices import NUMPY, device_of
 from softmaxclf.errors import ConfigError, DataError, RunConflictError
 from softmaxclf.runs import (
     CALIBRATED,
@@ -113,7 +114,9 @@ def opened(request: Request, data: TrainingData, observer: Observer) -> Iterator
             _complete(folder, request)
         else:
             sittings = folder.manifest["sittings"] + 1
-            engine = asdict(request.config.engine)
+            engine = request.config.engine
+            device = device_of(engine.device, engine.precision)
+            engine = asdict(replace(engine, device=NUMPY if device is None else device.name))
             folder.save(**environment(), engine=engine, sittings=sittings, status=RUNNING)
             folder.write_text(CONFIG, dump_config(request.config))
         observer.opened(folder.path, folder.manifest["settings"])

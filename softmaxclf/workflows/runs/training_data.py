@@ -201,7 +201,9 @@ def prepare(
     """Load (or download) the data of `config`, see `load_dataset`, and split its training rows, see `split_up`."""
     started = time.perf_counter()
     if fit:
-        device_of(config.engine.device, config.engine.precision)  # what is not there is told before rows are read
+        device_of(
+            config.engine.device, config.engine.precision
+        )  # what is not there is told before rows are read
     dataset = load_dataset(config, observer, **reading)
     if dataset.drawing():
         observer.note(dataset.drawing())

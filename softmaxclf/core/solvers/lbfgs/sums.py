@@ -34,7 +34,10 @@ MOMENT_ROWS = 512  # of a block whose moments are taken
 LARGE = 1024  # features beyond which their covariance is a rougher one
 COPIED = 2**25  # numbers of float16 that become float32 once, in 134 MB, and not in each reading
 SAMPLE = 2000  # rows that variances are taken over
-LOWEST = {4: -40.0, 8: -300.0}  # by bytes: the square of exp of less would be a denormal number, slow to work with
+LOWEST = {
+    4: -40.0,
+    8: -300.0,
+}  # by bytes: the square of exp of less would be a denormal number, slow to work with
 
 
 @dataclass(frozen=True)

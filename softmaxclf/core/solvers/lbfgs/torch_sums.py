@@ -12,7 +12,10 @@ from softmaxclf.core.solvers.lbfgs.sums import ArrayRows, Point, Sums, _Job, _to
 from softmaxclf.core.torch_device import ALL_DIGITS, TensorReader, TorchDevice, middle_of
 
 Tensor = torch.Tensor
-BLOCK_NUMBERS, BLOCK_ROWS = 2**26, 2**16  # of a block on an accelerator, which has memory and wants large products
+BLOCK_NUMBERS, BLOCK_ROWS = (
+    2**26,
+    2**16,
+)  # of a block on an accelerator, which has memory and wants large products
 
 
 class TorchRows(ArrayRows):
@@ -47,7 +50,7 @@ class TorchRows(ArrayRows):
             self.classes,
             lambda shape: torch.zeros(shape, dtype=widest(at), device=at.device),  # type: ignore[arg-type, return-value]
         )
-        V, bias = self._device.parts(like(job.V, at)), like(job.bias, at)
+        V, bias = self._device.parts(like(job.V, at), ALL_DIGITS), like(job.bias, at)
         room = torch.empty((min(job.block, self.count), self.features), device=at.device)
         for start in range(0, self.count, job.block):
             part = slice(start, min(start + job.block, self.count))
@@ -60,7 +63,7 @@ class TorchRows(ArrayRows):
             curved = totals.curved(x, like(squares, at)) if job.curved else None  # type: ignore[arg-type]
             stack = S.view(-1, self.classes, len(x))
             totals.loss += _to_residuals(stack, beside(self.y[part], at), weight, curved)
-            totals.gradient += self._device.product(self._device.parts(S), parts)  # type: ignore[misc]
+            totals.gradient += self._device.product(self._device.parts(S, ALL_DIGITS), parts)  # type: ignore[misc]
             totals.delta += S.sum(1)
         return _fetched(totals)
 

@@ -27,7 +27,9 @@ class Columns:
         self.learning_rate = state.cells.values["learning_rate"].copy()
         self.regularization = state.cells.values["regularization"]
         self.folds, place = np.unique(state.cells.fold, return_inverse=True)
-        self._place_of_cell, self._fold_of_cell = (beside(each, state.b) for each in (place, state.cells.fold))
+        self._place_of_cell, self._fold_of_cell = (
+            beside(each, state.b) for each in (place, state.cells.fold)
+        )
         self.learning_rate[state.diverged_at >= 0] = 0
         self._fold_of_row = problem.fold_of_row
         self._weigh(problem)

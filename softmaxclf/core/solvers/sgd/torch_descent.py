@@ -61,7 +61,7 @@ class TorchDescent(Descent):
     def _move_weights(self, Z: list[Tensor], decay: Array) -> None:
         """As in Descent; without scale and momentum the second product is added to V as it is made."""
         state, inverse_square, momentum = self.state, self._columns.inverse_square, self.settings.momentum
-        dS = self._device.parts(self._scores[1:].flatten(0, 1))
+        dS = self._device.parts(self._scores[1:].flatten(0, 1), ALL_DIGITS)
         added = not momentum and inverse_square is None
         total = self._V if added else None
         change: Any = self._device.product([z.T for z in Z], [part.T for part in dS], total)  # type: ignore[arg-type]
@@ -88,7 +88,9 @@ class TorchDescent(Descent):
         last = fetched(self._finite_until)
         lost = last < state.iteration
         if state.iteration == self.settings.iterations:
-            finite = torch.isfinite(self._V).view(state.V.shape).all(0).all(0) & torch.isfinite(state.b).all(0)  # type: ignore[arg-type, call-overload]
+            finite = torch.isfinite(self._V).view(state.V.shape).all(0).all(0) & torch.isfinite(state.b).all(
+                0
+            )  # type: ignore[arg-type, call-overload]
             lost |= ~fetched(finite)
         lost &= state.diverged_at < 0
         if lost.any():
