@@ -29,7 +29,7 @@ from softmaxclf.core.rows import Reads, RowReader
 from softmaxclf.errors import ConfigError
 
 Array = NDArray[Any]
-Tensor = torch.Tensor
+Tensor = Any  # torch.Tensor
 Parts = Sequence[Tensor]  # their sum is a matrix
 PARTS, ALL_DIGITS = 2, 3  # of float32 in bfloat16: to 2^-17 of a number, and to its last digit
 EXACT = 256  # whole numbers up to it are exact in bfloat16
@@ -134,21 +134,28 @@ class TorchDevice:
             there[start : start + step] = torch.tensor(np.ascontiguousarray(X[start : start + step]))
         return there
 
-    def parts(self, A: Tensor, count: int = PARTS) -> list[Tensor]:
-        """A matrix as it is multiplied: itself, or with mixed precision so many parts."""
+    def parts(self, A: Tensor, count: int = PARTS, room: list[Tensor] | None = None) -> list[Tensor]:
+        """A matrix as it is multiplied: itself, or with mixed precision so many parts.
+
+        room: what an earlier call for a matrix of that shape gave, to be written over: new memory costs the processor
+        as much as what is computed in it.
+        """
         if not self.mixed:
             return [A]
-        parts = []
-        for last in reversed(range(count)):
-            part = A.bfloat16()
-            parts.append(part.to(self.part_dtype))
-            if not last:
-                break
-            A = A - part.float()
-        return parts
+        room = room or [torch.empty_like(A, dtype=self.part_dtype) for _ in range(count)]
+        rest = A
+        for part, following in zip(room, [*room[1:], None], strict=True):
+            part.copy_(rest)
+            if self._rounds and following is not None:
+                part.copy_(rest.bfloat16())
+            if following is not None:
+                rest = torch.sub(rest, part, out=following if self._rounds else None)
+        return room
 
-    def product(self, left: Parts, right: Parts, total: Tensor | None = None) -> Tensor:
-        """left right of matrices in parts, added to `total` in place if there is one; small times small is left out.
+    def product(
+        self, left: Parts, right: Parts, total: Tensor | None = None, out: Tensor | None = None
+    ) -> Tensor:
+        """left right of matrices in parts, added to `total` in place, or in `out`; small times small is left out.
 
         To be asked for in a block of `computing`.
         """
@@ -156,16 +163,16 @@ class TorchDevice:
             torch.set_float32_matmul_precision("medium")
         for place, p in enumerate(left):
             for q in right[: ALL_DIGITS - place]:
-                total = self._added(total, p, q)
+                total = self._added(total, p, q, out)
         if self._rounds:
             torch.set_float32_matmul_precision("highest")
         assert total is not None
         return total
 
-    def _added(self, total: Tensor | None, p: Tensor, q: Tensor) -> Tensor:
+    def _added(self, total: Tensor | None, p: Tensor, q: Tensor, out: Tensor | None) -> Tensor:
         wider: dict[str, Any] = {"out_dtype": torch.float32} if p.dtype == torch.bfloat16 else {}
         if total is None:
-            return torch.mm(p, q, **wider)
+            return torch.mm(p, q, out=out, **wider)
         return torch.addmm(total, p, q, out=total, **wider)
 
 
@@ -186,7 +193,7 @@ def middle_of(X: Any, reading: Sequence[Any]) -> int | None:
     return 0 if most <= EXACT else most // 2
 
 
-def dtype_of(dtype: Any) -> torch.dtype:
+def dtype_of(dtype: Any) -> Any:
     """PyTorch's name of a dtype of NumPy."""
     return torch.from_numpy(np.empty(0, dtype)).dtype
 
@@ -220,7 +227,7 @@ class TensorReader:
         stored = self._stored(rows, len(out))
         for step in self._reading:
             read = torch.empty((len(out), step.columns), device=out.device)
-            step.read(stored.float(), read)  # type: ignore[arg-type]
+            step.read(stored.float(), read)
             stored = read
         return out.copy_(stored.float() - less if less else stored)  # bfloat16 may hold the difference alone
 

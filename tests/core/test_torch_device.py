@@ -23,11 +23,12 @@ def error_of(found, exact):
 
 def test_two_parts_hold_a_number_to_2_to_the_minus_17_and_three_all_of_it():
     device, A = device_named("torch-cpu", "mixed"), torch.randn(100, 50, generator=torch.manual_seed(0))
-    hi, lo = device.parts(A)
-    assert ((A - hi - lo).abs() <= 2.0**-17 * A.abs()).all() and not torch.equal(A, hi + lo)
-    assert torch.equal(sum(part.double() for part in device.parts(A, ALL_DIGITS)), A.double())
-    for part in (hi, lo):
-        assert torch.equal(part.bfloat16().float(), part)
+    hi, lo = (part.bfloat16().double() for part in device.parts(A))  # as units multiply them
+    assert ((A - hi - lo).abs() <= 2.0**-17 * A.abs()).all() and not torch.equal(A.double(), hi + lo)
+    every = device.parts(A, ALL_DIGITS)
+    assert torch.equal(sum(part.bfloat16().double() for part in every), A.double())
+    again = device.parts(2 * A, ALL_DIGITS, room=every)
+    assert again is every and torch.equal(sum(part.double() for part in every), 2 * A.double())
     (itself,) = device_named("torch-cpu").parts(A)
     assert itself is A
 

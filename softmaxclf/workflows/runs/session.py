@@ -114,13 +114,16 @@ def opened(request: Request, data: TrainingData, observer: Observer) -> Iterator
             _complete(folder, request)
         else:
             sittings = folder.manifest["sittings"] + 1
-            engine = request.config.engine
-            device = device_of(engine.device, engine.precision)
-            engine = asdict(replace(engine, device=NUMPY if device is None else device.name))
-            folder.save(**environment(), engine=engine, sittings=sittings, status=RUNNING)
+            folder.save(**environment(), engine=_engine(request.config), sittings=sittings, status=RUNNING)
             folder.write_text(CONFIG, dump_config(request.config))
         observer.opened(folder.path, folder.manifest["settings"])
         yield session
+
+
+def _engine(config: Config) -> dict[str, Any]:
+    """The section engine, with the device that is used."""
+    device = device_of(config.engine.device, config.engine.precision)
+    return asdict(replace(config.engine, device=NUMPY if device is None else device.name))
 
 
 def _agreed(folder: RunFolder, wanted: Manifest, request: Request) -> Manifest:

@@ -11,7 +11,7 @@ from softmaxclf.core.problem import Array
 from softmaxclf.core.solvers.lbfgs.sums import ArrayRows, Point, Sums, _Job, _to_residuals, _Totals
 from softmaxclf.core.torch_device import ALL_DIGITS, TensorReader, TorchDevice, middle_of
 
-Tensor = torch.Tensor
+Tensor = Any  # torch.Tensor
 BLOCK_NUMBERS, BLOCK_ROWS = (
     2**26,
     2**16,
@@ -48,7 +48,7 @@ class TorchRows(ArrayRows):
             job,
             self.features,
             self.classes,
-            lambda shape: torch.zeros(shape, dtype=widest(at), device=at.device),  # type: ignore[arg-type, return-value]
+            lambda shape: torch.zeros(shape, dtype=widest(at), device=at.device),
         )
         V, bias = self._device.parts(like(job.V, at), ALL_DIGITS), like(job.bias, at)
         room = torch.empty((min(job.block, self.count), self.features), device=at.device)
@@ -60,10 +60,10 @@ class TorchRows(ArrayRows):
             weight = self._row_weights(job.points, part, np.float32)
             weight = None if weight is None else like(weight, at)
             squares = self._squares[part]
-            curved = totals.curved(x, like(squares, at)) if job.curved else None  # type: ignore[arg-type]
+            curved = totals.curved(x, like(squares, at)) if job.curved else None
             stack = S.view(-1, self.classes, len(x))
             totals.loss += _to_residuals(stack, beside(self.y[part], at), weight, curved)
-            totals.gradient += self._device.product(self._device.parts(S, ALL_DIGITS), parts)  # type: ignore[misc]
+            totals.gradient += self._device.product(self._device.parts(S, ALL_DIGITS), parts)
             totals.delta += S.sum(1)
         return _fetched(totals)
 
@@ -71,8 +71,8 @@ class TorchRows(ArrayRows):
         """As `_read`, into a tensor."""
         chosen = rows if self._rows is None else self._rows[rows]
         self._reader.read(chosen, out[:, : self.width])
-        changed: Any = self._changed(chosen, out)  # type: ignore[arg-type]
-        return changed  # type: ignore[no-any-return]
+        changed: Any = self._changed(chosen, out)
+        return changed
 
     def _products(self, chosen: Array, shift: Array, divisor: Array) -> Array:
         """As in ArrayRows; on an accelerator in float32."""

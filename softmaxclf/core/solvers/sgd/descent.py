@@ -157,7 +157,7 @@ class Descent:
             scores += self.state.b[:, :, None]
         return scores, centers
 
-    def _products(self, Z: Array) -> Array:
+    def _products(self, Z: Any) -> Array:
         """Z W (K, G, F + n), of all classes and without the bias."""
         state, count = self.state, len(Z)
         if len(self._product) < count:

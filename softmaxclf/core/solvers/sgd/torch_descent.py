@@ -17,7 +17,7 @@ from softmaxclf.core.solvers.sgd.state import Settings, SGDState
 from softmaxclf.core.solvers.solver import Stop
 from softmaxclf.core.torch_device import ALL_DIGITS, TensorReader, TorchDevice, dtype_of, middle_of
 
-Tensor = torch.Tensor
+Tensor = Any  # torch.Tensor
 ON_DEVICE = ("V", "b", "velocity", "b_velocity", "loss_sum", "hits", "seen")
 
 
@@ -46,16 +46,23 @@ class TorchDescent(Descent):
         return TensorBuffer(self.problem, X, rows, self._device)
 
     def _lay_out(self, state: SGDState) -> None:
-        self._V, self._velocity = (each.flatten(1) for each in (state.V, state.velocity))
+        stacks: Any = state.V, state.velocity
+        self._V, self._velocity = (each.flatten(1) for each in stacks)
+        self._parts: list[Tensor] | None = None
+        self._moved: Tensor | None = None
+        self._scores = torch.empty(0, dtype=state.b.dtype, device=self._device.device)
         self._finite_until = torch.full((len(state.cells),), state.iteration, device=self._device.device)
         self._finite = self._device.sent(state.diverged_at < 0)
 
     def _products(self, Z: list[Tensor]) -> Any:
-        classes, cells = self.state.b.shape
-        product = self._device.product([v.T for v in self._device.parts(self._V)], [z.T for z in Z])  # type: ignore[arg-type]
-        others = product.reshape(classes - 1, cells, -1)
+        shape = (*self.state.b.shape, len(Z[0]))
+        if self._scores.shape != shape:
+            self._scores = self._scores.new_empty(shape)
+        self._parts = self._device.parts(self._V, room=self._parts if self._device.mixed else None)
+        others = self._scores[1:]
+        self._device.product([v.T for v in self._parts], [z.T for z in Z], out=others.flatten(0, 1))
         others *= self._columns.cast(self.state.shrinkage)[:, None]
-        self._scores = torch.cat([-others.sum(0, keepdim=True), others])
+        torch.sum(others, 0, out=self._scores[0]).neg_()
         return self._scores
 
     def _move_weights(self, Z: list[Tensor], decay: Array) -> None:
@@ -63,8 +70,10 @@ class TorchDescent(Descent):
         state, inverse_square, momentum = self.state, self._columns.inverse_square, self.settings.momentum
         dS = self._device.parts(self._scores[1:].flatten(0, 1), ALL_DIGITS)
         added = not momentum and inverse_square is None
-        total = self._V if added else None
-        change: Any = self._device.product([z.T for z in Z], [part.T for part in dS], total)  # type: ignore[arg-type]
+        if self._moved is None and not added:
+            self._moved = torch.empty_like(self._V)
+        total, out = (self._V, None) if added else (None, self._moved)
+        change: Any = self._device.product([z.T for z in Z], [part.T for part in dS], total, out)
         if added:
             return
         shaped = change.view(state.V.shape)
@@ -90,7 +99,7 @@ class TorchDescent(Descent):
         if state.iteration == self.settings.iterations:
             finite = torch.isfinite(self._V).view(state.V.shape).all(0).all(0) & torch.isfinite(state.b).all(
                 0
-            )  # type: ignore[arg-type, call-overload]
+            )
             lost |= ~fetched(finite)
         lost &= state.diverged_at < 0
         if lost.any():
