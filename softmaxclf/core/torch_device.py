@@ -18,6 +18,7 @@ is allowed to round them for its matrix units, which changes nothing in them.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 from weakref import ref
 
@@ -144,12 +145,15 @@ class TorchDevice:
             return [A]
         room = room or [torch.empty_like(A, dtype=self.part_dtype) for _ in range(count)]
         rest = A
-        for part, following in zip(room, [*room[1:], None], strict=True):
-            part.copy_(rest)
-            if self._rounds and following is not None:
-                part.copy_(rest.bfloat16())
-            if following is not None:
-                rest = torch.sub(rest, part, out=following if self._rounds else None)
+        for part, following in pairwise(room):
+            rounded = rest.bfloat16()
+            if self._rounds:
+                torch.sub(rest, following.copy_(rounded), out=following)
+                rest = following
+            else:
+                rest = rest - rounded
+            part.copy_(rounded)
+        room[-1].copy_(rest)
         return room
 
     def product(
