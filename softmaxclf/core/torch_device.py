@@ -118,6 +118,10 @@ class TorchDevice:
             array = array.astype(np.float32)
         return torch.from_numpy(array).to(self.device)
 
+    def holds(self, X: Any) -> bool:
+        """Whether it has the numbers that X is stored in; Apple's GPUs have no float64."""
+        return bool(self.device.type != "mps" or X.dtype != np.float64)
+
     def resident(self, X: Any) -> Tensor | None:
         """Rows X (N, D) as they are stored, kept on an accelerator as long as X lives; None where they do not fit."""
         known = self._known.get(id(X))
@@ -127,7 +131,7 @@ class TorchDevice:
         return known[1]
 
     def _copied(self, X: Any) -> Tensor | None:
-        if X.nbytes > KEPT_SHARE * self.free_memory:
+        if not self.holds(X) or X.nbytes > KEPT_SHARE * self.free_memory:
             return None
         there = torch.empty(X.shape, dtype=dtype_of(X.dtype), device=self.device)
         step = max(1, SENT_BYTES * len(X) // X.nbytes)
@@ -215,7 +219,8 @@ class TensorReader:
     ) -> None:
         self.columns = reading[-1].columns if reading else int(X.shape[1])
         self._device = device
-        self._there = device.accelerator and all(getattr(step, "linear", False) for step in reading)
+        linear = all(getattr(step, "linear", False) for step in reading)
+        self._there = device.accelerator and linear and device.holds(X)
         self._reading = tuple(reading) if self._there else ()
         self._resident = device.resident(X) if self._there else None
         self._reader = RowReader(X, () if self._there else reading, X.dtype if self._there else dtype)
@@ -239,7 +244,7 @@ class TensorReader:
         if self._resident is not None:
             if isinstance(rows, slice):
                 return self._resident[rows]
-            return self._resident.index_select(0, torch.from_numpy(rows).to(self._device.device))
+            return self._resident.index_select(0, torch.tensor(rows, device=self._device.device))
         self._turn ^= 1
         if self._sent:
             self._sent[self._turn].synchronize()
