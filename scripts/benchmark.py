@@ -41,7 +41,10 @@ SKLEARN_PROBE_TOL = 1e-5  # the loosest that comes near 1e-4 everywhere
 CLASSES: dict[str, Any] = {"rows": 100_000, "columns": 768, "classes": 1000, "pull": 0.15}
 CLASSES_PATH = tuple(np.logspace(-1, -4, 8).tolist())
 PATCH_IMAGES = 2000
-LONG = {"probe", "sklearn_probe", "classes", "torch_classes"}  # minutes each: only where they are asked for
+IMAGENET: dict[str, Any] = {"rows": 1_281_167, "columns": 1536, "classes": 1000, "pull": 0.12}
+GPU = ("gpu_24", "gpu_240", "gpu_2400", "gpu_probe")  # on --device
+# Minutes each, or in want of a GPU: only where they are asked for.
+LONG = {"probe", "sklearn_probe", "classes", "torch_classes", *GPU}
 # Found with `scripts/benchmark --search`: the setting of each with which it reaches the target soonest.
 SKLEARN = {"C": 1e-4, "max_iter": 35}
 RECIPE = {"learning_rate": 1e-6, "regularization": 100.0, "iterations": 450, "batch_size": 200}
@@ -228,7 +231,10 @@ def softmaxclf_path(arrays: Arrays, options: argparse.Namespace) -> Result:
     return optimum_along(arrays["X"], arrays["y"], PATH)
 
 
-def optimum_along(X: np.ndarray, y: np.ndarray, path: Sequence[float]) -> Result:
+def optimum_along(
+    X: np.ndarray, y: np.ndarray, path: Sequence[float], device: tuple[str, str] = ("cpu", "single")
+) -> Result:
+    from softmaxclf.core.devices import device_of
     from softmaxclf.core.problem import Problem
     from softmaxclf.core.search import grid_cells
     from softmaxclf.core.solvers.lbfgs.solver import LBFGS, Settings
@@ -239,7 +245,8 @@ def optimum_along(X: np.ndarray, y: np.ndarray, path: Sequence[float]) -> Result
     stages = [STAGES.load(name) for name in ("center", "standardize")]
 
     def solved() -> LBFGS:
-        problem = Problem(X, y, int(y.max()) + 1, rows, fit_stages(stages, FittingRows(X, rows)))
+        fitted, there = fit_stages(stages, FittingRows(X, rows)), device_of(*device)
+        problem = Problem(X, y, int(y.max()) + 1, rows, fitted, device=there)
         solver = LBFGS(problem, Settings(), LBFGS.start(problem, Settings(), cells))
         solver.run(solver.length)
         return solver
@@ -392,6 +399,33 @@ def softmaxclf_24_folds(arrays: Arrays, options: argparse.Namespace) -> Result:
     return engine(arrays, options, LEARNING_RATES, REGULARIZATIONS, folds=FOLDS)
 
 
+def softmaxclf_24_torch(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """The 24 cells by PyTorch on the processor, float32."""
+    return engine(arrays, options, LEARNING_RATES, REGULARIZATIONS, device=("torch-cpu", "single"))
+
+
+def softmaxclf_24_mixed(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """The same in products of bfloat16 parts."""
+    return engine(arrays, options, LEARNING_RATES, REGULARIZATIONS, device=("torch-cpu", "mixed"))
+
+
+def on_gpu(cells: int) -> Callable[[Arrays, argparse.Namespace], Result]:
+    """So many cells, of the learning rates and regularizations of the classic grid and between, on --device."""
+
+    def measured(arrays: Arrays, options: argparse.Namespace) -> Result:
+        strengths = tuple(np.linspace(REGULARIZATIONS[0], REGULARIZATIONS[-1], cells // len(LEARNING_RATES)))
+        device = options.device, options.precision
+        return engine(arrays, options, LEARNING_RATES, strengths, device=device)
+
+    return measured
+
+
+def gpu_probe(arrays: Arrays, options: argparse.Namespace) -> Result:
+    """A linear probe as of ImageNet's features, of --scale of its rows, at 8 regularizations, on --device."""
+    shape = {**IMAGENET, "rows": round(options.scale * IMAGENET["rows"])}
+    return optimum_along(*features(**shape), CLASSES_PATH, device=(options.device, options.precision))
+
+
 def softmaxclf_to_target(arrays: Arrays, options: argparse.Namespace) -> Result:
     """softmaxclf with mirror folding, Nesterov momentum and a cosine schedule, stopped at the target."""
     from softmaxclf.core.solvers.sgd.state import Settings
@@ -405,8 +439,9 @@ def softmaxclf_to_target(arrays: Arrays, options: argparse.Namespace) -> Result:
 
 def engine(
     arrays: Arrays, options: argparse.Namespace, rates: Any, strengths: Any, *, folds: int = 0, settings: Any = None,
-    mirror: Any = None,
+    mirror: Any = None, device: tuple[str, str] = ("cpu", "single"),
 ) -> Result:  # fmt: skip
+    from softmaxclf.core.devices import device_of
     from softmaxclf.core.model import LinearModel
     from softmaxclf.core.problem import Problem
     from softmaxclf.core.search import grid_cells
@@ -423,7 +458,8 @@ def engine(
     cells = grid_cells({"learning_rate": rates, "regularization": strengths}, folds)
     stages = [STAGES.load(name) for name in ("mirror", "center") if mirror or name != "mirror"]
     preparing, fitted = timed(lambda: fit_stages(stages, FittingRows(X, rows, held_out, mirror)))
-    problem = Problem(X, y, int(y.max()) + 1, rows, fitted, fold_of_row=held_out)
+    there = device_of(*device)
+    problem = Problem(X, y, int(y.max()) + 1, rows, fitted, fold_of_row=held_out, device=there)
     trainer = SGD(problem, settings, initial_state(cells, problem, settings))
     training, _ = timed(lambda: trainer.run(settings.iterations))
     weights = len(trainer.state.V) * trainer.state.b.size
@@ -451,6 +487,8 @@ TASKS: dict[str, Callable[[Arrays, argparse.Namespace], Result]] = {
     "sklearn": sklearn_to_target,
     "one": softmaxclf_one,
     "grid": softmaxclf_24,
+    "grid_torch": softmaxclf_24_torch,
+    "grid_mixed": softmaxclf_24_mixed,
     "folds": softmaxclf_24_folds,
     "target": softmaxclf_to_target,
     "path": softmaxclf_path,
@@ -461,6 +499,8 @@ TASKS: dict[str, Callable[[Arrays, argparse.Namespace], Result]] = {
     "torch_classes": torch_classes,
     "patches": softmaxclf_patches,
     "torch_patches": torch_patches,
+    **{f"gpu_{cells}": on_gpu(cells) for cells in (24, 240, 2400)},
+    "gpu_probe": gpu_probe,
 }
 
 
@@ -491,6 +531,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--search", action="store_true", help="look for the settings that reach the target soonest"
     )
+    parser.add_argument("--device", default="cuda", help="of " + ", ".join(GPU) + " (default cuda)")
+    parser.add_argument("--precision", default="mixed", help="of the same (default mixed)")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the rows of gpu_probe (default 1)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--sklearn-c", type=float, default=SKLEARN["C"])
     parser.add_argument("--sklearn-iterations", type=int, default=SKLEARN["max_iter"])
@@ -574,6 +617,8 @@ def ratios(found: dict[str, Result], cells: int) -> dict[str, float]:
             np.abs(np.subtract(found["patches"]["features"], found["torch_patches"]["features"])).max()
             / np.max(found["patches"]["features"])
         ),
+        "24 cells: NumPy / PyTorch on the processor": lambda: seconds("grid") / seconds("grid_torch"),
+        "24 cells: NumPy / PyTorch, mixed precision": lambda: seconds("grid") / seconds("grid_mixed"),
         "24 cells x 5 folds / 24 cells": lambda: seconds("folds") / seconds("grid"),
         f"time to {TARGET}: scikit-learn / softmaxclf": lambda: (
             seconds("sklearn") / found["target"]["seconds"]

@@ -41,7 +41,7 @@ THIRD_PARTY = {
     "model_file": {"numpy"},
     # Pillow comes with matplotlib; it decodes image files. pyarrow is an extra.
     "datasets": {"numpy", "PIL", "pyarrow"},
-    "core": {"numpy"},
+    "core": {"numpy", "torch"},  # PyTorch is an extra
     # Each library is an extra that writes its own format.
     "exports": {"numpy", "onnx", "safetensors", "skops", "sklearn", "torch"},
     "plots": {"numpy", "matplotlib", "PIL"},

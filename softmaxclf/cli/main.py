@@ -131,10 +131,13 @@ def _explained(error: Exception) -> SoftmaxclfError | None:
     return None
 
 
+_NO_MEMORY = ("failed to map segment", "can't start new thread", "out of memory", "can't allocate memory")
+
+
 def _lacks_memory(error: Exception) -> bool:
     """Whether memory is what an array, a mapping, a library or a thread could not get."""
     if isinstance(error, ImportError | RuntimeError):
-        return any(said in str(error) for said in ("failed to map segment", "can't start new thread"))
+        return any(said in str(error) for said in _NO_MEMORY)
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 

@@ -246,6 +246,8 @@ descent = together(
 
 
 run = together(
+    setting("engine.device"),
+    setting("engine.precision"),
     out("DIR", "Run folder. [default: runs/<command>-<8 hex of settings and data>]"),
     click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds."),
     click.option(

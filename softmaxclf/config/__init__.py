@@ -1,7 +1,7 @@
 """What a run is told to do: YAML, `--set` and options -> frozen dataclasses, checked as a whole.
 
-File format: the sections `data`, `features`, `preprocessing`, `training` and `tuning`, each a mapping of the keys that
-schema declares; all may be left out, and an empty file means the defaults. See yaml_reader for the YAML that
+File format: the sections `data`, `features`, `preprocessing`, `training`, `tuning` and `engine`, each a mapping of the
+keys that schema declares; all may be left out, and an empty file means the defaults. See yaml_reader for the YAML that
 is taken, values for how values are written, axis for grid axes.
 
 Whatever the bytes, the texts and the options are, `load_config` returns a Config or raises ConfigError.
@@ -21,6 +21,7 @@ from softmaxclf.config.schema import (
     SECTIONS,
     Config,
     DataConfig,
+    EngineConfig,
     FeaturesConfig,
     PreprocessingConfig,
     TrainingConfig,
@@ -34,6 +35,7 @@ from softmaxclf.errors import ConfigError
 __all__ = [
     "Config",
     "DataConfig",
+    "EngineConfig",
     "FeaturesConfig",
     "PreprocessingConfig",
     "TrainingConfig",

@@ -23,6 +23,7 @@ from softmaxclf.config.values import (
     Text,
     Unset,
 )
+from softmaxclf.core.devices import DEVICES, PRECISIONS
 from softmaxclf.core.losses import LOSSES
 from softmaxclf.core.solvers import SOLVERS
 from softmaxclf.core.stages import SCALES
@@ -209,14 +210,32 @@ class TuningConfig:
 
 
 @dataclass(frozen=True)
+class EngineConfig:
+    """Where a run is computed. It moves no more than the last digits of a result, so it is no part of what a run is."""
+
+    device: str = _setting(
+        "cpu",
+        Choice(DEVICES),
+        "where products are made: by NumPy (cpu), or by PyTorch on a GPU (cuda, mps) or the processor (torch-cpu); "
+        "auto is a GPU if there is one",
+    )
+    precision: str = _setting(
+        "single",
+        Choice(PRECISIONS),
+        "products of float32, or by PyTorch of bfloat16 parts (mixed), which matrix units multiply faster",
+    )
+
+
+@dataclass(frozen=True)
 class Config:
-    """Everything that decides what a run computes."""
+    """Everything that decides what a run computes, and where."""
 
     data: DataConfig = field(default_factory=DataConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
 
 
 class Setting(NamedTuple):

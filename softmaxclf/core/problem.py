@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from softmaxclf.core.rows import RowReader
 from softmaxclf.core.stages.stage import Preprocessing
+
+if TYPE_CHECKING:
+    from softmaxclf.core.torch_device import TorchDevice
 
 Array = NDArray[Any]
 
@@ -46,6 +49,7 @@ class Problem:
     validation_X, which may be X itself; empty for none. fold_of_row: (N,) ints or None.
     preprocessing: one per fold, or a single one; whole: that of all training rows, beside those of
     folds. block: see `epoch_permutation`. weights: (N,) how much each row of X counts in every mean, or None.
+    device: where products are made, if not by NumPy; see devices.device_of.
     """
 
     X: Array
@@ -61,6 +65,7 @@ class Problem:
     dtype: DTypeLike = np.float32
     whole: Preprocessing | None = None
     weights: Array | None = None
+    device: "TorchDevice | None" = None
 
     @property
     def columns(self) -> int:

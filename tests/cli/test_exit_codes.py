@@ -149,6 +149,8 @@ def test_ctrl_c_outside_of_a_run_is_130(
         OSError(errno.ENOMEM, "Cannot allocate memory"),  # of a mapping
         ImportError("libscipy_openblas64_.so: failed to map segment from shared object"),
         RuntimeError("can't start new thread"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8000000000 bytes"),
         None,
     ],
     ids=repr,

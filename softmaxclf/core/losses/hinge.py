@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softmaxclf.core.losses.loss import Array, Loss, of_labels
+from softmaxclf.core.losses.loss import Array, Loss, label_places, of_labels
 from softmaxclf.core.losses.softmax import Labels, as_problem, l2_penalty, score_rows
+from softmaxclf.core.namespace import namespace_of
 
 MARGIN = 1.0  # how far the right class must lead
 
@@ -85,8 +86,8 @@ def stacked_hinge(scores: Array, y: Array) -> Array:
     """Hinge losses (G, n) of a stack's scores (K, G, n), which become margins, 0 at the label."""
     scores -= of_labels(scores, y)
     scores += MARGIN
-    scores[y, :, np.arange(len(y))] = 0
-    losses: Array = np.maximum(scores, 0).sum(axis=0)
+    scores[label_places(scores, y)] = 0
+    losses: Array = scores.clip(0).sum(axis=0)
     return losses
 
 
@@ -94,8 +95,8 @@ def descend_hinge(scores: Array, y: Array, step: Array) -> Array:
     """Hinge losses (G, n); scores (K, G, n) become step * gradient. step: (G, n) or (G, 1)."""
     losses = stacked_hinge(scores, y)
     violated = scores > 0
-    np.multiply(violated, step, out=scores)
-    scores[y, :, np.arange(len(y))] = -(step * violated.sum(axis=0)).T
+    namespace_of(scores).multiply(violated, step, out=scores)
+    scores[label_places(scores, y)] = -(step * violated.sum(axis=0)).T
     return losses
 
 

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softmaxclf.core.losses.loss import Array, Loss, LossFunction, of_labels
+from softmaxclf.core.losses.loss import Array, Loss, LossFunction, label_places, of_labels
+from softmaxclf.core.namespace import namespace_of
 
 Labels = NDArray[np.int64]
 BiasedLoss = Callable[[Array, Array, Array, float, bool], tuple[float, Array]]  # ..., regularize_bias
@@ -214,7 +215,7 @@ def as_problem(W: ArrayLike, X: ArrayLike, reg: float) -> tuple[Array, Array, fl
 def stacked_softmax(scores: Array, y: Array) -> Array:
     """Cross-entropies (G, n) of a stack's scores (K, G, n), which become exp(scores - maximum)."""
     own, sums = _exponentials(scores, y)
-    losses: Array = np.log(sums) - own
+    losses: Array = namespace_of(sums).log(sums) - own
     return losses
 
 
@@ -222,8 +223,8 @@ def descend_softmax(scores: Array, y: Array, step: Array) -> Array:
     """Cross-entropies (G, n); scores (K, G, n) become step * (softmax - one-hot of y). step: (G, n) or (G, 1)."""
     own, sums = _exponentials(scores, y)
     scores *= step / sums
-    scores[y, :, np.arange(len(y))] -= step.T
-    losses: Array = np.log(sums) - own
+    scores[label_places(scores, y)] -= step.T
+    losses: Array = namespace_of(sums).log(sums) - own
     return losses
 
 
@@ -232,9 +233,10 @@ def _exponentials(scores: Array, y: Array) -> tuple[Array, Array]:
 
     Rows lie last, so that the maximum and the sum over the classes run along memory.
     """
-    scores -= scores.max(axis=0)
+    xp = namespace_of(scores)
+    scores -= xp.amax(scores, axis=0)
     own = of_labels(scores, y)
-    np.exp(scores, out=scores)
+    xp.exp(scores, out=scores)
     return own, scores.sum(axis=0)
 
 

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from softmaxclf.core.images import ImageShape
+from softmaxclf.core.namespace import namespace_of
 from softmaxclf.core.stages.fitting import FittingRows
 from softmaxclf.core.stages.stage import Array, Preprocessing, Reading
 from softmaxclf.errors import ConfigError
@@ -59,13 +60,17 @@ class Mirror(Reading):
             return np.array([math.sqrt(2)])
         return self._tiled(math.sqrt(2))
 
+    def most(self, value: int) -> int:
+        """The largest sum of two pixels."""
+        return 2 * value
+
     def read(self, rows: Array, out: Array) -> None:
         """Fill `out` (n, D') with the folded sums of pixels (n, D)."""
         channels, height, width = self.shape
         images = rows.reshape(-1, channels * height, width)
         folded = out.reshape(len(rows), channels * height, self._half)
-        half = width // 2
-        np.add(images[:, :, :half], images[:, :, : width - half - 1 : -1], out=folded[:, :, :half])
+        half, xp = width // 2, namespace_of(rows)
+        xp.add(images[:, :, :half], xp.flip(images[:, :, width - half :], (2,)), out=folded[:, :, :half])
         if width % 2:
             folded[:, :, half] = images[:, :, half]
 

@@ -70,8 +70,12 @@ class Reading(Stage):
         """What belongs to it and is divided by later: (1,) or (D',), or None."""
         return None
 
+    def most(self, value: int) -> int | None:
+        """The largest number that it makes of whole numbers from 0 to a value; None where it makes fractions too."""
+        return None
+
     def read(self, rows: Array, out: Array) -> None:
-        """Fill `out` (n, D') from floating-point rows (n, D)."""
+        """Fill `out` (n, D') from floating-point rows (n, D); a linear stage takes tensors of PyTorch too."""
         raise NotImplementedError
 
     def unfold(self, weights: Array) -> Array:

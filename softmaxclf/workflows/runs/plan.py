@@ -15,7 +15,7 @@ from softmaxclf.workflows.runs.automatic import decided
 from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.session import Request, default_path
-from softmaxclf.workflows.runs.training import Recipe, build_problem
+from softmaxclf.workflows.runs.training import Recipe, build_problem, tell_device
 from softmaxclf.workflows.runs.training_data import TrainingData
 from softmaxclf.workflows.runs.tune import planned_stacks, prepare_for_tuning
 
@@ -33,6 +33,7 @@ def plan(request: Request, observer: Observer) -> dict[str, Any]:
     config = decided(request.config, lambda: data, "tune", observer)
     request = replace(request, config=config)
     problem, recipe = build_problem(config, data), Recipe.of(config)
+    tell_device(problem, observer)
     stacks = planned_stacks(request, problem)
     widths = [len(stack) for stack in stacks]
     axes = recipe.axes(config)

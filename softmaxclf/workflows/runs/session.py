@@ -4,11 +4,21 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from softmaxclf.config import Config, TuningConfig, differences, dump_config, load_config, texts_of, to_dict
+from softmaxclf.config import (
+    Config,
+    EngineConfig,
+    TuningConfig,
+    differences,
+    dump_config,
+    load_config,
+    texts_of,
+    to_dict,
+)
+from softmaxclf.core.devices import NUMPY, device_of
 from softmaxclf.errors import ConfigError, DataError, RunConflictError
 from softmaxclf.runs import (
     CALIBRATED,
@@ -104,10 +114,16 @@ def opened(request: Request, data: TrainingData, observer: Observer) -> Iterator
             _complete(folder, request)
         else:
             sittings = folder.manifest["sittings"] + 1
-            folder.save(**environment(), sittings=sittings, status=RUNNING)
+            folder.save(**environment(), engine=_engine(request.config), sittings=sittings, status=RUNNING)
             folder.write_text(CONFIG, dump_config(request.config))
         observer.opened(folder.path, folder.manifest["settings"])
         yield session
+
+
+def _engine(config: Config) -> dict[str, Any]:
+    """The section engine, with the device that is used."""
+    device = device_of(config.engine.device, config.engine.precision)
+    return asdict(replace(config.engine, device=NUMPY if device is None else device.name))
 
 
 def _agreed(folder: RunFolder, wanted: Manifest, request: Request) -> Manifest:
@@ -158,7 +174,9 @@ def default_path(request: Request, data: TrainingData) -> Path:
 
 
 def comparable(config: Config, command: str) -> Config:
-    """`config` without what cannot change the command's result: where the data lie, and the other command's part."""
+    """`config` without what cannot change the command's result but for its last digits: where the data lie, where it is
+    computed, and the other command's part. So a run that was begun on one device can go on on another.
+    """
     defaults = Config()
     data = replace(
         config.data,
@@ -167,11 +185,12 @@ def comparable(config: Config, command: str) -> Config:
         download=defaults.data.download,
         cache=defaults.data.cache,
     )
+    config = replace(config, data=data, engine=EngineConfig())
     if command == "train":
-        return replace(config, data=data, tuning=TuningConfig())
+        return replace(config, tuning=TuningConfig())
     axes = {name: getattr(defaults.training, name) for name in Recipe.of(config).solver.axes}
     training = replace(config.training, **axes)
-    return replace(config, data=data, training=training, tuning=replace(config.tuning, memory=None))
+    return replace(config, training=training, tuning=replace(config.tuning, memory=None))
 
 
 def _new_manifest(request: Request, data: TrainingData) -> Manifest:

@@ -27,6 +27,7 @@ from softmaxclf.workflows.runs.training import (
     build_problem,
     cut_short,
     only_model,
+    tell_device,
 )
 from softmaxclf.workflows.runs.training_data import TrainingData, prepare
 
@@ -61,6 +62,7 @@ def _train(
     config = request.config
     started = time.perf_counter()
     problem, recipe = build_problem(config, data), Recipe.of(config)
+    tell_device(problem, observer)
     training = StackTraining(session.folder, recipe, control, observer)
     result = training.train(problem, grid_cells(recipe.point(config)), CHECKPOINT)
     seconds = time.perf_counter() - started

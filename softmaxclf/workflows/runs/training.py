@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from softmaxclf import __version__
 from softmaxclf.config import Config, to_dict
+from softmaxclf.core.devices import device_of
 from softmaxclf.core.metrics import majority_baseline
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS, Cells, Problem
@@ -101,6 +102,7 @@ def build_problem(config: Config, data: TrainingData) -> Problem:
     if len(fitted) > 1:
         whole = fit_stages(stages, replace(data.fitting, groups=None, gathered=None, outside={}))[0]
     validated = len(data.validation_rows) > 0
+    device = device_of(config.engine.device, config.engine.precision)
     return Problem(
         dataset.train.X,
         dataset.train.y,
@@ -114,7 +116,14 @@ def build_problem(config: Config, data: TrainingData) -> Problem:
         data.block,
         whole=whole,
         weights=data.weights,
+        device=None if device is None else device.suiting(dataset.train.X, whole.reading),
     )
+
+
+def tell_device(problem: Problem, observer: Observer) -> None:
+    """Note where products are made, if not by NumPy, and how."""
+    if problem.device is not None:
+        observer.note(problem.device.describe(problem.X))
 
 
 def only_model(solver: Solver, config: Config, data: TrainingData) -> LinearModel:
@@ -136,6 +145,7 @@ def with_provenance(model: LinearModel, config: Config, data: TrainingData, **fa
     A setting of which facts give the value that was used stands with that value in the configuration too.
     """
     sections = to_dict(config)
+    del sections["engine"]
     sections["training"] |= {name: value for name, value in facts.items() if name in sections["training"]}
     if "refit" not in facts:
         del sections["tuning"]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.config import Config
+from softmaxclf.core.devices import device_of
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.core.splits import count_of, drawn_shots, stratified_folds, validation_split
@@ -199,6 +200,10 @@ def prepare(
 ) -> TrainingData:
     """Load (or download) the data of `config`, see `load_dataset`, and split its training rows, see `split_up`."""
     started = time.perf_counter()
+    if fit:
+        device_of(
+            config.engine.device, config.engine.precision
+        )  # what is not there is told before rows are read
     dataset = load_dataset(config, observer, **reading)
     if dataset.drawing():
         observer.note(dataset.drawing())

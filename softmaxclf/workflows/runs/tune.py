@@ -31,7 +31,7 @@ from softmaxclf.workflows.runs.result import (
     spread_of,
 )
 from softmaxclf.workflows.runs.session import Request, Session, opened
-from softmaxclf.workflows.runs.training import Recipe, cut_short, with_provenance
+from softmaxclf.workflows.runs.training import Recipe, cut_short, tell_device, with_provenance
 from softmaxclf.workflows.runs.training_data import TrainingData, prepare, refuse_few
 
 
@@ -105,6 +105,7 @@ class _Tuning:
         self.tested = self.data.dataset.read_test is not None
         self.seconds = 0.0  # of all repeats but the first
         self.first = self._grid(self.config, self.data, 0)
+        tell_device(self.first.problem, self.observer)
         self.stacks = self._agreed_stacks()
 
     def run(self) -> Summary:

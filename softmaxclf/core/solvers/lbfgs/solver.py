@@ -5,9 +5,9 @@ from those before it (path.py, minimizer.py). Folds run side by side, each begun
 that outnumber the rows are exchanged for as many as there are rows (gram.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -220,7 +220,7 @@ class LBFGS(Solver):
         scale = np.stack([np.broadcast_to(each.divisor, (columns,)) for each in lines])
         single = len(lines) == 1
         folds = problem.fold_of_row
-        return ArrayRows(
+        return self._kind_of_rows(
             problem.X,
             problem.y,
             problem.classes,
@@ -233,6 +233,14 @@ class LBFGS(Solver):
             reading=whole.reading,
             norms=norms,
         )
+
+    @property
+    def _kind_of_rows(self) -> Callable[..., ArrayRows]:
+        if self.problem.device is None:
+            return ArrayRows
+        from softmaxclf.core.solvers.lbfgs.torch_sums import TorchRows
+
+        return partial(TorchRows, device=self.problem.device)
 
     def _note(self) -> None:
         """Copy what the path of all rows has solved into the cells, those of folds too."""

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from softmaxclf.core import blas
+from softmaxclf.core.namespace import like, namespace_of, widest
 from softmaxclf.core.rows import Reads, RowReader
 from softmaxclf.core.stages.stage import NEAR
 
@@ -33,7 +34,10 @@ MOMENT_ROWS = 512  # of a block whose moments are taken
 LARGE = 1024  # features beyond which their covariance is a rougher one
 COPIED = 2**25  # numbers of float16 that become float32 once, in 134 MB, and not in each reading
 SAMPLE = 2000  # rows that variances are taken over
-LOWEST = {"f": -40.0, "d": -300.0}  # the square of exp of less would be a denormal number, slow to work with
+LOWEST = {
+    4: -40.0,
+    8: -300.0,
+}  # by bytes: the square of exp of less would be a denormal number, slow to work with
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,13 @@ class ArrayRows:
             chosen = np.sort(np.random.default_rng(0).choice(rows, wanted, replace=False))
         dtype = np.dtype(np.float32 if self.single and D > LARGE else np.float64)
         offset, scale = self._affine(ALL_ROWS)
-        shift, divisor = (offset * scale).astype(dtype), scale.astype(dtype)
+        total = self._products(chosen, (offset * scale).astype(dtype), scale.astype(dtype))
+        total /= len(chosen) if self._weights is None else self._weights[chosen].sum()
+        return total
+
+    def _products(self, chosen: Array, shift: Array, divisor: Array) -> Array:
+        """(D, D) sum over the chosen rows of w x^T x, x = (what `_read` gives + shift) / divisor, in their dtype."""
+        D, dtype = self.features, shift.dtype
         # Of many features one matrix is enough: then the product has all threads.
         threads = self.threads if D <= LARGE else 1
         parts = np.array_split(
@@ -199,10 +209,8 @@ class ArrayRows:
 
         with blas.single_threaded() if threads > 1 else nullcontext(), ThreadPoolExecutor(threads) as pool:
             lanes = list(pool.map(summed, range(threads)))
-        mass = len(chosen) if self._weights is None else self._weights[chosen].sum()
         for lane in lanes[1:]:
             lanes[0] += lane
-        lanes[0] /= mass
         return lanes[0]
 
     def variances(self) -> Array:
@@ -289,16 +297,20 @@ class ArrayRows:
             rows_themselves: Array = self._X[chosen]
             rows_themselves.flags.writeable = False
             return rows_themselves
-        part = out[:, : self.width]
         key = (lane, out.dtype.char)
         if key not in self._readers:
             self._readers[key] = RowReader(self._X, self._reading, out.dtype)
-        self._readers[key].read(chosen, part)
+        self._readers[key].read(chosen, out[:, : self.width])
+        return self._changed(chosen, out)
+
+    def _changed(self, chosen: Array | slice, out: Array) -> Array:
+        """`out` with what is done to rows after they were read."""
+        part = out[:, : self.width]
         if self._common.any():
-            part -= self._common.astype(out.dtype)  # casting inside np.subtract is slow
+            part -= like(self._common, part)  # casting inside np.subtract is slow
         if self._norms is not None:
-            part /= self._common_scale.astype(out.dtype)
-            part *= self._norms[chosen, None].astype(out.dtype)
+            part /= like(self._common_scale, part)
+            part *= like(self._norms[chosen, None], part)
         if self._ones:
             out[:, -1] = 1
         return out
@@ -400,20 +412,23 @@ class _Job:
 class _Totals:
     """Sums of one lane, in float64. spreads: per point None or (K, D + 2): sums of c x, c, c ||x / scale||^2."""
 
-    def __init__(self, job: _Job, features: int, classes: int) -> None:
-        self.loss = np.zeros(len(job.points))
-        self.gradient = np.zeros(job.V.shape)
-        self.delta = np.zeros(len(job.V))
+    def __init__(
+        self, job: _Job, features: int, classes: int, zeros: Callable[[tuple[int, ...]], Array] = np.zeros
+    ) -> None:
+        self.loss = zeros((len(job.points),))
+        self.gradient = zeros(job.V.shape)
+        self.delta = zeros((len(job.V),))
         size = (features + 1) * classes
-        self.spreads = [np.zeros((classes, features + 2)) if point.spread else None for point in job.points]
-        self.hessians = [np.zeros((size, size)) if point.hessian else None for point in job.points]
+        self.spreads = [zeros((classes, features + 2)) if point.spread else None for point in job.points]
+        self.hessians = [zeros((size, size)) if point.hessian else None for point in job.points]
         self.coupled = classes <= MOST_COUPLED * features
         size = classes if self.coupled else 0
-        self.couplings = [np.zeros((size, size)) if point.spread else None for point in job.points]
+        self.couplings = [zeros((size, size)) if point.spread else None for point in job.points]
         self.stride = max(1, round(COUPLED * classes / features))
 
     def curved(self, x: Array, norms: Array) -> Curved:
         """What adds second derivatives where they are wanted. norms: (n,) ||x / scale||^2."""
+        xp = namespace_of(x)
 
         def add(P: Array, C: Array, weight: Array | None) -> None:
             if weight is not None:
@@ -421,13 +436,13 @@ class _Totals:
             wanted = [place for place, spread in enumerate(self.spreads) if spread is not None]
             if wanted:
                 c = C[wanted].reshape(-1, len(x))
-                sums = np.column_stack([c @ x, c.sum(axis=1), c @ norms])
-                for place, each in zip(wanted, np.split(sums, len(wanted)), strict=True):
+                sums = xp.column_stack([c @ x, c.sum(axis=1), c @ norms])
+                for place, each in zip(wanted, sums.reshape(len(wanted), -1, sums.shape[1]), strict=True):
                     spread = self.spreads[place]
                     assert spread is not None
                     spread += each
             for place in wanted if self.coupled else ():
-                p = np.ascontiguousarray(P[place, :, :: self.stride])
+                p = xp.asarray(P[place, :, :: self.stride], copy=True)
                 w = 1 if weight is None else weight[place, :: self.stride]
                 coupling = self.couplings[place]
                 assert coupling is not None
@@ -486,21 +501,22 @@ def _to_residuals(S: Array, labels: Array, weight: Array | None, curved: Curved 
     For the label's own class p - 1 is computed as -(sum of the other exponentials) / (sum of all), and the loss of a
     row whose label scores highest as log1p of the others: a row that is nearly certain keeps all its digits in float32.
     """
-    own = (slice(None), labels, np.arange(len(labels)))
-    top = S.max(axis=1)
+    xp = namespace_of(S)
+    own = (slice(None), labels, xp.arange(len(labels), device=S.device))
+    top = xp.amax(S, axis=1)
     behind = S[own] - top
     S -= top[:, None]
-    np.maximum(S, LOWEST[S.dtype.char], out=S)
-    np.exp(S, out=S)
+    xp.clip(S, LOWEST[S.dtype.itemsize], None, out=S)
+    xp.exp(S, out=S)
     mine = S[own]
     S[own] = 0
     others = S.sum(axis=1)
     total = others + mine
-    losses = np.where(behind == 0, np.log1p(others), np.log(total) - behind)
+    losses = xp.where(behind == 0, xp.log1p(others), xp.log(total) - behind)
     S /= total[:, None]
     if curved is not None:
         C = S * (1 - S)
-        C[own] = mine * others / np.square(total)
+        C[own] = mine * others / xp.square(total)
         S[own] = mine / total
         curved(S, C, weight)
     S[own] = -others / total
@@ -508,7 +524,7 @@ def _to_residuals(S: Array, labels: Array, weight: Array | None, curved: Curved 
         S *= weight[:, None]
         losses[weight == 0] = 0  # they are infinite where a fold has taken the label's class out
         losses *= weight
-    total_losses: Array = losses.sum(axis=1, dtype=np.float64)
+    total_losses: Array = losses.sum(axis=1, dtype=widest(losses))
     return total_losses
 
 

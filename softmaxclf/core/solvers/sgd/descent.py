@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.core.losses import LOSSES
+from softmaxclf.core.namespace import beside, fetched, namespace_of
 from softmaxclf.core.problem import Problem
 from softmaxclf.core.solvers.sgd.batches import Batches
 from softmaxclf.core.solvers.sgd.columns import Columns
@@ -56,21 +57,29 @@ class Descent:
     def __init__(self, problem: Problem, settings: Settings, state: SGDState) -> None:
         self.problem, self.settings, self.state = problem, settings, state
         self._batches = Batches(problem, settings)
-        self._batch = RowBuffer(problem, problem.X, min(settings.batch_size, len(problem.train_rows)))
-        self._columns = Columns(problem, state)
+        self._batch = self._buffer(problem.X, min(settings.batch_size, len(problem.train_rows)))
+        self._columns = Columns(problem, state, self._batch.offset_parts)
         loss = LOSSES.load(settings.loss)
         self._losses, self._losses_alone = loss.descend, loss.stacked
         self._monitored = -(-MONITORED_ROWS // settings.batch_size)
         self._history_point = settings.next_history_point(state.iteration)
+        self._norms, self._validation_norms = problem.norms, problem.validation_norms
+        self._lay_out(state)
+
+    def _buffer(self, X: Array, rows: int) -> Any:
+        """What gathers rows of X, so many at the most."""
+        return RowBuffer(self.problem, X, rows)
+
+    def _lay_out(self, state: SGDState) -> None:
+        """Put the weights where products are quick, and make room for what a step computes."""
         self._V, state.V = _filled_up(state.V)
         self._velocity, state.velocity = _filled_up(state.velocity)
         features, width = self._V.shape
         self._block = -(-features // -(-features * width // BLOCK_NUMBERS))
         self._change = np.empty((self._block, width), state.V.dtype)
-        self._scratch = np.empty_like(self._change if settings.momentum else self._change[:0])
+        self._scratch = np.empty_like(self._change if self.settings.momentum else self._change[:0])
         self._product: Array = np.empty((0, width), state.V.dtype)
         self._turned: Array = np.empty((0, 0), state.V.dtype)
-        self._norms, self._validation_norms = problem.norms, problem.validation_norms
 
     def run(self, until: int, stop: Stop = lambda iteration: False) -> bool:
         """Train up to iteration `until`, asking `stop` after each one. Returns whether `until` was reached.
@@ -99,7 +108,7 @@ class Descent:
 
     def _descend(self, rows: Array, rate: float) -> Array:
         """One step of every cell on these rows; returns its mean losses (G,) before the step."""
-        columns, y = self._columns, self.problem.y[rows]
+        columns, y = self._columns, beside(self.problem.y[rows], self.state.b)
         norms = columns.factors(self._norms, rows)
         Z = self._batch.gather(rows)
         scores, centers = self._centered_scores(Z, norms)
@@ -115,11 +124,10 @@ class Descent:
         if norms is not None:
             scores *= norms
             sums = scores.sum(axis=2)
-        if centers.size:
-            np.multiply(sums[:, :, None], columns.minus_own_center, out=centers)
+        centers[:] = sums[:, :, None] * columns.minus_own_center
         self._move_weights(Z, decay)
         if self.settings.regularize_bias:
-            bias_change -= decay.astype(bias_change.dtype) * self.state.b
+            bias_change -= columns.cast(decay) * self.state.b
         self._move(self.state.b, self.state.b_velocity, bias_change)
         mean: Array = (losses * weights).sum(axis=1)
         return mean
@@ -130,12 +138,29 @@ class Descent:
         state.shrinkage *= factors
         small = ~(state.shrinkage >= SMALL_SHRINKAGE)
         if small.any():
-            self._V *= self._columns.flat(np.where(small, state.shrinkage, 1), self._V.shape[1])
+            self._multiply_weights(np.where(small, state.shrinkage, 1))
             state.shrinkage[small] = 1
 
-    def _centered_scores(self, Z: Array, norms: Array | None) -> tuple[Array, Array]:
+    def _multiply_weights(self, factors: Array) -> None:
+        """V of each cell times its factor (G,)."""
+        self._V *= self._columns.flat(factors, self._V.shape[1])
+
+    def _centered_scores(self, Z: Any, norms: Array | None) -> tuple[Array, Array]:
         """(scores (K, G, n) of the rows Z, offset V of each fold (K, G, F)), both views of one buffer."""
-        state, count, offsets = self.state, len(Z), self._batch.offsets
+        both, offsets = self._products(Z), self._batch.offsets
+        centers, scores = both[:, :, :offsets], both[:, :, offsets:]
+        minus_shift = (centers * self._columns.minus_own_center).sum(axis=2)
+        if norms is None:
+            scores += (self.state.b + minus_shift)[:, :, None]
+        else:
+            scores += minus_shift[:, :, None]
+            scores *= norms
+            scores += self.state.b[:, :, None]
+        return scores, centers
+
+    def _products(self, Z: Any) -> Array:
+        """Z W (K, G, F + n), of all classes and without the bias."""
+        state, count = self.state, len(Z)
         if len(self._product) < count:
             self._product = np.empty((count, self._V.shape[1]), state.V.dtype)
             # The scores of the first class, of the others, and zeros against which V is filled up.
@@ -146,17 +171,9 @@ class Descent:
         others = _shaped(product, state.V.shape[1:])
         np.multiply(others.transpose(1, 2, 0), state.shrinkage.astype(both.dtype)[:, None], out=both[1:])
         np.negative(both[1:].sum(axis=0), out=both[0])
-        centers, scores = both[:, :, :offsets], both[:, :, offsets:]
-        shift = self._columns.own_center(centers)
-        if norms is None:
-            scores += (state.b - shift)[:, :, None]
-        else:
-            scores -= shift[:, :, None]
-            scores *= norms
-            scores += state.b[:, :, None]
-        return scores, centers
+        return both
 
-    def _move_weights(self, Z: Array, decay: Array) -> None:
+    def _move_weights(self, Z: Any, decay: Array) -> None:
         """V moves by Z^T dS / scale^2, block by block, and with momentum by -decay V. `_turned` holds dS."""
         dS = self._turned[self.state.b.shape[1] :, : len(Z)].T
         inverse_square = self._columns.inverse_square
@@ -195,22 +212,27 @@ class Descent:
         lost &= state.diverged_at < 0
         if lost.any():
             state.diverged_at[lost] = state.iteration
-            for array in (state.V, state.b, state.velocity, state.b_velocity):
-                array[..., lost] = 0
-            state.shrinkage[lost] = 1
-            self._columns.freeze(lost)
+            self._give_up(lost)
+
+    def _give_up(self, lost: Array) -> None:
+        """Set those cells (G,) bool to zero, for good."""
+        state = self.state
+        for array in (state.V, state.b, state.velocity, state.b_velocity):
+            array[..., beside(lost, array)] = 0
+        state.shrinkage[lost] = 1
+        self._columns.freeze(lost)
 
     def _write_history(self) -> None:
         state, history = self.state, self.state.history
         gone = state.diverged_at >= 0
-        trained, validated = state.hits / state.seen
+        trained, validated = fetched(state.hits) / fetched(state.seen)
         validation_loss = np.full(len(gone), np.nan)
         if self.problem.validation_X is not None:
             validated = validation_loss
             if self.settings.validates(state.iteration):
                 validated, validation_loss = self._judged()
         history.iteration.append(state.iteration)
-        history.loss.append(np.where(gone, np.nan, state.loss_sum / state.loss_count))
+        history.loss.append(np.where(gone, np.nan, fetched(state.loss_sum) / state.loss_count))
         history.train_accuracy.append(np.where(gone, np.nan, trained))
         history.validation_accuracy.append(np.where(gone, np.nan, validated))
         history.validation_loss.append(np.where(gone, np.nan, validation_loss))
@@ -221,7 +243,7 @@ class Descent:
         """Add what is predicted right before the step, on trained rows [0] and on held-out rows [1]."""
         hits = scores.argmax(axis=0) == y
         trained = self._columns.trained(rows)
-        trained = np.ones_like(hits) if trained is None else trained
+        trained = namespace_of(hits).ones_like(hits) if trained is None else trained
         for place, mask in enumerate((trained, ~trained)):
             self.state.hits[place] += (hits & mask).sum(axis=1)
             self.state.seen[place] += mask.sum(axis=1)
@@ -246,16 +268,16 @@ class Descent:
 
     def _judged_on(self, X: Array, y: Array, rows: Array, norms: Array | None) -> tuple[Array, Array]:
         size = min(self.settings.batch_size, len(rows))
-        batch = RowBuffer(self.problem, X, size)
+        batch = self._buffer(X, size)
         right, losses, seen = np.zeros((3, len(self.state.cells)))
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
             scores, _ = self._centered_scores(batch.gather(part), self._columns.factors(norms, part))
-            hits = scores.argmax(axis=0) == y[part]
+            hits = fetched(scores.argmax(axis=0)) == y[part]
             trained = self._columns.trained(part)
-            counted = np.ones_like(hits) if trained is None else ~trained
+            counted = np.ones_like(hits) if trained is None else ~fetched(trained)
             right += (hits & counted).sum(axis=1)
-            losses += (self._losses_alone(scores, y[part]) * counted).sum(axis=1)
+            losses += (fetched(self._losses_alone(scores, beside(y[part], scores))) * counted).sum(axis=1)
             seen += counted.sum(axis=1)
         return right / seen, losses / seen
 

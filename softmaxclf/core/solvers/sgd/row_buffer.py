@@ -19,6 +19,8 @@ class RowBuffer:
     lie whole pages apart evict each other from the cache when BLAS reads down the columns.
     """
 
+    offset_parts = 1  # rows of Z for each offset
+
     def __init__(self, problem: Problem, X: Array, rows: int) -> None:
         self._reader = RowReader(X, problem.preprocessing[0].reading, problem.dtype)
         first = [each.offset for each in problem.preprocessing if each.offset is not None]

@@ -3,6 +3,7 @@
 The cells of a stack do not depend on each other, so a wide stack is trained in groups of cells, one for each thread
 that BLAS would use. A thread does all of a step's work for its group, the thin parts too, with one-threaded matrix
 products, so that its data stay in the cache of one core. A narrow stack is one group, and BLAS divides its products.
+On a device of PyTorch (torch_descent.py) a stack is one group too, trained there and collected from there.
 """
 
 import time
@@ -12,6 +13,7 @@ from contextlib import nullcontext
 import numpy as np
 
 from softmaxclf.core import blas
+from softmaxclf.core.namespace import fetched
 from softmaxclf.core.problem import Array, Cells, Problem, joined
 from softmaxclf.core.solvers.sgd.descent import Descent
 from softmaxclf.core.solvers.sgd.state import Settings, SGDState, initial_state
@@ -31,11 +33,16 @@ class SGD(Solver):
 
     def __init__(self, problem: Problem, settings: Settings, state: SGDState) -> None:
         super().__init__(problem, settings, state)
-        count = groups_of(state)
+        count = groups_of(state) if problem.device is None else 1
         self._parts = np.array_split(np.arange(len(state.cells)), count)
-        self._groups = [
-            Descent(problem, settings, state if count == 1 else state.keep(part)) for part in self._parts
-        ]
+        self._groups = [self._descent(state if count == 1 else state.keep(part)) for part in self._parts]
+
+    def _descent(self, state: SGDState) -> Descent:
+        if self.problem.device is None:
+            return Descent(self.problem, self.settings, state)
+        from softmaxclf.core.solvers.sgd.torch_descent import TorchDescent
+
+        return TorchDescent(self.problem, self.settings, state, self.problem.device)
 
     @classmethod
     def start(cls, problem: Problem, settings: Settings, cells: Cells) -> SGDState:
@@ -45,7 +52,8 @@ class SGD(Solver):
     @classmethod
     def bytes_per_cell(cls, problem: Problem, settings: Settings) -> int:
         """Weights, velocity, scores."""
-        copies = 4 if settings.momentum else 2  # groups of cells train copies of their own
+        # Groups of cells train copies of their own; PyTorch has changes, and parts of mixed precision, in memory too.
+        copies = 4 if settings.momentum or problem.device else 2
         floats = copies * problem.columns + 2 * settings.batch_size
         return np.dtype(problem.dtype).itemsize * problem.classes * floats
 
@@ -57,7 +65,7 @@ class SGD(Solver):
     def run(self, until: int, stop: Stop = lambda iteration: False) -> bool:
         """Train up to iteration `until`; returns whether it was reached, or `stop` ended training before.
 
-        `stop` is asked after each iteration of a single group, and a few times a second of several.
+        `stop` is asked after each iteration of a single group of NumPy's, and else a few times a second.
         """
         with blas.single_threaded() if len(self._groups) > 1 else nullcontext():
             return self._run(until, stop)
@@ -79,7 +87,7 @@ class SGD(Solver):
             return np.concatenate([group.validate() for group in self._groups])
 
     def _run(self, until: int, stop: Stop) -> bool:
-        if len(self._groups) == 1:
+        if self._groups[0].state is self.state:
             return self._groups[0].run(until, stop)
         length = 1
         with ThreadPoolExecutor(len(self._groups)) as pool:
@@ -99,7 +107,7 @@ class SGD(Solver):
         states = [group.state for group in self._groups]
         for part, state in zip(self._parts, states, strict=True):
             for name, own in self.state.columns().items():
-                own[..., part[0] : part[-1] + 1] = getattr(state, name)
+                own[..., part[0] : part[-1] + 1] = fetched(getattr(state, name))
         self.state.iteration, self.state.loss_count = states[0].iteration, states[0].loss_count
         self.state.history = joined([state.history for state in states])
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from softmaxclf.core.losses.hinge import hinge_score_gradient
 from softmaxclf.core.losses.softmax import score_gradient
 from softmaxclf.core.problem import Cells, Problem
-from softmaxclf.core.solvers.sgd import descent
-from softmaxclf.core.solvers.sgd import solver as engine
+from softmaxclf.core.solvers.sgd import descent, solver
 from softmaxclf.core.solvers.sgd.solver import SGD
 from softmaxclf.core.solvers.sgd.state import Settings, SGDState, initial_state
 from softmaxclf.core.splits import epoch_permutation, stratified_folds
 from softmaxclf.core.stages.fitting import FittingRows, fit_stages
 from softmaxclf.core.stages.stage import Preprocessing
+from tests.core.engines import ENGINES, device_named
 from tests.core.stages_of import stages_of
 
 IMAGE = (3, 4, 6)
@@ -43,14 +43,24 @@ def cells_of(learning_rates, regularizations, folds=None):
 
 
 def make_problem(
-    X, y, *, train_rows=None, folds=None, center=True, scale="none", mirror=None, dtype=np.float64
+    X,
+    y,
+    *,
+    train_rows=None,
+    folds=None,
+    center=True,
+    scale="none",
+    mirror=None,
+    dtype=np.float64,
+    engine="numpy",
 ):
     train_rows = np.arange(len(X)) if train_rows is None else train_rows
     fold_of_row = None if folds is None else stratified_folds(y, folds)
     groups = None if fold_of_row is None else fold_of_row[train_rows]
     stages = stages_of(center=center, scale=scale, mirror=mirror)
     fitted = fit_stages(stages, FittingRows(X, train_rows, groups, mirror))
-    return Problem(X, y, CLASSES, train_rows, fitted, fold_of_row=fold_of_row, dtype=dtype)
+    device = device_named(engine)
+    return Problem(X, y, CLASSES, train_rows, fitted, fold_of_row=fold_of_row, dtype=dtype, device=device)
 
 
 def trained(problem, cells, settings):
@@ -101,9 +111,10 @@ def assert_close(found, expected, tolerance):
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("regularize_bias", [False, True])
-def test_every_cell_of_a_stack_follows_the_plain_formulas(loss, momentum, schedule, regularize_bias):
+@ENGINES
+def test_every_cell_of_a_stack_follows_the_plain_formulas(loss, momentum, schedule, regularize_bias, engine):
     X, y = rows_and_labels()
-    problem = make_problem(X, y)
+    problem = make_problem(X, y, engine=engine)
     chosen = Settings(35, 16, loss, momentum, schedule, regularize_bias, seed=3)
     rates, strengths = [1e-6, 3e-6, 1e-5], [0.0, 10.0, 1000.0]
     state = trained(problem, cells_of(rates, strengths), chosen)
@@ -117,9 +128,12 @@ def test_every_cell_of_a_stack_follows_the_plain_formulas(loss, momentum, schedu
 @pytest.mark.parametrize("center", [False, True])
 @pytest.mark.parametrize("mirror", [None, IMAGE])
 @pytest.mark.parametrize("folds", [None, 3])
-def test_every_preprocessing_equals_training_on_the_preprocessed_features(scale, center, mirror, folds):
+@ENGINES
+def test_every_preprocessing_equals_training_on_the_preprocessed_features(
+    scale, center, mirror, folds, engine
+):
     X, y = rows_and_labels(seed=1)
-    problem = make_problem(X, y, center=center, scale=scale, mirror=mirror, folds=folds)
+    problem = make_problem(X, y, center=center, scale=scale, mirror=mirror, folds=folds, engine=engine)
     chosen = Settings(25, 16, seed=1, momentum=0.5)
     rate = 1e-6 if scale == "none" else 1e-2
     assigned = None if folds is None else [0, 1, 2]
@@ -140,9 +154,10 @@ def test_every_preprocessing_equals_training_on_the_preprocessed_features(scale,
     count=st.integers(13, 50),
     seed=st.integers(0, 1000),
 )
-def test_masked_cells_equal_separate_training_on_their_own_rows(grid, folds, batch_size, count, seed):
+@ENGINES
+def test_masked_cells_equal_separate_training_on_their_own_rows(grid, folds, batch_size, count, seed, engine):
     X, y = rows_and_labels(count, seed)
-    problem = make_problem(X, y, folds=folds)
+    problem = make_problem(X, y, folds=folds, engine=engine)
     chosen = Settings(2 * (-(-count // batch_size)) + 1, batch_size, seed=seed, momentum=0.3)
     pairs = [(rate, strength, fold) for rate, strength in grid for fold in range(folds)]
     state = trained(problem, cells_of(*zip(*pairs, strict=True)), chosen)
@@ -152,9 +167,10 @@ def test_masked_cells_equal_separate_training_on_their_own_rows(grid, folds, bat
         assert_close(state.b[:, place], b, 1e-5)
 
 
-def test_a_cell_alone_and_in_a_stack_agree_in_float32_after_many_iterations():
+@ENGINES
+def test_a_cell_alone_and_in_a_stack_agree_in_float32_after_many_iterations(engine):
     X, y = rows_and_labels(200, seed=5)
-    problem = make_problem(X, y, dtype=np.float32)
+    problem = make_problem(X, y, dtype=np.float32, engine=engine)
     chosen = Settings(3000, 20, seed=2)
     stacked = trained(problem, cells_of([1e-7, 1e-6, 3e-6], [5.0, 50.0, 500.0]), chosen)
     for place, (rate, strength) in enumerate([(1e-7, 5.0), (1e-6, 50.0), (3e-6, 500.0)]):
@@ -162,18 +178,20 @@ def test_a_cell_alone_and_in_a_stack_agree_in_float32_after_many_iterations():
         assert_close(stacked.V[:, :, place], alone.V[:, :, 0], 1e-4)
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
+@ENGINES
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(engine):
     X, y = rows_and_labels()
-    problem = make_problem(X, y, dtype=np.float32)
+    problem = make_problem(X, y, dtype=np.float32, engine=engine)
     cells = cells_of([1e-6, 1e-5], [1.0, 10.0])
     first, second, other = (trained(problem, cells, Settings(30, 16, seed=seed)) for seed in (4, 4, 5))
     assert first.V.tobytes() == second.V.tobytes()
     assert first.V.tobytes() != other.V.tobytes()
 
 
-def test_a_diverged_cell_is_marked_with_its_iteration_and_leaves_its_neighbours_alone():
+@ENGINES
+def test_a_diverged_cell_is_marked_with_its_iteration_and_leaves_its_neighbours_alone(engine):
     X, y = rows_and_labels()
-    problem = make_problem(X, y, dtype=np.float32)
+    problem = make_problem(X, y, dtype=np.float32, engine=engine)
     chosen = Settings(60, 16)
     wild = trained(problem, cells_of([1e-6, 1e30, 1e-5], [1.0, 1.0, 10.0]), chosen)
     tame = trained(problem, cells_of([1e-6, 1e-6, 1e-5], [1.0, 1.0, 10.0]), chosen)
@@ -186,11 +204,14 @@ def test_a_diverged_cell_is_marked_with_its_iteration_and_leaves_its_neighbours_
 
 
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
-def test_learning_rates_from_the_smallest_to_the_largest_never_raise(loss):
+@ENGINES
+def test_learning_rates_from_the_smallest_to_the_largest_never_raise(loss, engine):
     X, y = rows_and_labels()
     rates = [1e-300, 1e-100, 1e-10, 1.0, 1e10, 1e38, 1e300]
     state = trained(
-        make_problem(X, y, dtype=np.float32), cells_of(rates, [1.0] * len(rates)), Settings(20, 16, loss)
+        make_problem(X, y, dtype=np.float32, engine=engine),
+        cells_of(rates, [1.0] * len(rates)),
+        Settings(20, 16, loss),
     )
     assert np.isfinite(state.V).all()
     assert state.diverged_at[0] == -1 and state.diverged_at[-1] > 0
@@ -204,9 +225,11 @@ def test_the_loss_starts_at_log_k():
 
 @pytest.mark.parametrize("folds", [None, 2])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_stopping_anywhere_and_going_on_gives_the_same_bits(folds, momentum):
+@ENGINES
+def test_stopping_anywhere_and_going_on_gives_the_same_bits(folds, momentum, engine, monkeypatch):
+    monkeypatch.setattr(solver, "SLICE_SECONDS", 0)  # PyTorch asks then, too, after each iteration
     X, y = rows_and_labels()
-    problem = make_problem(X, y, dtype=np.float32, folds=folds)
+    problem = make_problem(X, y, dtype=np.float32, folds=folds, engine=engine)
     cells = cells_of([1e-6, 1e-5], [1.0, 10.0], None if folds is None else [0, 1])
     chosen = Settings(40, 16, momentum=momentum, schedule="cosine")
     whole = trained(problem, cells, chosen)
@@ -220,9 +243,10 @@ def test_stopping_anywhere_and_going_on_gives_the_same_bits(folds, momentum):
         np.testing.assert_array_equal(state.history.loss, whole.history.loss)
 
 
-def test_cells_that_leave_the_stack_do_not_move_the_others():
+@ENGINES
+def test_cells_that_leave_the_stack_do_not_move_the_others(engine):
     X, y = rows_and_labels()
-    problem = make_problem(X, y)
+    problem = make_problem(X, y, engine=engine)
     cells = cells_of([1e-6, 1e-5, 2e-6], [1.0, 10.0, 5.0])
     chosen = Settings(40, 16, momentum=0.9)
     state = initial_state(cells, problem, chosen)
@@ -234,11 +258,23 @@ def test_cells_that_leave_the_stack_do_not_move_the_others():
     assert_close(narrowed.V, whole.V[:, :, [0, 2]], 1e-10)
 
 
-def test_history_counts_accuracy_of_the_current_weights_on_validation_rows():
+@ENGINES
+def test_history_counts_accuracy_of_the_current_weights_on_validation_rows(engine):
     X, y = rows_and_labels(90)
     train_rows, validation_rows = np.arange(60), np.arange(60, 90)
     base = make_problem(X, y, train_rows=train_rows)
-    problem = Problem(X, y, CLASSES, train_rows, base.preprocessing, X, y, validation_rows, dtype=np.float64)
+    problem = Problem(
+        X,
+        y,
+        CLASSES,
+        train_rows,
+        base.preprocessing,
+        X,
+        y,
+        validation_rows,
+        dtype=np.float64,
+        device=device_named(engine),
+    )
     state = trained(problem, cells_of([1e-5], [1.0]), Settings(30, 16, history_points=5))
     W = weights_of(state, 0, problem.preprocessing[0])
     labels = (problem.preprocessing[0].apply(X[validation_rows]) @ W + state.b[:, 0]).argmax(axis=1)
@@ -260,9 +296,10 @@ def test_a_history_has_a_hundred_lines_of_a_long_training_and_all_of_a_short_one
     assert len(validated) == 25 and validated[-1] == 100  # that costs more than a step
 
 
-def test_zero_iterations_leave_zero_weights():
+@ENGINES
+def test_zero_iterations_leave_zero_weights(engine):
     X, y = rows_and_labels()
-    state = trained(make_problem(X, y), cells_of([1e-5], [1.0]), Settings(0, 16))
+    state = trained(make_problem(X, y, engine=engine), cells_of([1e-5], [1.0]), Settings(0, 16))
     assert not state.V.any() and state.iteration == 0 and state.history.iteration == [0]
 
 
@@ -277,8 +314,8 @@ def test_a_batch_larger_than_the_data_is_the_whole_data():
 @pytest.fixture(params=[2, 3])
 def divided(request, monkeypatch):
     """Several groups, however small the work and whatever the machine. Returns a way back to a single one."""
-    monkeypatch.setattr(engine, "groups_of", lambda state: request.param)
-    return lambda: monkeypatch.setattr(engine, "groups_of", lambda state: 1)
+    monkeypatch.setattr(solver, "groups_of", lambda state: request.param)
+    return lambda: monkeypatch.setattr(solver, "groups_of", lambda state: 1)
 
 
 @pytest.mark.parametrize("blocks", [1, 4])
@@ -328,7 +365,7 @@ def test_many_threads_that_are_stopped_and_continued_give_the_same_bits(divided,
     cells = cells_of([1e-6, 1e-5, 2e-6, 1e-7], [1.0, 10.0, 5.0, 2.0])
     chosen = Settings(200, 16, momentum=0.9)
     whole = trained(problem, cells, chosen)
-    monkeypatch.setattr(engine, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(solver, "SLICE_SECONDS", 0)
     state = initial_state(cells, problem, chosen)
     assert not SGD(problem, chosen, state).run(200, lambda iteration: iteration == 77)
     assert state.iteration == 77
@@ -343,20 +380,21 @@ def test_many_threads_that_are_stopped_and_continued_give_the_same_bits(divided,
     [(1, 24, 1), (2, 1, 1), (2, 12, 1), (2, 24, 2), (8, 24, 1), (8, 120, 8)],
 )
 def test_a_stack_wide_enough_for_all_threads_is_divided_into_groups(threads, grid, expected, monkeypatch):
-    monkeypatch.setattr(engine.blas, "threads", lambda: threads)
+    monkeypatch.setattr(solver.blas, "threads", lambda: threads)
     problem = Problem(
         np.zeros((500, 3072), np.uint8), np.zeros(500, np.int64), 10, np.arange(500), [Preprocessing()]
     )
     assert (
-        engine.groups_of(initial_state(cells_of([1.0] * grid, [1.0] * grid), problem, Settings(1, 200)))
+        solver.groups_of(initial_state(cells_of([1.0] * grid, [1.0] * grid), problem, Settings(1, 200)))
         == expected
     )
 
 
-def test_decay_is_exact_for_rates_whose_factor_float32_would_round_away():
+@ENGINES
+def test_decay_is_exact_for_rates_whose_factor_float32_would_round_away(engine):
     """1e-9 a step: next to 1, float32 knows nothing of it."""
     X, y = rows_and_labels()
-    problem = make_problem(X, y, dtype=np.float32)
+    problem = make_problem(X, y, dtype=np.float32, engine=engine)
     chosen = Settings(200, 60)
     state = initial_state(cells_of([1e-12], [1e3]), problem, chosen)
     state.V[:] = 1
@@ -367,10 +405,11 @@ def test_decay_is_exact_for_rates_whose_factor_float32_would_round_away():
 
 @pytest.mark.parametrize("folds", [None, 3])
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
-def test_whole_weights_are_repeated_rows_in_descent_on_all_of_them(folds, loss):
+@ENGINES
+def test_whole_weights_are_repeated_rows_in_descent_on_all_of_them(folds, loss, engine):
     X, y = rows_and_labels()
     weights = np.random.default_rng(4).integers(1, 4, len(X))
-    base = make_problem(X, y, folds=folds)
+    base = make_problem(X, y, folds=folds, engine=engine)
     fold_of_row = base.fold_of_row
     repeated = replace(
         base,
