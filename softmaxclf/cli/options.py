@@ -243,7 +243,11 @@ descent = together(
     setting("training.schedule"),
     setting("training.seed", metavar="N"),
 )
-
+engine = together(
+    setting("engine.kind", "--engine"),
+    setting("engine.scheduler", metavar="tcp://HOST:PORT"),
+    setting("engine.workers", metavar="N"),
+)
 
 run = together(
     out("DIR", "Run folder. [default: runs/<command>-<8 hex of settings and data>]"),

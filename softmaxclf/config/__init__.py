@@ -1,7 +1,7 @@
 """What a run is told to do: YAML, `--set` and options -> frozen dataclasses, checked as a whole.
 
-File format: the sections `data`, `features`, `preprocessing`, `training` and `tuning`, each a mapping of the keys that
-schema declares; all may be left out, and an empty file means the defaults. See yaml_reader for the YAML that
+File format: the sections `data`, `features`, `preprocessing`, `training`, `tuning` and `engine`, each a mapping of the
+keys that schema declares; all may be left out, and an empty file means the defaults. See yaml_reader for the YAML that
 is taken, values for how values are written, axis for grid axes.
 
 Whatever the bytes, the texts and the options are, `load_config` returns a Config or raises ConfigError.
@@ -21,6 +21,7 @@ from softmaxclf.config.schema import (
     SECTIONS,
     Config,
     DataConfig,
+    EngineConfig,
     FeaturesConfig,
     PreprocessingConfig,
     TrainingConfig,
@@ -34,6 +35,7 @@ from softmaxclf.errors import ConfigError
 __all__ = [
     "Config",
     "DataConfig",
+    "EngineConfig",
     "FeaturesConfig",
     "PreprocessingConfig",
     "TrainingConfig",
@@ -120,6 +122,10 @@ def _misfits(config: Config, places: Mapping[str, str]) -> list[str]:
     if tuning.refit and config.data.shots is not None:
         problem = "expected false with data.shots, got true: validation rows are no shots; write false"
         found.append(f"{places['tuning.refit']}: {problem}")
+    for key in ("engine.scheduler", "engine.workers"):
+        unheeded = config.engine.kind == "local" and "engine.kind" not in places
+        if unheeded and values_of(config)[key] is not None:
+            found.append(f"{places[key]}: expected engine.kind dask with it, got none; add --engine dask")
     return found + (_misfits_of_optimum(config, places) if config.training.solver in OPTIMAL else [])
 
 

@@ -32,6 +32,7 @@ Color = Literal["rgb", "grey"]
 Schedule = Literal["constant", "cosine"]
 Metric = Literal["accuracy", "loss"]
 Select = Literal["best", "one-se"]
+EngineKind = Literal["local", "dask"]
 
 SEED = Number(low=0, high=2**32 - 1, whole=True)
 _LEARNING_RATE = Number(low=1e-300, high=1e300)
@@ -209,14 +210,37 @@ class TuningConfig:
 
 
 @dataclass(frozen=True)
+class EngineConfig:
+    """Who computes. It decides how long a run takes, and of what it finds no more than the last digits."""
+
+    kind: EngineKind = _setting(
+        "local",
+        Choice(get_args(EngineKind)),
+        "threads of this process, or workers of a Dask cluster",
+        "--engine",
+    )
+    scheduler: str | None = _setting(
+        None,
+        Unset(Text("the address of a scheduler, such as tcp://127.0.0.1:8786"), "null"),
+        "dask: a scheduler to be trusted; null starts workers on this machine",
+    )
+    workers: int | None = _setting(
+        None,
+        Unset(Number(1, 4096, whole=True), "null"),
+        "dask: processes to start, null is one a processor; of a scheduler, how many to wait for",
+    )
+
+
+@dataclass(frozen=True)
 class Config:
-    """Everything that decides what a run computes."""
+    """Everything that decides what a run computes, and who does."""
 
     data: DataConfig = field(default_factory=DataConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
 
 
 class Setting(NamedTuple):

@@ -1,6 +1,6 @@
 """What a solver is given: the cells of a stack and the rows that they are trained on; and the history it keeps."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -46,6 +46,7 @@ class Problem:
     validation_X, which may be X itself; empty for none. fold_of_row: (N,) ints or None.
     preprocessing: one per fold, or a single one; whole: that of all training rows, beside those of
     folds. block: see `epoch_permutation`. weights: (N,) how much each row of X counts in every mean, or None.
+    summing: what sums over rows in place of sums.ArrayRows, with its arguments, for solvers that need nothing else.
     """
 
     X: Array
@@ -61,6 +62,7 @@ class Problem:
     dtype: DTypeLike = np.float32
     whole: Preprocessing | None = None
     weights: Array | None = None
+    summing: Callable[..., Any] | None = None
 
     @property
     def columns(self) -> int:

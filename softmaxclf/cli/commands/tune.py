@@ -38,6 +38,7 @@ run folder:       {run:quoted}"""
 @options.configuration
 @options.grid
 @options.descent
+@options.engine
 @click.option("--dry-run", is_flag=True, help="Show the grid, its stacks, memory and time; write nothing.")
 @options.run
 @options.output
@@ -52,17 +53,18 @@ def tune(output: console.Console, logs: tuple[str, ...], dry_run: bool, **choice
     Example:
       softmaxclf tune --data sample --regularizations 1e-4:1:log5
     """
+    from softmaxclf.engines import engaged
     from softmaxclf.logs.log import logged
     from softmaxclf.workflows.runs.plan import plan
     from softmaxclf.workflows.runs.session import Request
     from softmaxclf.workflows.runs.tune import tune as run_tune
 
-    request = Request("tune", **choices)
     if dry_run:
-        output.answer(plan(request, output), _plan_text)
+        with engaged(choices["config"].engine, output) as engine:
+            output.answer(plan(Request("tune", engine=engine, **choices), output), _plan_text)
         return
-    with logged(logs, output) as observer:
-        summary = run_tune(request, observer)
+    with logged(logs, output) as observer, engaged(choices["config"].engine, observer) as engine:
+        summary = run_tune(Request("tune", engine=engine, **choices), observer)
     for warning in summary["warnings"]:
         output.warn(warning)
     output.answer(summary, _text)

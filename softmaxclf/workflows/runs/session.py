@@ -4,11 +4,20 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from softmaxclf.config import Config, TuningConfig, differences, dump_config, load_config, texts_of, to_dict
+from softmaxclf.config import (
+    Config,
+    EngineConfig,
+    TuningConfig,
+    differences,
+    dump_config,
+    load_config,
+    texts_of,
+    to_dict,
+)
 from softmaxclf.errors import ConfigError, DataError, RunConflictError
 from softmaxclf.runs import (
     CALIBRATED,
@@ -32,6 +41,7 @@ from softmaxclf.runs import (
     read_manifest,
 )
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.engine import Engine
 from softmaxclf.workflows.runs.training import Recipe
 from softmaxclf.workflows.runs.training_data import TrainingData
 
@@ -42,7 +52,7 @@ Manifest = dict[str, Any]
 class Request:
     """What the user asked a training command for. out None stands for runs/<command>-<8 hex>.
 
-    test: of `train`, whether to score the test split, which `tune` always does.
+    test: of `train`, whether to score the test split, which `tune` always does. engine: who computes.
     """
 
     command: str
@@ -51,6 +61,7 @@ class Request:
     overwrite: bool = False
     max_time: float | None = None
     test: bool = False
+    engine: Engine = field(default_factory=Engine)
 
 
 @dataclass
@@ -158,7 +169,9 @@ def default_path(request: Request, data: TrainingData) -> Path:
 
 
 def comparable(config: Config, command: str) -> Config:
-    """`config` without what cannot change the command's result: where the data lie, and the other command's part."""
+    """`config` without what cannot change the command's result: where the data lie, who computes, the other command's
+    part. So a run that one engine has begun is gone on with by another.
+    """
     defaults = Config()
     data = replace(
         config.data,
@@ -167,11 +180,13 @@ def comparable(config: Config, command: str) -> Config:
         download=defaults.data.download,
         cache=defaults.data.cache,
     )
+    engine = EngineConfig()
     if command == "train":
-        return replace(config, data=data, tuning=TuningConfig())
+        return replace(config, data=data, tuning=TuningConfig(), engine=engine)
     axes = {name: getattr(defaults.training, name) for name in Recipe.of(config).solver.axes}
     training = replace(config.training, **axes)
-    return replace(config, data=data, training=training, tuning=replace(config.tuning, memory=None))
+    tuning = replace(config.tuning, memory=None)
+    return replace(config, data=data, training=training, tuning=tuning, engine=engine)
 
 
 def _new_manifest(request: Request, data: TrainingData) -> Manifest:

@@ -44,6 +44,9 @@ def train(request: Request, observer: Observer) -> Summary:
                 f"--test: expected a test split, got {data.dataset.path} without one; leave --test out"
             )
         observer.note(data.describe())
+        if request.config.engine.kind != "local" and not Recipe.of(request.config).solver.divides_rows:
+            kind = request.config.engine.kind
+            observer.note(f"engine.kind {kind} is not used: solver sgd trains one model in this process")
         if request.config.tuning.repeats > 1:
             observer.note("tuning.repeats is not used: train makes one model, softmaxclf tune repeats a grid")
         ready = cache(lambda: extracted(request.config, data, observer, control))
@@ -60,7 +63,8 @@ def _train(
 ) -> Summary:
     config = request.config
     started = time.perf_counter()
-    problem, recipe = build_problem(config, data), Recipe.of(config)
+    recipe = Recipe.of(config)
+    problem = build_problem(config, data, request.engine.summing)
     training = StackTraining(session.folder, recipe, control, observer)
     result = training.train(problem, grid_cells(recipe.point(config)), CHECKPOINT)
     seconds = time.perf_counter() - started

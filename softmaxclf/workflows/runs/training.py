@@ -16,6 +16,7 @@ from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS, Cells, Problem
 from softmaxclf.core.search import FURTHER, named, narrowed
 from softmaxclf.core.solvers import SOLVERS
+from softmaxclf.core.solvers.lbfgs.sums import Summing
 from softmaxclf.core.solvers.solver import Solver, State
 from softmaxclf.core.stages.fitting import fit_stages
 from softmaxclf.errors import AllDivergedError, DataError
@@ -92,8 +93,11 @@ class Recipe:
         return self.solver(problem, self.settings, state)
 
 
-def build_problem(config: Config, data: TrainingData) -> Problem:
-    """The rows as a solver sees them, with stages fitted on training rows; once per fold, on the rows outside it."""
+def build_problem(config: Config, data: TrainingData, summing: Summing | None = None) -> Problem:
+    """The rows as a solver sees them, with stages fitted on training rows; once per fold, on the rows outside it.
+
+    summing: see Problem.
+    """
     dataset = data.dataset
     stages = data.stages(config)
     fitted = fit_stages(stages, data.fitting)
@@ -114,6 +118,7 @@ def build_problem(config: Config, data: TrainingData) -> Problem:
         data.block,
         whole=whole,
         weights=data.weights,
+        summing=summing,
     )
 
 
@@ -139,6 +144,7 @@ def with_provenance(model: LinearModel, config: Config, data: TrainingData, **fa
     sections["training"] |= {name: value for name, value in facts.items() if name in sections["training"]}
     if "refit" not in facts:
         del sections["tuning"]
+    del sections["engine"]  # who computed, and where
     if config.features.kind == "none":
         del sections["features"]
     counted = Recipe.of(config).counted

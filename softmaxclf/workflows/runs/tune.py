@@ -20,7 +20,6 @@ from softmaxclf.workflows.runs.control import Control
 from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.grid import Final, GridTraining, reseeded
 from softmaxclf.workflows.runs.learning import doubts
-from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.outcomes import judgements
 from softmaxclf.workflows.runs.result import (
     Finding,
@@ -78,11 +77,12 @@ def _refuse_equal_repeats(config: Config, data: TrainingData) -> None:
 
 
 def planned_stacks(request: Request, problem: Problem) -> list[Cells]:
-    """The grid's cells in stacks that fit the bound of tuning.memory."""
+    """The grid's cells in stacks that fit the bound of tuning.memory, as many as the engine has work for."""
     config = request.config
-    recipe = Recipe.of(config)
+    recipe, engine = Recipe.of(config), request.engine
     cells = grid_cells(recipe.axes(config), config.tuning.folds)
-    return split_stacks(cells, recipe.bytes_per_cell(problem), stack_bound(config))
+    least = engine.least_stacks(recipe, problem, len(cells))
+    return split_stacks(cells, recipe.bytes_per_cell(problem), engine.stack_bound(config), least)
 
 
 @dataclass
@@ -141,7 +141,8 @@ class _Tuning:
             return None
 
     def _grid(self, config: Config, data: TrainingData, repeat: int) -> GridTraining:
-        return GridTraining(config, data, self.session.folder, self.control, self.observer, repeat)
+        engine = self.request.engine
+        return GridTraining(config, data, self.session.folder, self.control, self.observer, repeat, engine)
 
     def _narrowed(self, first: Sequence[Outcome]) -> list[Cells]:
         """The stacks, with the cells that the first repeat has finished."""

@@ -19,7 +19,7 @@ from softmaxclf.core.solvers.lbfgs.gram import reduced_rows
 from softmaxclf.core.solvers.lbfgs.path import Path, Solution, run
 from softmaxclf.core.solvers.lbfgs.preconditioner import Basis
 from softmaxclf.core.solvers.lbfgs.proof import gap
-from softmaxclf.core.solvers.lbfgs.sums import ALL_ROWS, ArrayRows, Point
+from softmaxclf.core.solvers.lbfgs.sums import ALL_ROWS, AddedRows, ArrayRows, Point, Summing
 from softmaxclf.core.solvers.solver import Solver, State, Stop
 
 MOST_GRAM_ROWS = 4000  # beyond, features that outnumber the rows are taken as they are
@@ -79,6 +79,7 @@ class LBFGS(Solver):
     settings_type = Settings
     unit = "value"
     figures = ("objective", "gap", "proven", "passes")
+    divides_rows = True
     state: PathState
     settings: Settings
 
@@ -182,9 +183,10 @@ class LBFGS(Solver):
         problem, settings = self.problem, self.settings
         free = not settings.regularize_bias
         wanted = minimizer.Settings(settings.tolerance, settings.max_passes, free, polish=settings.polish)
-        rows = self._rows(ALL_ROWS)
-        basis: Basis | None = None
         small = problem.columns > len(problem.train_rows) <= MOST_GRAM_ROWS
+        make = ArrayRows if small or problem.summing is None else problem.summing
+        rows = self._rows(ALL_ROWS, make)
+        basis: Basis | None = None
         if not small and rows.features > UNCORRELATED:
             basis = Basis(rows.variances(), None)
         elif not small:
@@ -193,7 +195,7 @@ class LBFGS(Solver):
                 basis = Basis.of(covariance)
         paths: list[Path] = []
         for fold in dict.fromkeys([ALL_ROWS, *self._folds]):
-            own = rows if fold == ALL_ROWS or problem.norms is None else self._rows(fold)
+            own = rows if fold == ALL_ROWS or problem.norms is None else self._rows(fold, make)
             guide = paths[0].solutions if paths and not small else ()
             path = _path(own, basis, self._values, wanted, fold, guide)
             near = min(0.5, FOLDS * settings.tolerance)
@@ -205,7 +207,7 @@ class LBFGS(Solver):
             paths.append(path)
         self.state.paths, self.state.stored = paths, {}
 
-    def _rows(self, fold: int) -> ArrayRows:
+    def _rows(self, fold: int, make: Summing) -> AddedRows:
         """The rows with the preprocessing of all folds side by side; of one fold alone where norms depend on it."""
         problem = self.problem
         fitted = problem.preprocessing
@@ -220,7 +222,7 @@ class LBFGS(Solver):
         scale = np.stack([np.broadcast_to(each.divisor, (columns,)) for each in lines])
         single = len(lines) == 1
         folds = problem.fold_of_row
-        return ArrayRows(
+        return make(
             problem.X,
             problem.y,
             problem.classes,
@@ -256,7 +258,7 @@ class LBFGS(Solver):
 
 
 def _path(
-    rows: ArrayRows,
+    rows: AddedRows,
     basis: Basis | None,
     values: list[float],
     wanted: minimizer.Settings,
@@ -266,6 +268,7 @@ def _path(
     """The path of a fold; on the rows' own coordinates where there is no basis of their features."""
     if basis is not None:
         return Path(rows, basis, values, wanted, fold, guide)
+    assert isinstance(rows, ArrayRows)
     small, back = reduced_rows(rows, fold)
 
     def checked(weights: Array, regularization: float) -> tuple[Array, float, float]:
