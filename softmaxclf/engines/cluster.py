@@ -7,11 +7,12 @@ trusts it. Workers that are started here, and their scheduler, listen on the loo
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from distributed import Client, Future, LocalCluster, wait
+from distributed import CancelledError, Client, Future, LocalCluster, wait
 
 from softmaxclf.config import EngineConfig
 from softmaxclf.errors import EngineError
@@ -24,9 +25,10 @@ LOOKING = 0.1  # seconds between two looks at signals, the clock and workers
 
 
 class Cluster:
-    """The workers, from the first time that they are asked for."""
+    """The workers, from the first time that they are asked for. forgetting: what those of others do in the end."""
 
-    def __init__(self, settings: EngineConfig, observer: Observer) -> None:
+    def __init__(self, settings: EngineConfig, observer: Observer, forgetting: Callable[[], None]) -> None:
+        self.forgetting = forgetting
         self._settings, self._observer = settings, observer
         self._own: LocalCluster | None = None
         self._seen = time.monotonic()
@@ -63,7 +65,7 @@ class Cluster:
             self._own = _processes(wanted)
         address = self._settings.scheduler if self._own is None else self._own.scheduler_address
         try:
-            client = Client(address, timeout=CONNECTING, name="softmaxclf")
+            client = Client(address, timeout=CONNECTING, name="softmaxclf", direct_to_workers=True)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError
             raise EngineError(
                 f"--scheduler {address}: expected a Dask scheduler, found none ({_first_line(error)}); start one with: "
@@ -82,12 +84,25 @@ class Cluster:
         self._observer.note(f"dask: {len(client.scheduler_info(n_workers=-1)['workers'])} workers {kind}")
         return client
 
+    def living(self) -> dict[str, dict[str, Any]]:
+        """The workers, after waiting for one where there is none for a moment. Raises EngineError."""
+        while not (workers := self.workers):
+            self.raise_if_gone()
+            time.sleep(LOOKING)
+        return workers
+
+    def send(self, what: Any, workers: Sequence[str] | None = None) -> Future:
+        """Something that one of those workers has from now on, or any."""
+        sent = self.client.scatter([what], workers=workers, hash=False)
+        future: Future = sent[0]
+        return future
+
     def next_done(self, futures: Iterable[Future]) -> list[Future]:
         """Those that have ended, well or not, after waiting a moment for one."""
-        try:
-            return list(wait(list(futures), timeout=LOOKING, return_when="FIRST_COMPLETED").done)
-        except TimeoutError:
-            return []
+        listed = list(futures)
+        with suppress(TimeoutError, CancelledError):
+            wait(listed, timeout=LOOKING, return_when="FIRST_COMPLETED")
+        return [each for each in listed if each.status != "pending"]
 
     def raise_if_gone(self) -> None:
         """Raise EngineError where the scheduler has left us, or all workers have for a while."""
@@ -102,6 +117,8 @@ class Cluster:
     def close(self) -> None:
         """Let the workers go; those that were started here end."""
         if "client" in self.__dict__:
+            if not self.local and self.client.status == "running":
+                self.client.run(self.forgetting, on_error="ignore")
             self.client.close()
         if self._own is not None:
             self._own.close()
@@ -118,6 +135,17 @@ def _processes(count: int) -> LocalCluster:
         worker_dashboard_address=f"{LOOPBACK}:0",
         silence_logs=logging.CRITICAL,
     )
+
+
+def lost(future: Future) -> tuple[str, str]:
+    """The worker, as far as it is known, and the error of work that gave no result."""
+    if future.status != "error":
+        return "unknown", "it was lost with its worker"
+    error = future.exception()
+    last = getattr(error, "last_worker", None)  # of KilledWorker
+    if last is None:
+        return "unknown", said(error)
+    return last.address, "the process died each time, killed, crashed or out of memory; its log says more"
 
 
 def said(error: BaseException) -> str:

@@ -73,6 +73,11 @@ _AT_WORK: dict[str, set[Control]] = defaultdict(set)  # by token
 _STOPPED: set[str] = set()
 
 
+def forget() -> None:
+    """Let go of all rows."""
+    _HELD.clear()
+
+
 def stop(token: str) -> None:
     """Let the stacks of that grid end after their next step; those that wait do not begin."""
     _STOPPED.add(token)

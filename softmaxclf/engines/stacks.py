@@ -13,11 +13,11 @@ from uuid import uuid4
 import numpy as np
 from distributed import Future
 
-from softmaxclf.core.problem import Cells
+from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import Outcome
 from softmaxclf.datasets.dataset import Dataset, Split, ignored
-from softmaxclf.engines.cluster import TRIES, Cluster, said
-from softmaxclf.engines.stack_task import Order, Report, stop, train_stack
+from softmaxclf.engines.cluster import TRIES, Cluster, lost
+from softmaxclf.engines.stack_task import Order, Report, Rows, stop, train_stack
 from softmaxclf.errors import DataError, EngineError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.grid import GridTraining, reseeded
@@ -128,14 +128,13 @@ class _Bringing:
 
     def _give(self) -> None:
         """Send the rows to one worker, from which others fetch them."""
-        rows = portable(self.grid.data), self.grid.problem
-        self.given = self.cluster.client.scatter(rows, hash=False)
+        self.given = self.cluster.send(portable(self.grid.data, self.grid.problem))
 
     # What comes back
 
     def _take(self, future: Future, number: int) -> None:
         if future.status != "finished":
-            self._again(number, *_lost(future))
+            self._again(number, *lost(future))
             return
         report: Report = future.result()
         if report.refused:
@@ -214,19 +213,8 @@ class _Bringing:
             client.unsubscribe_topic(self.order.token)
 
 
-def _lost(future: Future) -> tuple[str, str]:
-    """The worker, as far as it is known, and the error of work of which there is no report."""
-    if future.status != "error":
-        return "unknown", "it was lost with its worker"
-    error = future.exception()
-    last = getattr(error, "last_worker", None)  # of KilledWorker
-    if last is None:
-        return "unknown", said(error)
-    return last.address, "the process died each time, killed, crashed or out of memory; its log says more"
-
-
-def portable(data: TrainingData) -> TrainingData:
-    """The same rows, in memory, without what only this process can use: test rows, the stages in front, progress."""
+def portable(data: TrainingData, problem: Problem) -> Rows:
+    """The same rows, in memory, without what only this process can use: test rows, stages in front, progress."""
     train, own = data.dataset.train, data.dataset
     X = np.asarray(train.X)
     split = Split(X, train.y, train.place)
@@ -236,7 +224,11 @@ def portable(data: TrainingData) -> TrainingData:
     )  # fmt: skip
     unseen = X if data.validation_X is train.X else np.asarray(data.validation_X)
     fitting = replace(data.fitting, X=X, gathered=None)
-    return replace(data, dataset=dataset, validation_X=unseen, fitting=fitting, front=None, progress=ignored)
+    validated = None if problem.validation_X is None else unseen
+    return (
+        replace(data, dataset=dataset, validation_X=unseen, fitting=fitting, front=None, progress=ignored),
+        replace(problem, X=X, validation_X=validated, summing=None),
+    )
 
 
 def _same(value: Any) -> Any:

@@ -43,7 +43,7 @@ def test_a_scheduler_that_is_not_there_is_named(run_cli, features_file, monkeypa
     with socket.socket() as free:  # bound, so that nobody else has it, and not listening
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-        for command in ("tune",):
+        for command in ("tune", "train"):
             typed = ["--regularizations", "1e-2,1e-1"] if command == "tune" else []
             result = run_cli(
                 command, "--data", features_file, "--engine", "dask", "--scheduler", address, *typed

@@ -13,11 +13,9 @@ import numpy as np
 import pytest
 
 from softmaxclf.config import load_config
-from softmaxclf.engines import engaged
 from softmaxclf.errors import DataError, EngineError, InterruptedRunError
-from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.session import Request
-from softmaxclf.workflows.runs.tune import tune
+from tests.engines.acting import Acting, run
 
 pytestmark = [pytest.mark.usefixtures("undrawn"), pytest.mark.filterwarnings("default")]
 ROWS = "/proc/self/cwd/features.npz"  # each process has its own
@@ -39,12 +37,6 @@ def request(rows, out, engine=None, **given) -> Request:
     return Request("tune", load_config(None, SETTINGS, options), out)
 
 
-def run(wanted: Request, observer: Observer | None = None) -> dict:
-    observer = observer or Observer()
-    with engaged(wanted.config.engine, observer) as engine:
-        return tune(Request(wanted.command, wanted.config, wanted.out, engine=engine), observer)
-
-
 @pytest.fixture(scope="module")
 def local(rows, tmp_path_factory):
     return run(request(rows, tmp_path_factory.mktemp("local") / "run"))
@@ -59,26 +51,6 @@ def assert_alike(found: dict, local: dict) -> None:
         for name in ("train_accuracy", "validation_accuracy"):
             assert one[name] == pytest.approx(other[name], abs=1e-3)
     assert found["splits"]["test"]["accuracy"] == pytest.approx(local["splits"]["test"]["accuracy"], abs=1e-3)
-
-
-class Acting(Observer):
-    """Does something once, when a stack is being trained."""
-
-    def __init__(self, act) -> None:
-        self.act, self.acted, self.said, self.begun = act, False, [], []
-
-    def advance(self, done: int, figures: str = "") -> None:
-        if figures and not self.acted:
-            self.acted = True
-            self.act()
-
-    def begin(self, what: str, total: int, done: int = 0, unit: str = "it") -> None:
-        self.begun.append((what, total, done))
-
-    def warn(self, text: str) -> None:
-        self.said.append(text)
-
-    note = warn
 
 
 def checkpoints(run: Path) -> dict[str, int]:
@@ -108,7 +80,7 @@ def test_a_client_killed_in_the_middle_goes_on_with_what_had_finished(rows, loca
     client.kill()
     client.communicate()
     before = checkpoints(out)
-    observer = Acting(lambda: None)
+    observer = Acting()
     wanted = request(rows, out, workers.address)
     kept = []
     observer.act = lambda: kept.append(checkpoints(out))
@@ -128,7 +100,7 @@ def test_ctrl_c_saves_what_workers_have_begun_and_any_engine_continues(rows, loc
     ):
         run(wanted, observer)
     assert checkpoints(tmp_path / "run")
-    observer = Acting(lambda: None)
+    observer = Acting()
     assert_alike(run(request(rows, tmp_path / "run"), observer), local)
     assert any(done > 0 for _, _, done in observer.begun) or any(
         "continuing" in each for each in observer.said
@@ -152,7 +124,7 @@ def test_a_worker_with_other_rows_is_refused_and_the_others_do_its_work(
     odd, *even = spoilt.addresses
     spoilt.client.run(os.chdir, str(rows.parent), workers=even)
     spoilt.client.run(os.chdir, str(other), workers=[odd])
-    observer = Acting(lambda: None)
+    observer = Acting()
     assert_alike(run(request(ROWS, tmp_path / "run", spoilt.address), observer), local)
     (refusal,) = [line for line in observer.said if "takes no part" in line]
     assert refusal.startswith(f"worker {odd}: {ROWS}: expected the rows of this run, fingerprint ")
@@ -169,7 +141,7 @@ def test_workers_that_cannot_read_the_rows_get_them(rows, local, spoilt, tmp_pat
     monkeypatch.chdir(rows.parent)
     (tmp_path / "empty").mkdir()
     spoilt.client.run(os.chdir, str(tmp_path / "empty"))
-    observer = Acting(lambda: None)
+    observer = Acting()
     assert_alike(run(request(ROWS, tmp_path / "run", spoilt.address), observer), local)
     assert sum("cannot read the rows" in line for line in observer.said) == 1
 
@@ -187,10 +159,11 @@ def _grow() -> None:
     stack_task._train = growing
 
 
+@pytest.mark.slow
 def test_a_worker_out_of_memory_leaves_its_stacks_to_others(rows, local, spoilt, tmp_path):
     poor = spoilt.addresses[0]
     spoilt.client.run(_grow, workers=[poor])
-    observer = Acting(lambda: None)
+    observer = Acting()
     assert_alike(run(request(rows, tmp_path / "run", spoilt.address), observer), local)
     failures = [line for line in observer.said if f"failed on worker {poor}: " in line]
     assert failures
@@ -198,6 +171,7 @@ def test_a_worker_out_of_memory_leaves_its_stacks_to_others(rows, local, spoilt,
     assert failures[0].endswith("it is done again (1 of 3)")
 
 
+@pytest.mark.slow
 def test_a_slow_worker_is_waited_for(rows, local, workers, tmp_path):
     slow = []
 
@@ -228,7 +202,7 @@ def _break() -> None:
 
 def test_what_fails_again_and_again_ends_with_the_error_of_the_worker(rows, spoilt, tmp_path):
     spoilt.client.run(_break)
-    observer = Acting(lambda: None)
+    observer = Acting()
     with pytest.raises(EngineError) as raised:
         run(request(rows, tmp_path / "run", spoilt.address), observer)
     assert "failed on worker tcp://127.0.0.1:" in str(raised.value)
@@ -262,3 +236,21 @@ def test_without_a_scheduler_workers_start_here_and_listen_on_the_loopback_alone
     given = {"engine.kind": "dask", "engine.workers": 1}
     assert_alike(run(request(rows, tmp_path / "run", **given), Acting(look)), local)
     assert set(found) == {"127.0.0.1"}
+
+
+def test_features_of_images_are_made_here_and_sent(workers, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (240, 8, 8, 3), np.uint8)
+    y = generator.integers(0, 2, len(images))
+    images[y == 1, :4] //= 2
+    np.savez(tmp_path / "images.npz", X_train=images, y_train=y)
+    given = {"features.kind": "patches", "features.filters": "8", "features.patch": 4, "features.scales": "1",
+             "training.iterations": 200, "tuning.memory": 20_000, "preprocessing.mirror": True}  # fmt: skip
+    here, there = (
+        run(request(tmp_path / "images.npz", tmp_path / (engine or "local")[:5], engine, **given))
+        for engine in ("", workers.address)
+    )
+    assert here["best"] == there["best"]
+    for one, other in zip(here["cells"], there["cells"], strict=True):
+        assert one["validation_accuracy"] == pytest.approx(other["validation_accuracy"], abs=1e-3)

@@ -70,6 +70,10 @@ def tune(output: console.Console, logs: tuple[str, ...], dry_run: bool, **choice
     output.answer(summary, _text)
 
 
+ENGINE = (
+    "engine:           {kind}, {workers} workers, the {what} in {parts} parts; {out:,.0f} MB go out, {back:,.0f} MB "
+    "come back"
+)
 FEATURES = (
     "features:         {features:,} of each image, {megabytes:,.0f} MB, about {features_seconds:.0f} s if new"
 )
@@ -148,4 +152,8 @@ def _plan_text(planned: Mapping[str, Any]) -> str:
     }
     if "features" in planned:
         axes.append(console.fill(FEATURES, {**planned, "megabytes": planned["features_bytes"] / 1e6}))
+    if engine := planned.get("engine"):
+        what = "grid" if "iterations" in planned else "rows"
+        sizes = {"out": engine["bytes_out"] / 1e6, "back": engine["bytes_back"] / 1e6}
+        axes.append(console.fill(ENGINE, {**engine, **sizes, "what": what}))
     return "\n".join([*axes, console.fill(PLAN, told)])

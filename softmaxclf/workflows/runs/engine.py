@@ -1,6 +1,7 @@
 """Who trains the stacks of a grid and sums over rows: this process, or others that engines/ knows."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from softmaxclf.config import Config
@@ -12,6 +13,8 @@ from softmaxclf.workflows.runs.training import Recipe
 
 if TYPE_CHECKING:
     from softmaxclf.workflows.runs.grid import GridTraining
+
+Plan = Mapping[str, Any]
 
 
 class Engine:
@@ -39,12 +42,12 @@ class Engine:
         """
         return {}
 
-    def plan(
-        self, recipe: Recipe, problem: Problem, stacks: Sequence[Cells], step: float, repeats: float
-    ) -> Mapping[str, Any]:
-        """What a dry run has to say of it: the cut, bytes to move, `seconds`.
+    def probing(self) -> AbstractContextManager[None]:
+        """In which a dry run measures how long work takes."""
+        return nullcontext()
 
-        step: seconds of an iteration of the first stack in one thread, or of a reading of all rows in one thread.
-        repeats: how many times the grid is trained.
-        """
+    def planned(
+        self, recipe: Recipe, problem: Problem, stacks: Sequence[Cells], repeats: int, seconds: float
+    ) -> Plan:
+        """What a dry run has to say of it: the cut, bytes to move, and the `seconds` that come of those of a probe."""
         return {}

@@ -162,6 +162,17 @@ class AddedRows(ABC):
         self._moments: dict[int, Moments] = {}
         self._masses: dict[int, float] = {}
 
+    def part(self, places: slice) -> dict[str, Any]:
+        """The arguments, but for X, of an AddedRows of the rows at those places among all that count."""
+        chosen = places if self._rows is None else self._rows[places]
+        return {
+            "y": self.y[places], "classes": self.classes, "shift": self._shift, "scale": self._scale,
+            "weights": None if self._weights is None else self._weights[places],
+            "folds": None if self._folds is None else self._folds[places],
+            "norms": None if self._norms is None else self._norms[chosen],
+            "ones": self._ones, "reading": self._reading, "fold_count": self._fold_count,
+        }  # fmt: skip
+
     @abstractmethod
     def class_sums(self) -> Array:
         """(F K, D) float64 weighted sums of the rows of each fold and class, as they are read."""
