@@ -3,7 +3,7 @@
     python scripts/workers.py --data data/cifar-10-batches-py --rounds 5
 
 Timed is what differs, from the first stack's start to the last cell's score; workers are there before, and read or get
-the rows in that time. Each round takes the two engines one after the other, so that a machine that changes speed changes
+the rows in that time. Each round takes both engines one after the other, so that a machine that changes speed changes
 it for both. Printed are the seconds of each round, the ratios local / dask, and what the model in
 softmaxclf/engines/cost.py expects.
 """

@@ -6,13 +6,14 @@ trusts it. Workers that are started here, and their scheduler, listen on the loo
 
 import logging
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from distributed import CancelledError, Client, Future, LocalCluster, wait
+from distributed import CancelledError, Client, Future, LocalCluster, WorkerPlugin, wait
 
 from softmaxclf.config import EngineConfig
 from softmaxclf.errors import EngineError
@@ -80,6 +81,8 @@ class Cluster:
                 f"--scheduler {address}: expected {wanted} workers within {STARTING:.0f} s, found {found}; start "
                 f"more with: dask worker {address}, or lower --workers"
             ) from error
+        if self.local:
+            client.register_plugin(_Undisturbed(), name="softmaxclf-undisturbed")
         kind = "started on this machine" if self.local else f"of {address}"
         self._observer.note(f"dask: {len(client.scheduler_info(n_workers=-1)['workers'])} workers {kind}")
         return client
@@ -122,6 +125,17 @@ class Cluster:
             self.client.close()
         if self._own is not None:
             self._own.close()
+
+
+class _Undisturbed(WorkerPlugin):  # type: ignore[misc]
+    """Leaves Ctrl-C, which a terminal sends to all processes of a command, to the client: workers hand over what they
+    have.
+    """
+
+    def setup(self, worker: Any) -> None:
+        """In the main thread of the worker's process, of those that are started again too."""
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _processes(count: int) -> LocalCluster:

@@ -101,6 +101,8 @@ def train_stack(order: Order, number: int, begun: Checkpoint | None, given: Rows
 
 
 def _train(report: Report, order: Order, number: int, begun: Checkpoint | None, given: Rows | None) -> None:
+    if order.version != __version__:
+        raise _Refused(f"expected softmaxclf {order.version}, found {__version__}; install the same there")
     data, problem = _own_rows(order) if given is None else given
     folder, control = _Desk(begun), Control()
     config = reseeded(order.config, order.repeat)
@@ -118,8 +120,6 @@ def _train(report: Report, order: Order, number: int, begun: Checkpoint | None, 
 
 def _own_rows(order: Order) -> Rows:
     """The rows as this worker reads them, kept for the next stack. Raises _Refused, DataError."""
-    if order.version != __version__:
-        raise _Refused(f"expected softmaxclf {order.version}, found {__version__}; install the same there")
     key = order.fingerprint, order.config, order.repeat
     with _READING:
         if key not in _HELD:

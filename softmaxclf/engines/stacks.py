@@ -31,21 +31,14 @@ def bring(
     cluster: Cluster, observer: Observer, grid: GridTraining, stacks: Sequence[Cells], halving: bool
 ) -> dict[int, dict[int, Outcome]]:
     """See Engine.bring."""
-    begun = {n: grid.stored(n, stacks) for n, cells in enumerate(stacks) if len(cells)}
-    points = {n: result.state.iteration for n, result in begun.items()}
-    lengths = {n: result.solver.length for n, result in begun.items()}
-    wanted = [n for n in begun if points[n] < lengths[n]]
-    if not wanted:
-        return {}
-    order = Order(
-        uuid4().hex,
-        _reachable(grid),
-        grid.repeat,
-        grid.data.fingerprint,
-        stacks,
-        halving,
-    )
-    return _Bringing(cluster, observer, grid, order, points, lengths).run(wanted)
+    order = Order(uuid4().hex, _reachable(grid), grid.repeat, grid.data.fingerprint, stacks, halving)
+    bringing = _Bringing(cluster, observer, grid, order)
+    for number in [n for n, cells in enumerate(stacks) if len(cells)]:
+        result = grid.stored(number, stacks)
+        bringing.points[number], bringing.lengths[number] = result.state.iteration, result.solver.length
+        if result.state.iteration >= result.solver.length:
+            bringing.brought[number] = grid.judged(result)
+    return bringing.run()
 
 
 def _reachable(grid: GridTraining) -> Any:
@@ -68,11 +61,10 @@ class _Bringing:
         observer: Observer,
         grid: GridTraining,
         order: Order,
-        points: dict[int, int],
-        lengths: dict[int, int],
     ) -> None:
         self.cluster, self.observer, self.grid, self.order = cluster, observer, grid, order
-        self.points, self.lengths = points, lengths
+        self.points: dict[int, int] = {}  # that stacks have reached
+        self.lengths: dict[int, int] = {}
         self.futures: dict[Future, int] = {}
         self.brought: dict[int, dict[int, Outcome]] = {}
         self.refused: dict[str, str] = {}
@@ -81,7 +73,10 @@ class _Bringing:
         self.given: Future | None = None
         self.stopped = 0.0
 
-    def run(self, wanted: Sequence[int]) -> dict[int, dict[int, Outcome]]:
+    def run(self) -> dict[int, dict[int, Outcome]]:
+        wanted = [number for number in self.points if number not in self.brought]
+        if not wanted:
+            return self.brought
         client, control = self.cluster.client, self.grid.training.control
         cells = sum(len(np.unique(self.order.stacks[n].index)) for n in wanted)
         total = sum(self.lengths.values())
@@ -117,7 +112,9 @@ class _Bringing:
         if self.refused and not workers:
             raise DataError(f"no worker is left: {'; '.join(self.refused.values())}")
         others = [each for each in workers if each not in without] or workers
-        begun = self.grid.training.folder.load_checkpoint(self.grid.checkpoint(number))
+        begun = None
+        if self.points[number]:
+            begun = self.cluster.send(self.grid.training.folder.load_checkpoint(self.grid.checkpoint(number)))
         future = self.cluster.client.submit(
             train_stack, self.order, number, begun, self.given,
             workers=others if self.refused or without else None,

@@ -8,9 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-distributed = pytest.importorskip("distributed", reason="needs the extra dask")
-dask = pytest.importorskip("dask")
-
 
 class Workers:
     """The cluster as tests see it."""
@@ -41,6 +38,9 @@ class Workers:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Workers]:
     """Its workers come back when they are killed."""
+    import dask
+    import distributed
+
     # A cluster forgets a worker that is away 15 s after it died; here they die again and again.
     patience = {"distributed.deploy.lost-worker-timeout": "1 hour"}
     with (

@@ -11,14 +11,14 @@ import pytest
 
 from softmaxclf.config import EngineConfig, load_config
 from softmaxclf.core.solvers.lbfgs.sums import ArrayRows, Point
-from softmaxclf.engines.cluster import Cluster
-from softmaxclf.engines.rows import FAN_IN, Blocks, DividedRows
 from softmaxclf.errors import EngineError, InterruptedRunError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs import training
 from softmaxclf.workflows.runs.session import Request
 from tests.engines.acting import Acting, run
 
+engine = pytest.importorskip("softmaxclf.engines.rows", reason="needs the extra dask")
+Blocks, Cluster, DividedRows = engine.Blocks, engine.Cluster, engine.DividedRows
 pytestmark = [pytest.mark.usefixtures("undrawn"), pytest.mark.filterwarnings("default")]
 ROWS, FEATURES, CLASSES, FOLDS = 500, 7, 4, 3
 
@@ -103,7 +103,7 @@ def test_equal_calls_add_up_to_equal_bits_and_rows_are_sent_once(workers, connec
 
 
 def test_more_blocks_than_one_worker_adds_up_come_back_in_a_tree(workers, connected):
-    of, many = drawn(), FAN_IN * 2 + 1
+    of, many = drawn(), engine.FAN_IN * 2 + 1
     local = ArrayRows(of.X, of.y, CLASSES)
     divided = DividedRows(connected, Observer(), None, of.X, of.y, CLASSES)
     bounds = np.linspace(0, len(of.X), many + 1).astype(int)

@@ -17,6 +17,7 @@ from softmaxclf.errors import DataError, EngineError, InterruptedRunError
 from softmaxclf.workflows.runs.session import Request
 from tests.engines.acting import Acting, run
 
+psutil = pytest.importorskip("psutil", reason="needs the extra dask")
 pytestmark = [pytest.mark.usefixtures("undrawn"), pytest.mark.filterwarnings("default")]
 ROWS = "/proc/self/cwd/features.npz"  # each process has its own
 STACKS = 6  # of two cells each, which is what fits into so little memory
@@ -224,8 +225,6 @@ def test_repeats_folds_and_halving_go_through_workers_too(rows, workers, tmp_pat
 
 
 def test_without_a_scheduler_workers_start_here_and_listen_on_the_loopback_alone(rows, local, tmp_path):
-    import psutil
-
     found = []
 
     def look() -> None:
@@ -254,3 +253,20 @@ def test_features_of_images_are_made_here_and_sent(workers, tmp_path, monkeypatc
     assert here["best"] == there["best"]
     for one, other in zip(here["cells"], there["cells"], strict=True):
         assert one["validation_accuracy"] == pytest.approx(other["validation_accuracy"], abs=1e-3)
+
+
+def test_ctrl_c_in_a_terminal_leaves_workers_the_time_to_hand_over(rows, tmp_path):
+    """A terminal sends it to the client and to the workers that it started, all at once."""
+
+    def interrupt() -> None:
+        for process in psutil.Process().children(recursive=True):
+            if "spawn_main" in " ".join(process.cmdline()):
+                process.send_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    wanted = request(rows, tmp_path / "run", **{"engine.kind": "dask", "engine.workers": 1})
+    observer = Acting(interrupt)
+    with pytest.raises(InterruptedRunError, match="the same command continues"):
+        run(wanted, observer)
+    assert checkpoints(tmp_path / "run")
+    assert not [line for line in observer.said if "failed" in line]

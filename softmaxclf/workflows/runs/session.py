@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,9 @@ def opened(request: Request, data: TrainingData, observer: Observer) -> Iterator
             _complete(folder, request)
         else:
             sittings = folder.manifest["sittings"] + 1
-            folder.save(**environment(), sittings=sittings, status=RUNNING)
+            folder.save(
+                **environment(), engine=asdict(request.config.engine), sittings=sittings, status=RUNNING
+            )
             folder.write_text(CONFIG, dump_config(request.config))
         observer.opened(folder.path, folder.manifest["settings"])
         yield session
