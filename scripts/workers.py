@@ -17,10 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import LocalCluster
 
 from softmaxclf.config import load_config
 from softmaxclf.engines import engaged
+from softmaxclf.engines.cluster import ENVIRONMENT
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs import result
 from softmaxclf.workflows.runs.grid import GridTraining
@@ -64,7 +66,7 @@ def main() -> None:
     parser.add_argument("--only", choices=TASKS)
     options = parser.parse_args()
     result._draw = result.write_report = lambda *others: None  # type: ignore[assignment]
-    with LocalCluster(
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": ENVIRONMENT}), LocalCluster(
         n_workers=options.workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
     ) as cluster, tempfile.TemporaryDirectory() as folder:  # fmt: skip

@@ -38,7 +38,7 @@ THIRD_PARTY = {
     # Each library is an extra that writes its own log; Pillow reads the pictures.
     "logs": {"numpy", "PIL", "tensorboardX", "mlflow"},
     # Its library is an extra that brings stacks and rows to other processes.
-    "engines": {"numpy", "distributed"},
+    "engines": {"numpy", "distributed", "dask"},
     "runs": {"numpy"},
     "model_file": {"numpy"},
     # Pillow comes with matplotlib; it decodes image files. pyarrow is an extra.

@@ -1,6 +1,8 @@
 """Sums over rows that lie with workers, a block each: points go to all, what they add up to comes back in a tree."""
 
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -19,6 +21,8 @@ from softmaxclf.errors import EngineError
 from softmaxclf.workflows.observer import Observer
 
 BY_VALUE = 2**20  # bytes that go to each worker by way of the scheduler
+SETTLED = 2.0  # seconds between two looks at who is there; asking the scheduler takes as long as a small sum
+SENDING = 2  # blocks on their way at a time, of which the client has copies
 ROOM = 0.4  # of a worker's memory that its block may take: at 0.8 it stops, and products take some
 
 
@@ -38,10 +42,12 @@ class Blocks:
         self.workers = workers[: len(self.parts)]
         self.failed: set[str] = set()
         self._sent: dict[int, tuple[str, Future]] = {}
+        self._settled = time.monotonic()
         self._refuse_large()
 
     def settle(self) -> None:
         """Let a living worker have each block, and none two where another has none; one that failed none at all."""
+        self._settled = time.monotonic()
         there = sorted(self.cluster.living())
         living = [each for each in there if each not in self.failed] or there
         for n, worker in enumerate(self.workers):
@@ -51,6 +57,11 @@ class Blocks:
             most = max(living, key=self.workers.count)
             if self.workers.count(most) > 1:
                 self.workers[self.workers.index(most)] = idle
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is some time that workers were looked at."""
+        return time.monotonic() - self._settled > SETTLED
 
     def placed(self, n: int) -> Future:
         """X of a block with its worker."""
@@ -137,6 +148,8 @@ class DividedRows(AddedRows):
         own(part), shared(): its arguments, those of a block and those of all.
         """
         for attempt in range(1, TRIES + 2):
+            if attempt > 1 or self.blocks.stale:
+                self.blocks.settle()
             try:
                 return self._once(method, own, shared)
             except _Lost as error:
@@ -156,16 +169,17 @@ class DividedRows(AddedRows):
         shared: Callable[[], tuple[Any, ...]],
     ) -> Any:
         client, blocks = self._cluster.client, self.blocks
-        blocks.settle()
         common = shared()
-        leaves = [
-            client.submit(
-                block_sum, __version__, blocks.name, f"{self._name}-{n}", blocks.placed(n),
-                blocks.held(self._settings, n, partial(self.part, part)), method, *own(part), *common,
-                workers=[blocks.workers[n]], pure=False,
-            )
-            for n, part in enumerate(blocks.parts)
-        ]  # fmt: skip
+        with ThreadPoolExecutor(SENDING) as pool:
+            leaves = [
+                client.submit(
+                    block_sum, __version__, blocks.name, f"{self._name}-{n}", placed,
+                    blocks.held(self._settings, n, partial(self.part, blocks.parts[n])), method,
+                    *own(blocks.parts[n]), *common,
+                    workers=[blocks.workers[n]], pure=False,
+                )
+                for n, placed in enumerate(pool.map(blocks.placed, range(len(blocks.parts))))
+            ]  # fmt: skip
         ends = leaves
         while len(ends) > FAN_IN:
             groups = [ends[start : start + FAN_IN] for start in range(0, len(ends), FAN_IN)]
