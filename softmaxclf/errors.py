@@ -52,6 +52,10 @@ class OutputError(SoftmaxclfError):
     exit_code = 2
 
 
+class EngineError(SoftmaxclfError):
+    """Workers or their scheduler cannot be reached, or failed at the same work again and again."""
+
+
 class AllDivergedError(SoftmaxclfError):
     """Every cell of the stack diverged; there is no model to save."""
 

@@ -1,7 +1,7 @@
 """The import graph is the architecture: every import, also those inside functions, points downwards.
 
-cli | estimators > logs > workflows > report > config | runs | model_file > datasets | plots | exports > core > arrays |
-locks > files > errors
+cli | estimators > logs | engines > workflows > report > config | runs | model_file > datasets | plots | exports > core
+> arrays | locks > files > errors
 """
 
 import ast
@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "softmaxclf"
 LAYERS = (
     ("__main__",),
     ("cli", "estimators"),
-    ("logs",),
+    ("logs", "engines"),
     ("workflows",),
     ("report",),
     ("config", "runs", "model_file"),
@@ -37,6 +37,8 @@ THIRD_PARTY = {
     "config": {"yaml"},
     # Each library is an extra that writes its own log; Pillow reads the pictures.
     "logs": {"numpy", "PIL", "tensorboardX", "mlflow"},
+    # Its library is an extra that brings stacks and rows to other processes.
+    "engines": {"numpy", "distributed", "dask"},
     "runs": {"numpy"},
     "model_file": {"numpy"},
     # Pillow comes with matplotlib; it decodes image files. pyarrow is an extra.

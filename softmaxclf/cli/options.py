@@ -243,11 +243,15 @@ descent = together(
     setting("training.schedule"),
     setting("training.seed", metavar="N"),
 )
-
-
-run = together(
+engine = together(
+    setting("engine.kind", "--engine"),
+    setting("engine.scheduler", metavar="tcp://HOST:PORT"),
+    setting("engine.workers", metavar="N"),
     setting("engine.device"),
     setting("engine.precision"),
+)
+
+run = together(
     out("DIR", "Run folder. [default: runs/<command>-<8 hex of settings and data>]"),
     click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds."),
     click.option(

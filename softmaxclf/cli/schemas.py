@@ -49,6 +49,9 @@ PLAN = {
     "cells": "integer", "folds": "integer", "repeats": "integer", "iterations?": "integer", "batch_size?": "integer",
     "stacks": ["integer"], "stack_bytes": "integer", "bound_bytes": "number", "seconds": "number", "probe": "string",
     "features?": "integer", "features_bytes?": "integer", "features_seconds?": "number",
+    "engine?": {
+        "kind": "string", "workers": "integer", "parts": "integer", "bytes_out": "integer", "bytes_back": "integer",
+    },
 }  # fmt: skip
 PROBABILITIES = {
     "log_loss": "number?", "brier": "number?", "calibration_error": "number?", "top5_accuracy?": "number",

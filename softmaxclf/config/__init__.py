@@ -15,6 +15,7 @@ from typing import Any
 from softmaxclf.config.axis import MOST_CELLS
 from softmaxclf.config.reader import Reading
 from softmaxclf.config.schema import (
+    LOCAL,
     PATH_VALUES,
     RATE_MULTIPLES,
     SCHEMA,
@@ -33,6 +34,7 @@ from softmaxclf.core.solvers import OPTIMAL
 from softmaxclf.errors import ConfigError
 
 __all__ = [
+    "LOCAL",
     "Config",
     "DataConfig",
     "EngineConfig",
@@ -122,6 +124,10 @@ def _misfits(config: Config, places: Mapping[str, str]) -> list[str]:
     if tuning.refit and config.data.shots is not None:
         problem = "expected false with data.shots, got true: validation rows are no shots; write false"
         found.append(f"{places['tuning.refit']}: {problem}")
+    for key in ("engine.scheduler", "engine.workers"):
+        unheeded = not config.engine.elsewhere and "engine.kind" not in places
+        if unheeded and values_of(config)[key] is not None:
+            found.append(f"{places[key]}: expected engine.kind dask with it, got none; add --engine dask")
     return found + (_misfits_of_optimum(config, places) if config.training.solver in OPTIMAL else [])
 
 

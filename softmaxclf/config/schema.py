@@ -33,6 +33,8 @@ Color = Literal["rgb", "grey"]
 Schedule = Literal["constant", "cosine"]
 Metric = Literal["accuracy", "loss"]
 Select = Literal["best", "one-se"]
+EngineKind = Literal["local", "dask"]
+LOCAL: EngineKind = "local"
 
 SEED = Number(low=0, high=2**32 - 1, whole=True)
 _LEARNING_RATE = Number(low=1e-300, high=1e300)
@@ -211,8 +213,26 @@ class TuningConfig:
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """Where a run is computed. It moves no more than the last digits of a result, so it is no part of what a run is."""
+    """Who computes, and where. It decides how long a run takes, and of what it finds no more than the last digits: so
+    it is no part of what a run is.
+    """
 
+    kind: EngineKind = _setting(
+        LOCAL,
+        Choice(get_args(EngineKind)),
+        "threads of this process, or workers of a Dask cluster",
+        "--engine",
+    )
+    scheduler: str | None = _setting(
+        None,
+        Unset(Text("the address of a scheduler, such as tcp://127.0.0.1:8786"), "null"),
+        "dask: a scheduler to be trusted; null starts workers on this machine",
+    )
+    workers: int | None = _setting(
+        None,
+        Unset(Number(1, 4096, whole=True), "null"),
+        "dask: processes to start, null is one a processor; of a scheduler, how many to wait for",
+    )
     device: str = _setting(
         "cpu",
         Choice(DEVICES),
@@ -225,10 +245,15 @@ class EngineConfig:
         "products of float32, or by PyTorch of bfloat16 parts (mixed), which matrix units multiply faster",
     )
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether others compute, not this process."""
+        return self.kind != LOCAL
+
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides what a run computes, and where."""
+    """Everything that decides what a run computes, and who does, and where."""
 
     data: DataConfig = field(default_factory=DataConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)

@@ -1,6 +1,6 @@
 """What a solver is given: the cells of a stack and the rows that they are trained on; and the history it keeps."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,7 @@ class Problem:
     preprocessing: one per fold, or a single one; whole: that of all training rows, beside those of
     folds. block: see `epoch_permutation`. weights: (N,) how much each row of X counts in every mean, or None.
     device: where products are made, if not by NumPy; see devices.device_of.
+    summing: what sums over rows in place of sums.ArrayRows, with its arguments, for solvers that need nothing else.
     """
 
     X: Array
@@ -66,6 +67,7 @@ class Problem:
     whole: Preprocessing | None = None
     weights: Array | None = None
     device: "TorchDevice | None" = None
+    summing: Callable[..., Any] | None = None
 
     @property
     def columns(self) -> int:

@@ -130,12 +130,14 @@ def grid_cells(axes: Mapping[str, Sequence[float]], folds: int = 0) -> Cells:
     return Cells(values, held_out, index)
 
 
-def split_stacks(cells: Cells, bytes_per_model: int, memory: int) -> list[Cells]:
-    """The cells in as few stacks as fit `memory` bytes each, a cell's folds together, of about equal width."""
+def split_stacks(cells: Cells, bytes_per_model: int, memory: int, least: int = 1) -> list[Cells]:
+    """The cells in as few stacks as fit `memory` bytes each, and at least so many, a cell's folds together, of about
+    equal width.
+    """
     count = int(cells.index.max()) + 1
     models = len(cells) // count
     fitting = max(1, memory // (bytes_per_model * models))
-    stacks = -(-count // fitting)
+    stacks = max(-(-count // fitting), min(least, count))
     groups = np.array_split(np.arange(count), stacks)
     return [cells.keep(np.isin(cells.index, group)) for group in groups]
 

@@ -12,6 +12,7 @@ from softmaxclf.cli import console, options
 @options.configuration
 @options.one_model
 @options.descent
+@options.engine
 @click.option("--test", is_flag=True, help="Also score the test split.")
 @options.run
 @options.output
@@ -24,12 +25,13 @@ def train(output: console.Console, logs: tuple[str, ...], **request: Any) -> Non
     Example:
       softmaxclf train --data sample --iterations 500 --test
     """
+    from softmaxclf.engines import engaged
     from softmaxclf.logs.log import logged
     from softmaxclf.workflows.runs.session import Request
     from softmaxclf.workflows.runs.train import train as run_train
 
-    with logged(logs, output) as observer:
-        summary = run_train(Request("train", **request), observer)
+    with logged(logs, output) as observer, engaged(request["config"].engine, observer) as engine:
+        summary = run_train(Request("train", engine=engine, **request), observer)
     for warning in summary["warnings"]:
         output.warn(warning)
     output.answer(summary, _text)

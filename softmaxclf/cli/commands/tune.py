@@ -46,6 +46,7 @@ run folder:       {run:quoted}"""
 @options.configuration
 @options.grid
 @options.descent
+@options.engine
 @click.option("--all", "every", is_flag=True, help="List all cells of the grid, not only the ten best.")
 @click.option("--dry-run", is_flag=True, help="Show the grid, its stacks, memory and time; write nothing.")
 @options.run
@@ -61,22 +62,27 @@ def tune(output: console.Console, logs: tuple[str, ...], every: bool, dry_run: b
     Example:
       softmaxclf tune --data sample --regularizations 0.1:10:log3
     """
+    from softmaxclf.engines import engaged
     from softmaxclf.logs.log import logged
     from softmaxclf.workflows.runs.plan import plan
     from softmaxclf.workflows.runs.session import Request
     from softmaxclf.workflows.runs.tune import tune as run_tune
 
-    request = Request("tune", **choices)
     if dry_run:
-        output.answer(plan(request, output), _plan_text)
+        with engaged(choices["config"].engine, output) as engine:
+            output.answer(plan(Request("tune", engine=engine, **choices), output), _plan_text)
         return
-    with logged(logs, output) as observer:
-        summary = run_tune(request, observer)
+    with logged(logs, output) as observer, engaged(choices["config"].engine, observer) as engine:
+        summary = run_tune(Request("tune", engine=engine, **choices), observer)
     for warning in summary["warnings"]:
         output.warn(warning)
     output.answer(summary, partial(_text, every))
 
 
+ENGINE = (
+    "engine:           {kind}, {workers} workers, the {what} in {parts} parts; {out:,.0f} MB go out, {back:,.0f} MB "
+    "come back"
+)
 FEATURES = (
     "features:         {features:,} of each image, {megabytes:,.0f} MB, about {features_seconds:.0f} s if new"
 )
@@ -206,4 +212,8 @@ def _plan_text(planned: Mapping[str, Any]) -> str:
     }
     if "features" in planned:
         axes.append(console.fill(FEATURES, {**planned, "megabytes": planned["features_bytes"] / 1e6}))
+    if engine := planned.get("engine"):
+        what = "grid" if "iterations" in planned else "rows"
+        sizes = {"out": engine["bytes_out"] / 1e6, "back": engine["bytes_back"] / 1e6}
+        axes.append(console.fill(ENGINE, {**engine, **sizes, "what": what}))
     return "\n".join([*axes, console.fill(PLAN, told)])

@@ -69,12 +69,14 @@ class Solver(ABC):
     axes: the settings that a grid may vary, each a column of `cells.values`. settings_type: a dataclass of the other
     settings that it follows, by the names that they have in the configuration's training section.
     unit: what its points are counted in. figures: names of what `report` adds to the table of cells.
+    divides_rows: whether it needs from the rows nothing but sums, see lbfgs/sums.py, so that others may have them.
     """
 
     axes: ClassVar[tuple[str, ...]]
     settings_type: ClassVar[type]
     unit: ClassVar[str] = "it"
     figures: ClassVar[tuple[str, ...]] = ()
+    divides_rows: ClassVar[bool] = False
 
     def __init__(self, problem: Problem, settings: Any, state: Any) -> None:
         self.problem, self.settings, self.state = problem, settings, state

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from softmaxclf.config import Config
 from softmaxclf.core.model import LinearModel
-from softmaxclf.core.problem import Cells
+from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.scoring import Score
 from softmaxclf.core.search import RUNGS, Outcome, grid_cells, rungs
 from softmaxclf.core.solvers.solver import Solver
 from softmaxclf.runs import RunFolder
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.control import Control
+from softmaxclf.workflows.runs.engine import Engine
 from softmaxclf.workflows.runs.outcomes import CellScorer, stored, unstored
 from softmaxclf.workflows.runs.training import (
     CHECKPOINT,
@@ -67,7 +68,10 @@ class Final:
 
 
 class GridTraining:
-    """One repeat of the grid of `config`, counted from 0, on the rows that its seed draws."""
+    """One repeat of the grid of `config`, counted from 0, on the rows that its seed draws.
+
+    problem: those rows as a solver sees them, where they are made already.
+    """
 
     def __init__(
         self,
@@ -77,9 +81,12 @@ class GridTraining:
         control: Control,
         observer: Observer,
         repeat: int = 0,
+        engine: Engine | None = None,
+        problem: Problem | None = None,
     ) -> None:
         self.config, self.data, self.repeat = config, data, repeat
-        self.problem = build_problem(config, data)
+        self.engine = engine or Engine()
+        self.problem = problem or build_problem(config, data, self.engine.summing)
         self.recipe = Recipe.of(config)
         self.training = StackTraining(folder, self.recipe, control, observer)
         self.scorer = CellScorer(data, config.training.loss)
@@ -89,17 +96,27 @@ class GridTraining:
 
     def train(self, stacks: Sequence[Cells], *, halving: bool = False) -> tuple[dict[int, Outcome], bool]:
         """(what became of each cell that was begun, whether all were trained to their end); a stack may be empty."""
+        started = time.perf_counter()
+        brought = self.engine.bring(self, stacks, halving)
+        self.seconds += time.perf_counter() - started
         outcomes: dict[int, Outcome] = {}
-        for number, cells in enumerate(stacks):
-            if not len(cells):
-                continue
-            result = self._train(number, stacks, halving)
-            status = "ok" if result.complete else f"cut short at iteration {result.state.iteration}"
-            outcomes |= unstored(result.departed)
-            outcomes |= self.scorer.outcomes(result.solver, status)
+        for each in brought.values():
+            outcomes |= each
+        for number in [n for n, cells in enumerate(stacks) if len(cells) and n not in brought]:
+            result = self.train_stack(number, stacks, halving)
+            outcomes |= self.judged(result)
             if not result.complete:
                 return outcomes, False
         return outcomes, True
+
+    def judged(self, result: StackResult) -> dict[int, Outcome]:
+        """What became of each cell of a stack, by its place in the grid."""
+        status = "ok" if result.complete else f"cut short at iteration {result.state.iteration}"
+        return unstored(result.departed) | self.scorer.outcomes(result.solver, status)
+
+    def stored(self, number: int, stacks: Sequence[Cells]) -> StackResult:
+        """A stack as its checkpoint has it, or its start."""
+        return self.training.stored(self.problem, stacks[number], self.checkpoint(number), len(RUNGS))[0]
 
     def model(self, stacks: Sequence[Cells], cell: int) -> LinearModel:
         """The model of a cell as its stack has trained it."""
@@ -111,8 +128,7 @@ class GridTraining:
         if self._last is not None and self._last[0] == number:
             result = self._last[1]
         else:
-            name = self._checkpoint(number)
-            result = self.training.stored(self.problem, stacks[number], name, len(RUNGS))[0]
+            result = self.stored(number, stacks)
             self._last = (number, result)
         return result, int(np.flatnonzero(result.state.cells.index == cell)[0])
 
@@ -130,7 +146,8 @@ class GridTraining:
         """The pooled predictions of a cell's fold models, each on the rows that it did not see."""
         return self.scorer.held_out(self._result_of(stacks, cell)[0].solver, cell)
 
-    def _train(self, number: int, stacks: Sequence[Cells], halving: bool) -> StackResult:
+    def train_stack(self, number: int, stacks: Sequence[Cells], halving: bool) -> StackResult:
+        """A stack, trained from its checkpoint on, where there is one."""
         cells, folds, repeats = stacks[number], self.config.tuning.folds, self.config.tuning.repeats
         count = len(np.unique(cells.index))
         plan = rungs(self.recipe.start(self.problem, cells).length, count) if halving else []
@@ -139,7 +156,7 @@ class GridTraining:
         what = f"tune{of}: {count} cells" + (f" x {folds} folds" if folds else "")
         started = time.perf_counter()
         result = self.training.train(
-            self.problem, cells, self._checkpoint(number), what=what, plan=plan, on_rung=self._on_rung
+            self.problem, cells, self.checkpoint(number), what=what, plan=plan, on_rung=self._on_rung
         )
         self.seconds += time.perf_counter() - started
         self._last = (number, result)
@@ -153,15 +170,16 @@ class GridTraining:
         """The cell's settings trained on all rows."""
         started = time.perf_counter()
         result = self.training.train(
-            build_problem(self.config, data),
+            build_problem(self.config, data, self.engine.summing),
             grid_cells({name: (value,) for name, value in values.items()}),
-            self._checkpoint(cell, "-refit"),
+            self.checkpoint(cell, "-refit"),
             what="refit on all rows",
         )
         self.seconds += time.perf_counter() - started
         return result
 
-    def _checkpoint(self, number: int, what: str = "") -> str:
+    def checkpoint(self, number: int, what: str = "") -> str:
+        """The name of the file in the run folder that holds the state of that stack."""
         if not (number or what or self.repeat):
             return CHECKPOINT
         repeat = f"-repeat{self.repeat + 1}" if self.repeat else ""

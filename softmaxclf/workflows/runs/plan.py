@@ -12,10 +12,10 @@ from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import rungs
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import decided
+from softmaxclf.workflows.runs.device import tell_device
 from softmaxclf.workflows.runs.extraction import extracted
-from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.session import Request, default_path
-from softmaxclf.workflows.runs.training import Recipe, build_problem, tell_device
+from softmaxclf.workflows.runs.training import Recipe, build_problem
 from softmaxclf.workflows.runs.training_data import TrainingData
 from softmaxclf.workflows.runs.tune import planned_stacks, prepare_for_tuning
 
@@ -37,6 +37,12 @@ def plan(request: Request, observer: Observer) -> dict[str, Any]:
     stacks = planned_stacks(request, problem)
     widths = [len(stack) for stack in stacks]
     axes = recipe.axes(config)
+    with request.engine.probing():
+        timed = (
+            _time(problem, recipe, stacks, config)
+            if hasattr(recipe.settings, "iterations")
+            else _time_of_readings(problem, recipe, stacks, config.tuning.repeats)
+        )
     return {
         "run": str(request.out or default_path(request, data)),
         "axes": [f"{name}s" for name in axes],
@@ -46,13 +52,10 @@ def plan(request: Request, observer: Observer) -> dict[str, Any]:
         "repeats": config.tuning.repeats,
         "stacks": widths,
         "stack_bytes": recipe.bytes_per_cell(problem) * max(widths),
-        "bound_bytes": stack_bound(config),
+        "bound_bytes": request.engine.stack_bound(config),
         **_time_of_features(data, config),
-        **(
-            _time(problem, recipe, stacks, config)
-            if hasattr(recipe.settings, "iterations")
-            else _time_of_readings(problem, recipe, stacks, config.tuning.repeats)
-        ),
+        **timed,
+        **request.engine.planned(recipe, problem, stacks, config.tuning.repeats, timed["seconds"]),
     }
 
 

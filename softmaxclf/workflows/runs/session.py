@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from softmaxclf.config import (
     texts_of,
     to_dict,
 )
-from softmaxclf.core.devices import NUMPY, device_of
+from softmaxclf.core.devices import NUMPY
 from softmaxclf.errors import ConfigError, DataError, RunConflictError
 from softmaxclf.runs import (
     CALIBRATED,
@@ -42,6 +42,8 @@ from softmaxclf.runs import (
     read_manifest,
 )
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.device import own_device
+from softmaxclf.workflows.runs.engine import Engine
 from softmaxclf.workflows.runs.training import Recipe
 from softmaxclf.workflows.runs.training_data import TrainingData
 
@@ -52,7 +54,7 @@ Manifest = dict[str, Any]
 class Request:
     """What the user asked a training command for. out None stands for runs/<command>-<8 hex>.
 
-    test: of `train`, whether to score the test split, which `tune` always does.
+    test: of `train`, whether to score the test split, which `tune` always does. engine: who computes.
     """
 
     command: str
@@ -61,6 +63,7 @@ class Request:
     overwrite: bool = False
     max_time: float | None = None
     test: bool = False
+    engine: Engine = field(default_factory=Engine)
 
 
 @dataclass
@@ -122,7 +125,9 @@ def opened(request: Request, data: TrainingData, observer: Observer) -> Iterator
 
 def _engine(config: Config) -> dict[str, Any]:
     """The section engine, with the device that is used."""
-    device = device_of(config.engine.device, config.engine.precision)
+    if config.engine.elsewhere:
+        return asdict(config.engine)
+    device = own_device(config)
     return asdict(replace(config.engine, device=NUMPY if device is None else device.name))
 
 
@@ -174,8 +179,8 @@ def default_path(request: Request, data: TrainingData) -> Path:
 
 
 def comparable(config: Config, command: str) -> Config:
-    """`config` without what cannot change the command's result but for its last digits: where the data lie, where it is
-    computed, and the other command's part. So a run that was begun on one device can go on on another.
+    """`config` without what cannot change the command's result but for its last digits: where the data lie, who
+    computes and where, and the other command's part. So one engine goes on with a run that another has begun.
     """
     defaults = Config()
     data = replace(

@@ -4,11 +4,13 @@ import time
 from dataclasses import replace
 from functools import cache
 
+from softmaxclf.config import LOCAL
 from softmaxclf.core.search import grid_cells
 from softmaxclf.errors import AllDivergedError, ConfigError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import decided
 from softmaxclf.workflows.runs.control import Control
+from softmaxclf.workflows.runs.device import tell_device
 from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.learning import doubts
 from softmaxclf.workflows.runs.result import (
@@ -27,7 +29,6 @@ from softmaxclf.workflows.runs.training import (
     build_problem,
     cut_short,
     only_model,
-    tell_device,
 )
 from softmaxclf.workflows.runs.training_data import TrainingData, prepare
 
@@ -45,6 +46,12 @@ def train(request: Request, observer: Observer) -> Summary:
                 f"--test: expected a test split, got {data.dataset.path} without one; leave --test out"
             )
         observer.note(data.describe())
+        engine = request.config.engine
+        if engine.elsewhere and not Recipe.of(request.config).solver.divides_rows:
+            observer.note(
+                f"engine.kind {engine.kind} is not used: solver sgd trains one model in this process"
+            )
+            request = replace(request, config=replace(request.config, engine=replace(engine, kind=LOCAL)))
         if request.config.tuning.repeats > 1:
             observer.note("tuning.repeats is not used: train makes one model, softmaxclf tune repeats a grid")
         ready = cache(lambda: extracted(request.config, data, observer, control))
@@ -61,7 +68,8 @@ def _train(
 ) -> Summary:
     config = request.config
     started = time.perf_counter()
-    problem, recipe = build_problem(config, data), Recipe.of(config)
+    recipe = Recipe.of(config)
+    problem = build_problem(config, data, request.engine.summing)
     tell_device(problem, observer)
     training = StackTraining(session.folder, recipe, control, observer)
     result = training.train(problem, grid_cells(recipe.point(config)), CHECKPOINT)

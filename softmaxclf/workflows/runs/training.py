@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from softmaxclf import __version__
 from softmaxclf.config import Config, to_dict
-from softmaxclf.core.devices import device_of
 from softmaxclf.core.metrics import majority_baseline
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.problem import HISTORY_COLUMNS, Cells, Problem
 from softmaxclf.core.search import FURTHER, named, narrowed
 from softmaxclf.core.solvers import SOLVERS
+from softmaxclf.core.solvers.lbfgs.sums import Summing
 from softmaxclf.core.solvers.solver import Solver, State
 from softmaxclf.core.stages.fitting import fit_stages
 from softmaxclf.errors import AllDivergedError, DataError
@@ -24,6 +24,7 @@ from softmaxclf.runs import HISTORY, NUMBER, WEIGHTS, Maybe, RunFolder, has_form
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import advice
 from softmaxclf.workflows.runs.control import Control
+from softmaxclf.workflows.runs.device import device_for
 from softmaxclf.workflows.runs.training_data import TrainingData
 
 Array = NDArray[Any]
@@ -93,8 +94,11 @@ class Recipe:
         return self.solver(problem, self.settings, state)
 
 
-def build_problem(config: Config, data: TrainingData) -> Problem:
-    """The rows as a solver sees them, with stages fitted on training rows; once per fold, on the rows outside it."""
+def build_problem(config: Config, data: TrainingData, summing: Summing | None = None) -> Problem:
+    """The rows as a solver sees them, with stages fitted on training rows; once per fold, on the rows outside it.
+
+    summing: see Problem.
+    """
     dataset = data.dataset
     stages = data.stages(config)
     fitted = fit_stages(stages, data.fitting)
@@ -102,7 +106,6 @@ def build_problem(config: Config, data: TrainingData) -> Problem:
     if len(fitted) > 1:
         whole = fit_stages(stages, replace(data.fitting, groups=None, gathered=None, outside={}))[0]
     validated = len(data.validation_rows) > 0
-    device = device_of(config.engine.device, config.engine.precision)
     return Problem(
         dataset.train.X,
         dataset.train.y,
@@ -116,14 +119,9 @@ def build_problem(config: Config, data: TrainingData) -> Problem:
         data.block,
         whole=whole,
         weights=data.weights,
-        device=None if device is None else device.suiting(dataset.train.X, whole.reading),
+        device=device_for(config, dataset.train.X, whole.reading),
+        summing=summing,
     )
-
-
-def tell_device(problem: Problem, observer: Observer) -> None:
-    """Note where products are made, if not by NumPy, and how."""
-    if problem.device is not None:
-        observer.note(problem.device.describe(problem.X))
 
 
 def only_model(solver: Solver, config: Config, data: TrainingData) -> LinearModel:
@@ -145,10 +143,10 @@ def with_provenance(model: LinearModel, config: Config, data: TrainingData, **fa
     A setting of which facts give the value that was used stands with that value in the configuration too.
     """
     sections = to_dict(config)
-    del sections["engine"]
     sections["training"] |= {name: value for name, value in facts.items() if name in sections["training"]}
     if "refit" not in facts:
         del sections["tuning"]
+    del sections["engine"]  # who computed, and where
     if config.features.kind == "none":
         del sections["features"]
     counted = Recipe.of(config).counted

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmaxclf.config import Config
-from softmaxclf.core.devices import device_of
 from softmaxclf.core.model import LinearModel
 from softmaxclf.core.scoring import SplitRows
 from softmaxclf.core.splits import count_of, drawn_shots, stratified_folds, validation_split
@@ -26,6 +25,7 @@ from softmaxclf.datasets.sources import DataSettings, MissingDataError, open_sou
 from softmaxclf.errors import ConfigError, DataError
 from softmaxclf.files import printable
 from softmaxclf.workflows.observer import Observer, WorkProgress
+from softmaxclf.workflows.runs.device import own_device
 
 Array = NDArray[Any]
 # Stored training rows larger than this are visited block by block, since random rows of a file that does not
@@ -201,9 +201,7 @@ def prepare(
     """Load (or download) the data of `config`, see `load_dataset`, and split its training rows, see `split_up`."""
     started = time.perf_counter()
     if fit:
-        device_of(
-            config.engine.device, config.engine.precision
-        )  # what is not there is told before rows are read
+        own_device(config)  # what is not there is told before rows are read
     dataset = load_dataset(config, observer, **reading)
     if dataset.drawing():
         observer.note(dataset.drawing())

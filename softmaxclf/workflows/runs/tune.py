@@ -17,10 +17,10 @@ from softmaxclf.runs import MANIFEST, has_form
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import advice, decided
 from softmaxclf.workflows.runs.control import Control
+from softmaxclf.workflows.runs.device import tell_device
 from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.grid import Final, GridTraining, reseeded
 from softmaxclf.workflows.runs.learning import doubts
-from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.outcomes import judgements, with_ties, word_of_ties
 from softmaxclf.workflows.runs.result import (
     Finding,
@@ -31,7 +31,7 @@ from softmaxclf.workflows.runs.result import (
     spread_of,
 )
 from softmaxclf.workflows.runs.session import Request, Session, opened
-from softmaxclf.workflows.runs.training import Recipe, cut_short, tell_device, with_provenance
+from softmaxclf.workflows.runs.training import Recipe, cut_short, with_provenance
 from softmaxclf.workflows.runs.training_data import TrainingData, prepare, refuse_few
 
 
@@ -78,11 +78,12 @@ def _refuse_equal_repeats(config: Config, data: TrainingData) -> None:
 
 
 def planned_stacks(request: Request, problem: Problem) -> list[Cells]:
-    """The grid's cells in stacks that fit the bound of tuning.memory."""
+    """The grid's cells in stacks that fit the bound of tuning.memory, as many as the engine has work for."""
     config = request.config
-    recipe = Recipe.of(config)
+    recipe, engine = Recipe.of(config), request.engine
     cells = grid_cells(recipe.axes(config), config.tuning.folds)
-    return split_stacks(cells, recipe.bytes_per_cell(problem), stack_bound(config))
+    least = engine.least_stacks(recipe, problem, len(cells))
+    return split_stacks(cells, recipe.bytes_per_cell(problem), engine.stack_bound(config), least)
 
 
 MOST_HISTORIES = 60  # cells whose curves are kept beside the winner's
@@ -145,7 +146,8 @@ class _Tuning:
             return None
 
     def _grid(self, config: Config, data: TrainingData, repeat: int) -> GridTraining:
-        return GridTraining(config, data, self.session.folder, self.control, self.observer, repeat)
+        engine = self.request.engine
+        return GridTraining(config, data, self.session.folder, self.control, self.observer, repeat, engine)
 
     def _narrowed(self, first: Sequence[Outcome]) -> list[Cells]:
         """The stacks, with the cells that the first repeat has finished."""

@@ -5,10 +5,10 @@ from those before it (path.py, minimizer.py). Folds run side by side, each begun
 that outnumber the rows are exchanged for as many as there are rows (gram.py).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -19,8 +19,11 @@ from softmaxclf.core.solvers.lbfgs.gram import reduced_rows
 from softmaxclf.core.solvers.lbfgs.path import Path, Solution, run
 from softmaxclf.core.solvers.lbfgs.preconditioner import Basis
 from softmaxclf.core.solvers.lbfgs.proof import gap
-from softmaxclf.core.solvers.lbfgs.sums import ALL_ROWS, ArrayRows, Point
+from softmaxclf.core.solvers.lbfgs.sums import ALL_ROWS, AddedRows, ArrayRows, Point, Summing
 from softmaxclf.core.solvers.solver import Solver, State, Stop
+
+if TYPE_CHECKING:
+    from softmaxclf.core.torch_device import TorchDevice
 
 MOST_GRAM_ROWS = 4000  # beyond, features that outnumber the rows are taken as they are
 UNCORRELATED = 2**14  # features beyond which they are taken to be that: their covariance takes 1 GB
@@ -79,6 +82,7 @@ class LBFGS(Solver):
     settings_type = Settings
     unit = "value"
     figures = ("objective", "gap", "proven", "passes")
+    divides_rows = True
     state: PathState
     settings: Settings
 
@@ -182,9 +186,10 @@ class LBFGS(Solver):
         problem, settings = self.problem, self.settings
         free = not settings.regularize_bias
         wanted = minimizer.Settings(settings.tolerance, settings.max_passes, free, polish=settings.polish)
-        rows = self._rows(ALL_ROWS)
-        basis: Basis | None = None
         small = problem.columns > len(problem.train_rows) <= MOST_GRAM_ROWS
+        make = rows_on(problem.device) if small or problem.summing is None else problem.summing
+        rows = self._rows(ALL_ROWS, make)
+        basis: Basis | None = None
         if not small and rows.features > UNCORRELATED:
             basis = Basis(rows.variances(), None)
         elif not small:
@@ -193,7 +198,7 @@ class LBFGS(Solver):
                 basis = Basis.of(covariance)
         paths: list[Path] = []
         for fold in dict.fromkeys([ALL_ROWS, *self._folds]):
-            own = rows if fold == ALL_ROWS or problem.norms is None else self._rows(fold)
+            own = rows if fold == ALL_ROWS or problem.norms is None else self._rows(fold, make)
             guide = paths[0].solutions if paths and not small else ()
             path = _path(own, basis, self._values, wanted, fold, guide)
             near = min(0.5, FOLDS * settings.tolerance)
@@ -205,7 +210,7 @@ class LBFGS(Solver):
             paths.append(path)
         self.state.paths, self.state.stored = paths, {}
 
-    def _rows(self, fold: int) -> ArrayRows:
+    def _rows(self, fold: int, make: Summing) -> AddedRows:
         """The rows with the preprocessing of all folds side by side; of one fold alone where norms depend on it."""
         problem = self.problem
         fitted = problem.preprocessing
@@ -220,7 +225,7 @@ class LBFGS(Solver):
         scale = np.stack([np.broadcast_to(each.divisor, (columns,)) for each in lines])
         single = len(lines) == 1
         folds = problem.fold_of_row
-        return self._kind_of_rows(
+        return make(
             problem.X,
             problem.y,
             problem.classes,
@@ -233,14 +238,6 @@ class LBFGS(Solver):
             reading=whole.reading,
             norms=norms,
         )
-
-    @property
-    def _kind_of_rows(self) -> Callable[..., ArrayRows]:
-        if self.problem.device is None:
-            return ArrayRows
-        from softmaxclf.core.solvers.lbfgs.torch_sums import TorchRows
-
-        return partial(TorchRows, device=self.problem.device)
 
     def _note(self) -> None:
         """Copy what the path of all rows has solved into the cells, those of folds too."""
@@ -263,8 +260,17 @@ class LBFGS(Solver):
         return next((path for path in self.state.paths if path.fold == cells.fold[place]), None), n
 
 
+def rows_on(device: "TorchDevice | None") -> Summing:
+    """What sums over rows in this process."""
+    if device is None:
+        return ArrayRows
+    from softmaxclf.core.solvers.lbfgs.torch_sums import TorchRows
+
+    return partial(TorchRows, device=device)
+
+
 def _path(
-    rows: ArrayRows,
+    rows: AddedRows,
     basis: Basis | None,
     values: list[float],
     wanted: minimizer.Settings,
@@ -274,6 +280,7 @@ def _path(
     """The path of a fold; on the rows' own coordinates where there is no basis of their features."""
     if basis is not None:
         return Path(rows, basis, values, wanted, fold, guide)
+    assert isinstance(rows, ArrayRows)
     small, back = reduced_rows(rows, fold)
 
     def checked(weights: Array, regularization: float) -> tuple[Array, float, float]:

@@ -4,10 +4,12 @@ The problem, for weights W (D, K) and bias b (K,), row weights w (N,), y one-hot
 
     f(W, b) = sum_n w_n (logsumexp(Z_n) - Z_n,y) / sum_n w_n + 0.5 reg ||W||^2,        Z = X W + b
 
-`RowSums` is that interface. An engine (threads here, Dask workers, an accelerator) offers these three and nothing
-else; no array of N x K is ever kept. In all of it `weights` is U (D + 1, K): W with the bias as its last row.
+`RowSums` is that interface; no array of N x K is ever kept. In all of it `weights` is U (D + 1, K): W with the bias as
+its last row. `AddedRows` makes it of parts that are only added up, whoever has the rows: threads of this process
+(`ArrayRows`), or other machines that have an ArrayRows each, of a block of the rows.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -24,6 +26,7 @@ from softmaxclf.core.stages.stage import NEAR
 
 Array = NDArray[Any]
 Curved = Callable[[Array, Array, Array | None], None]
+Summing = Callable[..., "AddedRows"]  # takes the arguments of AddedRows
 ALL_ROWS = -1  # in place of a fold: nothing is held out
 BLOCK_NUMBERS = (
     2**21
@@ -116,15 +119,15 @@ class RowSums(Protocol):
         """The sums at each point, all in one reading of the rows; products in float64 if `precise` or not `single`."""
 
 
-class ArrayRows:
-    """The sums over features (X - shift) / scale of an array, or a StoredArray, which are never made for all rows.
+class AddedRows(ABC):
+    """The sums over features (X - shift) / scale, which are never made for all rows, from parts that are added up.
 
     X: (M, D) uint8, float16, float32 or float64, read through the steps `reading`; rows: (N,) the indices of those that
     count, default all. y: (M,) ints in [0, K). weights: (N,) >= 0, default 1. norms: (M,) factors of the features.
     shift, scale: (D,), or (F + 1, D) with one line per fold and, last, that of all rows. folds: (N,) ints in [0, F).
-    ones: one more feature that is 1 everywhere, after scaling: the regularized bias.
-    Products are in float32 except where X is float64. With T threads each takes every T-th block, and sums are added
-    in that order: equal calls give equal bits.
+    ones: one more feature that is 1 everywhere, after scaling: the regularized bias. fold_count: F, where these rows
+    may not be of all folds. common: (D,) what is subtracted from rows as they are read, default the shift if it is
+    large. Products are in float32 except where X is float64.
     """
 
     def __init__(
@@ -141,20 +144,18 @@ class ArrayRows:
         rows: Array | None = None,
         reading: Sequence[Reads] = (),
         norms: Array | None = None,
-        threads: int | None = None,
+        fold_count: int = 0,
+        common: Array | None = None,
     ) -> None:
         self._X, self._reading, self._norms = X, tuple(reading), norms
         self._rows = None if rows is None or len(rows) == len(X) else rows
         self.y = y if self._rows is None else y[self._rows]
-        if X.dtype == np.float16 and self.y.size * X.shape[1] <= COPIED:
-            chosen = slice(None) if self._rows is None else self._rows
-            self._X, self._norms = X[chosen].astype(np.float32), None if norms is None else norms[chosen]
-            self._rows = None
-        self.count, self.classes, self.threads = len(self.y), classes, threads or blas.threads()
+        self.count, self.classes = len(self.y), classes
         self.width = reading[-1].columns if reading else X.shape[1]
         self.features = self.width + ones
         self.single = X.dtype != np.float64
         self._ones, self._weights, self._folds = ones, weights, folds
+        self._fold_count = fold_count or (1 if folds is None else int(folds.max()) + 1)
         self._shift = np.zeros(self.width) if shift is None else np.asarray(shift, np.float64)
         self._scale = (
             np.ones(self.width)
@@ -162,12 +163,40 @@ class ArrayRows:
             else np.broadcast_to(np.asarray(scale, np.float64), self._shift.shape)
         )
         self._common = self._shift if self._shift.ndim == 1 else self._shift[ALL_ROWS]
-        if norms is None and (np.abs(self._common) <= NEAR * self._common_scale).all():
+        if common is not None:
+            self._common = common
+        elif norms is None and (np.abs(self._common) <= NEAR * self._common_scale).all():
             self._common = np.zeros(self.width)  # features near 0 keep their digits: the bias takes the shift
         self._moments: dict[int, Moments] = {}
-        self._squares: Array = np.empty(0)  # (N,) ||features||^2 before their shift by fold, float64
-        self._memory: dict[tuple[int, str, str], Array] = {}
-        self._readers: dict[tuple[int, str], RowReader] = {}  # of each thread
+        self._masses: dict[int, float] = {}
+
+    def part(self, places: slice) -> dict[str, Any]:
+        """The arguments, but for X, of an AddedRows of the rows at those places among all that count."""
+        chosen = places if self._rows is None else self._rows[places]
+        return {
+            "y": self.y[places], "classes": self.classes, "shift": self._shift, "scale": self._scale,
+            "weights": None if self._weights is None else self._weights[places],
+            "folds": None if self._folds is None else self._folds[places],
+            "norms": None if self._norms is None else self._norms[chosen],
+            "ones": self._ones, "reading": self._reading, "fold_count": self._fold_count,
+            "common": self._common,
+        }  # fmt: skip
+
+    @abstractmethod
+    def class_sums(self) -> Array:
+        """(F K, D) float64 weighted sums of the rows of each fold and class, as they are read."""
+
+    @abstractmethod
+    def products(self, chosen: Array, dtype: np.dtype[Any]) -> Array:
+        """(D, D) weighted sum of x x^T over the features x of those rows, by their places among all."""
+
+    @abstractmethod
+    def squares(self, chosen: Array) -> Array:
+        """(D,) float64 sum of the squared features of those rows, by their places among all."""
+
+    @abstractmethod
+    def totals(self, points: Sequence[Point], precise: bool) -> "Totals":
+        """What `evaluate` is made of."""
 
     def moments(self, fold: int = ALL_ROWS) -> Moments:
         if not self._moments:
@@ -181,10 +210,101 @@ class ArrayRows:
         if rows > wanted:
             chosen = np.sort(np.random.default_rng(0).choice(rows, wanted, replace=False))
         dtype = np.dtype(np.float32 if self.single and D > LARGE else np.float64)
+        products = self.products(chosen, dtype)
+        products /= len(chosen) if self._weights is None else self._weights[chosen].sum()
+        return products
+
+    def variances(self) -> Array:
+        """(D,) mean squares of the features, over a sample of rows."""
+        chosen = np.linspace(0, self.count - 1, min(self.count, SAMPLE)).astype(np.int64)
+        return self.squares(chosen) / len(chosen)
+
+    def evaluate(self, points: Sequence[Point], precise: bool = False) -> list[Sums]:
+        self.moments()
+        totals = self.totals(points, precise)
+        return [self._finish(points, totals, place) for place in range(len(points))]
+
+    def _finish(self, points: Sequence[Point], totals: "Totals", place: int) -> Sums:
+        fold = points[place].fold
+        mass, (offset, scale) = self.mass(fold), self._affine(fold)
+        columns = slice(place * self.classes, (place + 1) * self.classes)
+        delta = totals.delta[columns] / mass
+        gradient = totals.gradient[columns].T / mass / scale[:, None] + np.outer(offset, delta)
+        hessian, spread = totals.hessians[place], totals.spreads[place]
+        if hessian is not None:
+            hessian = _transformed(hessian / mass, offset, scale, self.classes)
+        if spread is not None:
+            spread = spread / mass
+        told = _spread(spread, totals.couplings[place], offset, scale)
+        return Sums(float(totals.loss[place]) / mass, np.vstack([gradient, delta]), told, hessian)
+
+    @property
+    def _common_scale(self) -> Array:
+        return self._scale if self._scale.ndim == 1 else self._scale[ALL_ROWS]
+
+    def _affine(self, fold: int) -> tuple[Array, Array]:
+        """(offset, scale), each (D,), with which the features of a fold are what `_read` gives / scale + offset."""
+        if self._norms is not None:
+            return np.zeros(self.features), np.ones(self.features)
+        scale = self._scale if self._scale.ndim == 1 else self._scale[fold]
+        shift = self._shift if self._shift.ndim == 1 else self._shift[fold]
+        offset = (self._common - shift) / scale
+        return (np.append(offset, 0), np.append(scale, 1)) if self._ones else (offset, scale)
+
+    def mass(self, fold: int) -> float:
+        """The sum of the row weights outside a fold."""
+        if fold not in self._masses:
+            kept = np.ones(len(self.y), bool)
+            if fold != ALL_ROWS and self._folds is not None:
+                kept = self._folds != fold
+            self._masses[fold] = float(kept.sum() if self._weights is None else self._weights[kept].sum())
+        return self._masses[fold]
+
+    def _all_moments(self) -> dict[int, Moments]:
+        """Those of all rows and of the rows outside each fold."""
+        count = self._fold_count
+        weights = np.ones(len(self.y)) if self._weights is None else self._weights
+        masses = np.bincount(self._groups(), weights, count * self.classes).reshape(count, self.classes)
+        sums = self.class_sums().reshape(count, self.classes, self.features)
+        outside = {fold: (masses.sum(0) - masses[fold], sums.sum(0) - sums[fold]) for fold in range(count)}
+        outside = {ALL_ROWS: (masses.sum(0), sums.sum(0)), **(outside if count > 1 else {})}
+        return {fold: self._moments_of(fold, *each) for fold, each in outside.items()}
+
+    def _groups(self) -> Array:
+        """(N,) ints in [0, F K): the fold and class of each row."""
+        return self.y if self._folds is None else self._folds.astype(np.int64) * self.classes + self.y
+
+    def _moments_of(self, fold: int, masses: Array, sums: Array) -> Moments:
+        offset, scale = self._affine(fold)
+        shares = masses / masses.sum()
+        products = (sums / masses.sum() / scale).T + np.outer(offset, shares)
+        return Moments(shares, products.sum(axis=1), products)
+
+
+class ArrayRows(AddedRows):
+    """The sums over rows of an array, or a StoredArray, by threads, each of which takes every T-th block.
+
+    threads: T. Sums are added in that order: equal calls give equal bits.
+    """
+
+    def __init__(
+        self, X: Array, y: Array, classes: int, *, threads: int | None = None, **settings: Any
+    ) -> None:
+        super().__init__(X, y, classes, **settings)
+        self.threads = threads or blas.threads()
+        if X.dtype == np.float16 and self.y.size * X.shape[1] <= COPIED:
+            chosen = slice(None) if self._rows is None else self._rows
+            self._X = X[chosen].astype(np.float32)
+            self._norms = None if self._norms is None else self._norms[chosen]
+            self._rows = None
+        self._class_sums: Array | None = None
+        self._squares: Array = np.empty(0)  # (N,) ||features||^2 before their shift by fold, float64
+        self._memory: dict[tuple[int, str, str], Array] = {}
+        self._readers: dict[tuple[int, str], RowReader] = {}  # of each thread
+
+    def products(self, chosen: Array, dtype: np.dtype[Any]) -> Array:
         offset, scale = self._affine(ALL_ROWS)
-        total = self._products(chosen, (offset * scale).astype(dtype), scale.astype(dtype))
-        total /= len(chosen) if self._weights is None else self._weights[chosen].sum()
-        return total
+        return self._products(chosen, (offset * scale).astype(dtype), scale.astype(dtype))
 
     def _products(self, chosen: Array, shift: Array, divisor: Array) -> Array:
         """(D, D) sum over the chosen rows of w x^T x, x = (what `_read` gives + shift) / divisor, in their dtype."""
@@ -192,11 +312,11 @@ class ArrayRows:
         # Of many features one matrix is enough: then the product has all threads.
         threads = self.threads if D <= LARGE else 1
         parts = np.array_split(
-            chosen, threads * -(-len(chosen) // (threads * (4096 if D <= LARGE else 1024)))
+            chosen, threads * max(1, -(-len(chosen) // (threads * (4096 if D <= LARGE else 1024))))
         )
 
         def summed(lane: int) -> Array:
-            room, total = np.empty((len(parts[0]), D), dtype), np.zeros((), dtype)
+            room, total = np.empty((len(parts[0]), D), dtype), np.zeros((D, D), dtype)
             product = np.empty((D, D), dtype)
             for part in parts[lane::threads]:
                 x = np.add(self._read(part, room[: len(part)], lane), shift, out=room[: len(part)])
@@ -204,7 +324,7 @@ class ArrayRows:
                 if self._weights is not None:
                     x *= np.sqrt(self._weights[part])[:, None].astype(dtype)
                 np.matmul(x.T, x, out=product)
-                total = product.copy() if total.ndim == 0 else np.add(total, product, out=total)
+                total += product
             return total
 
         with blas.single_threaded() if threads > 1 else nullcontext(), ThreadPoolExecutor(threads) as pool:
@@ -213,21 +333,50 @@ class ArrayRows:
             lanes[0] += lane
         return lanes[0]
 
-    def variances(self) -> Array:
-        """(D,) mean squares of the features, over a sample of rows."""
-        chosen = np.linspace(0, self.count - 1, min(self.count, SAMPLE)).astype(np.int64)
+    def squares(self, chosen: Array) -> Array:
         x = self._read(chosen, np.empty((len(chosen), self.features)))
         offset, scale = self._affine(ALL_ROWS)
-        squares: Array = np.square(x / scale + offset).mean(axis=0)
+        squares: Array = np.square(x / scale + offset).sum(axis=0)
         return squares
 
-    def evaluate(self, points: Sequence[Point], precise: bool = False) -> list[Sums]:
-        self.moments()
-        dtype = np.dtype(np.float32 if self.single and not precise else np.float64)
-        job = _Job(self, points, dtype)
+    def totals(self, points: Sequence[Point], precise: bool) -> "Totals":
+        self.class_sums()
+        job = _Job(self, points, np.dtype(np.float32 if self.single and not precise else np.float64))
         with blas.single_threaded(), ThreadPoolExecutor(self.threads) as pool:
-            lanes = list(pool.map(lambda lane: self._sum_lane(job, lane), range(self.threads)))
-        return [self._finish(job, lanes, place) for place in range(len(points))]
+            first, *others = pool.map(lambda lane: self._sum_lane(job, lane), range(self.threads))
+        for each in others:
+            first.add(each)
+        return first
+
+    def class_sums(self) -> Array:
+        if self._class_sums is None:
+            self._class_sums = self._sum_classes()
+        return self._class_sums
+
+    def _sum_classes(self) -> Array:
+        """One reading, no product, in which `_squares` are found too."""
+        group, count = self._groups(), self._fold_count * self.classes
+        weights = np.ones(len(self.y)) if self._weights is None else self._weights
+        factors = 1 / self._affine(ALL_ROWS)[1]
+        self._squares = np.empty(len(self.y))
+
+        def summed(lane: int) -> Array:
+            sums = np.zeros((count, self.features))
+            room, scaled = np.empty((2, MOMENT_ROWS, self.features))
+            for start in range(lane * MOMENT_ROWS, len(self.y), self.threads * MOMENT_ROWS):
+                part = slice(start, min(start + MOMENT_ROWS, len(self.y)))
+                x = self._read(part, room[: part.stop - start], lane)
+                z = np.multiply(x, factors, out=scaled[: len(x)])
+                self._squares[part] = np.einsum("ij,ij->i", z, z)
+                names, places = np.unique(group[part], return_inverse=True)
+                chosen = np.zeros((len(names), len(x)))
+                chosen[places, np.arange(len(x))] = weights[part]
+                sums[names] += chosen @ x
+            return sums
+
+        with blas.single_threaded(), ThreadPoolExecutor(self.threads) as pool:
+            lanes = list(pool.map(summed, range(self.threads)))
+        return np.asarray(sum(lanes[1:], lanes[0]))
 
     def columns(self, part: slice, fold: int = ALL_ROWS) -> Array:
         """(N, width of the part) features, float64, of these columns."""
@@ -245,8 +394,8 @@ class ArrayRows:
             X, self.y, self.classes, weights=self._weights, folds=self._folds, threads=self.threads
         )
 
-    def _sum_lane(self, job: "_Job", lane: int) -> "_Totals":
-        totals = _Totals(job, self.features, self.classes)
+    def _sum_lane(self, job: "_Job", lane: int) -> "Totals":
+        totals = Totals(job, self.features, self.classes)
         room = self._room(lane, "rows", job.dtype, job.block * _padded(self.features, job.dtype))
         buffer = room.reshape(job.block, -1)[:, : self.features]
         scores = self._room(lane, "scores", job.dtype, job.block * len(job.V))
@@ -269,21 +418,6 @@ class ArrayRows:
             totals.gradient += np.matmul(S, x, out=product)
             totals.delta += S.sum(axis=1)
         return totals
-
-    def _finish(self, job: "_Job", lanes: "list[_Totals]", place: int) -> Sums:
-        mass = job.mass[place]
-        columns = slice(place * self.classes, (place + 1) * self.classes)
-        offset, scale = self._affine(job.points[place].fold)
-        delta = sum(each.delta[columns] for each in lanes) / mass
-        gradient = sum((each.gradient[columns] for each in lanes[1:]), lanes[0].gradient[columns]).T / mass
-        gradient = gradient / scale[:, None] + np.outer(offset, delta)
-        loss = sum(float(each.loss[place]) for each in lanes) / mass
-        hessian = _mean([each.hessians[place] for each in lanes], mass)
-        if hessian is not None:
-            hessian = _transformed(hessian, offset, scale, self.classes)
-        spread = _mean([each.spreads[place] for each in lanes], mass)
-        coupling = _mean([each.couplings[place] for each in lanes], 1)
-        return Sums(loss, np.vstack([gradient, delta]), _spread(spread, coupling, offset, scale), hessian)
 
     def _read(self, rows: Array | slice, out: Array, lane: int = 0) -> Array:
         """Rows minus the common shift, and a last column of ones if asked for; X itself, not to be written, where that
@@ -315,19 +449,6 @@ class ArrayRows:
             out[:, -1] = 1
         return out
 
-    @property
-    def _common_scale(self) -> Array:
-        return self._scale if self._scale.ndim == 1 else self._scale[ALL_ROWS]
-
-    def _affine(self, fold: int) -> tuple[Array, Array]:
-        """(offset, scale), each (D,), with which the features of a fold are what `_read` gives / scale + offset."""
-        if self._norms is not None:
-            return np.zeros(self.features), np.ones(self.features)
-        scale = self._scale if self._scale.ndim == 1 else self._scale[fold]
-        shift = self._shift if self._shift.ndim == 1 else self._shift[fold]
-        offset = (self._common - shift) / scale
-        return (np.append(offset, 0), np.append(scale, 1)) if self._ones else (offset, scale)
-
     def _row_weights(self, points: Sequence[Point], rows: slice, dtype: DTypeLike) -> Array | None:
         """(G, n), or None where all are 1."""
         if self._weights is None and all(point.fold == ALL_ROWS for point in points):
@@ -338,48 +459,6 @@ class ArrayRows:
         folds = np.array([[point.fold] for point in points])
         kept: Array = (shared * (self._folds[rows] != folds)).astype(dtype)
         return kept
-
-    def mass(self, fold: int) -> float:
-        """The sum of the row weights outside a fold."""
-        kept = np.ones(len(self.y), bool) if fold == ALL_ROWS or self._folds is None else self._folds != fold
-        return float(kept.sum() if self._weights is None else self._weights[kept].sum())
-
-    def _all_moments(self) -> dict[int, Moments]:
-        """Sums of rows by fold and class, in float64: one reading, no product."""
-        folds = np.zeros(len(self.y), np.int64) if self._folds is None else self._folds
-        count = 1 if self._folds is None else int(folds.max()) + 1
-        group = folds * self.classes + self.y
-        weights = np.ones(len(self.y)) if self._weights is None else self._weights
-        masses = np.bincount(group, weights, count * self.classes).reshape(count, self.classes)
-        factors = 1 / self._affine(ALL_ROWS)[1]
-        self._squares = np.empty(len(self.y))
-
-        def summed(lane: int) -> Array:
-            sums = np.zeros((count * self.classes, self.features))
-            room, scaled = np.empty((2, MOMENT_ROWS, self.features))
-            for start in range(lane * MOMENT_ROWS, len(self.y), self.threads * MOMENT_ROWS):
-                part = slice(start, min(start + MOMENT_ROWS, len(self.y)))
-                x = self._read(part, room[: part.stop - start], lane)
-                z = np.multiply(x, factors, out=scaled[: len(x)])
-                self._squares[part] = np.einsum("ij,ij->i", z, z)
-                names, places = np.unique(group[part], return_inverse=True)
-                chosen = np.zeros((len(names), len(x)))
-                chosen[places, np.arange(len(x))] = weights[part]
-                sums[names] += chosen @ x
-            return sums
-
-        with blas.single_threaded(), ThreadPoolExecutor(self.threads) as pool:
-            lanes = list(pool.map(summed, range(self.threads)))
-        sums = sum(lanes[1:], lanes[0]).reshape(count, self.classes, self.features)
-        outside = {fold: (masses.sum(0) - masses[fold], sums.sum(0) - sums[fold]) for fold in range(count)}
-        outside = {ALL_ROWS: (masses.sum(0), sums.sum(0)), **(outside if count > 1 else {})}
-        return {fold: self._moments_of(fold, *each) for fold, each in outside.items()}
-
-    def _moments_of(self, fold: int, masses: Array, sums: Array) -> Moments:
-        offset, scale = self._affine(fold)
-        shares = masses / masses.sum()
-        products = (sums / masses.sum() / scale).T + np.outer(offset, shares)
-        return Moments(shares, products.sum(axis=1), products)
 
     def _room(self, lane: int, name: str, dtype: np.dtype[Any], size: int) -> Array:
         """Memory that is kept: fresh pages cost as much as what is computed in them."""
@@ -394,7 +473,6 @@ class _Job:
 
     def __init__(self, rows: ArrayRows, points: Sequence[Point], dtype: np.dtype[Any]) -> None:
         self.points, self.dtype = points, dtype
-        self.mass = [rows.mass(point.fold) for point in points]
         V, bias = [], []
         for point in points:
             offset, scale = rows._affine(point.fold)
@@ -409,8 +487,11 @@ class _Job:
             self.block = 256
 
 
-class _Totals:
-    """Sums of one lane, in float64. spreads: per point None or (K, D + 2): sums of c x, c, c ||x / scale||^2."""
+class Totals:
+    """Sums over some of the rows, in float64, which `add` adds up.
+
+    spreads: per point None or (K, D + 2): sums of c x, c, c ||x / scale||^2.
+    """
 
     def __init__(
         self, job: _Job, features: int, classes: int, zeros: Callable[[tuple[int, ...]], Array] = np.zeros
@@ -425,6 +506,15 @@ class _Totals:
         size = classes if self.coupled else 0
         self.couplings = [zeros((size, size)) if point.spread else None for point in job.points]
         self.stride = max(1, round(COUPLED * classes / features))
+
+    def add(self, other: "Totals") -> None:
+        """Take what `other` has of other rows, at the same points, into this."""
+        for name in ("loss", "gradient", "delta"):
+            getattr(self, name).__iadd__(getattr(other, name))
+        for name in ("spreads", "hessians", "couplings"):
+            for own, each in zip(getattr(self, name), getattr(other, name), strict=True):
+                if own is not None:
+                    own += each
 
     def curved(self, x: Array, norms: Array) -> Curved:
         """What adds second derivatives where they are wanted. norms: (n,) ||x / scale||^2."""
@@ -452,11 +542,6 @@ class _Totals:
                     _add_hessian(hessian, x, P[place], None if weight is None else weight[place])
 
         return add
-
-
-def _mean(parts: list[Array | None], mass: float) -> Array | None:
-    known = [part for part in parts if part is not None]
-    return sum(known[1:], known[0]) / mass if known else None
 
 
 def _spread(sums: Array | None, coupling: Array | None, offset: Array, scale: Array) -> Spread | None:

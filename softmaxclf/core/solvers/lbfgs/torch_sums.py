@@ -8,7 +8,7 @@ import torch
 
 from softmaxclf.core.namespace import beside, fetched, like, widest
 from softmaxclf.core.problem import Array
-from softmaxclf.core.solvers.lbfgs.sums import ArrayRows, Point, Sums, _Job, _to_residuals, _Totals
+from softmaxclf.core.solvers.lbfgs.sums import ArrayRows, Point, Totals, _Job, _to_residuals
 from softmaxclf.core.torch_device import ALL_DIGITS, TensorReader, TorchDevice, middle_of
 
 Tensor = Any  # torch.Tensor
@@ -21,30 +21,38 @@ BLOCK_NUMBERS, BLOCK_ROWS = (
 class TorchRows(ArrayRows):
     """ArrayRows with the sums of float32 made by PyTorch: the same formulas, other products and blocks."""
 
-    def __init__(self, X: Any, y: Array, classes: int, *, device: TorchDevice, **others: Any) -> None:
-        super().__init__(X, y, classes, **others)
+    def __init__(
+        self,
+        X: Any,
+        y: Array,
+        classes: int,
+        *,
+        device: TorchDevice,
+        common: Array | None = None,
+        **others: Any,
+    ) -> None:
+        super().__init__(X, y, classes, common=common, **others)
         self._device = device
         middle = middle_of(X, self._reading) if device.mixed and self._norms is None else None
-        if middle and not self._common.any():
+        if middle and common is None and not self._common.any():
             self._common = np.full(self.width, float(middle))
         self._exact = middle is not None and bool((self._common == middle).all())
         self._reader = TensorReader(self._X, self._reading, device)
 
-    def evaluate(self, points: Sequence[Point], precise: bool = False) -> list[Sums]:
-        """See RowSums; NumPy does it in float64."""
+    def totals(self, points: Sequence[Point], precise: bool) -> Totals:
+        """See AddedRows; NumPy does it in float64."""
         if precise or not self.single or any(point.hessian for point in points):
-            return super().evaluate(points, precise)
-        self.moments()
+            return super().totals(points, precise)
+        self.class_sums()
         job = _Job(self, points, np.dtype(np.float32))
         if self._device.accelerator:
             job.block = min(BLOCK_ROWS, max(128, BLOCK_NUMBERS // max(self.features, len(job.V))))
         with self._device.computing():
-            totals = self._totals(job)
-        return [self._finish(job, [totals], place) for place in range(len(points))]
+            return self._summed(job)
 
-    def _totals(self, job: _Job) -> _Totals:
+    def _summed(self, job: _Job) -> Totals:
         at = torch.empty(0, device=self._device.device)  # where everything is, and of which dtype
-        totals = _Totals(
+        totals = Totals(
             job,
             self.features,
             self.classes,
@@ -92,7 +100,7 @@ class TorchRows(ArrayRows):
         return fetched(total).astype(shift.dtype)
 
 
-def _fetched(totals: _Totals) -> _Totals:
+def _fetched(totals: Totals) -> Totals:
     """The totals as arrays of NumPy."""
     for name in ("loss", "gradient", "delta"):
         setattr(totals, name, fetched(getattr(totals, name)).astype(np.float64))

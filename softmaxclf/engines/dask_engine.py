@@ -1,0 +1,107 @@
+"""`--engine dask`: stacks of a grid on the workers of a cluster, sums over rows by workers that keep a block each."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from softmaxclf.config import Config, EngineConfig
+from softmaxclf.core import blas
+from softmaxclf.core.problem import Array, Cells, Problem
+from softmaxclf.core.search import Outcome
+from softmaxclf.core.solvers.lbfgs.path import WIDE
+from softmaxclf.core.solvers.lbfgs.sums import AddedRows
+from softmaxclf.core.solvers.sgd.solver import GROUP_COLUMNS
+from softmaxclf.engines import cost, row_task, stack_task
+from softmaxclf.engines.cluster import Cluster
+from softmaxclf.engines.rows import DividedRows
+from softmaxclf.engines.stacks import bring
+from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.engine import Engine, Plan
+from softmaxclf.workflows.runs.grid import GridTraining
+from softmaxclf.workflows.runs.plan import READINGS
+from softmaxclf.workflows.runs.training import Recipe
+
+ROUNDS = 2  # stacks for each worker, where there are cells enough: a slow one then takes fewer
+
+
+class DaskEngine(Engine):
+    """Workers start when they are first needed."""
+
+    def __init__(self, settings: EngineConfig, observer: Observer) -> None:
+        self._observer, self._device = observer, (settings.device, settings.precision)
+        self.cluster = Cluster(settings, observer, _forget)
+        self._rows: DividedRows | None = None
+
+    def stack_bound(self, config: Config) -> int:
+        """Of the worker that has least."""
+        if config.tuning.memory is not None:
+            return config.tuning.memory
+        if self.cluster.local:
+            return super().stack_bound(config) // self.cluster.size
+        return self.cluster.least_memory // 4 or super().stack_bound(config)
+
+    def least_stacks(self, recipe: Recipe, problem: Problem, cells: int) -> int:
+        """As many for each worker, as long as they are wide enough to keep its matrix unit busy."""
+        if recipe.solver.divides_rows:
+            return 1
+        wide, workers = cells * problem.classes // GROUP_COLUMNS, self.cluster.size
+        return workers * min(ROUNDS, wide // workers) if wide >= workers else max(1, wide)
+
+    def bring(
+        self, grid: GridTraining, stacks: Sequence[Cells], halving: bool
+    ) -> dict[int, dict[int, Outcome]]:
+        """Stacks of solvers that take batches of rows."""
+        if grid.recipe.solver.divides_rows:
+            return {}
+        return bring(self.cluster, self._observer, grid, stacks, halving)
+
+    def probing(self) -> AbstractContextManager[None]:
+        """As one worker of one thread does it."""
+        return blas.single_threaded()
+
+    def planned(
+        self, recipe: Recipe, problem: Problem, stacks: Sequence[Cells], repeats: int, seconds: float
+    ) -> Plan:
+        """By the model in cost.py."""
+        machines = cost.Machines(self.cluster.size, self.cluster.local)
+        widths = [len(stack) for stack in stacks]
+        row = problem.X[:1].nbytes
+        if recipe.solver.divides_rows:
+            readings = READINGS * repeats * sum(recipe.start(problem, stack).length for stack in stacks)
+            numbers = problem.columns * problem.classes * max(1, WIDE // problem.classes)
+            parts, rows, moved = (
+                machines.workers,
+                row * len(problem.train_rows),
+                8 * numbers * readings * machines.workers,
+            )
+            expected = cost.of_sums(machines, seconds, readings, rows, numbers)
+        else:
+            parts, moved = len(stacks), recipe.bytes_per_cell(problem) * sum(widths) * repeats
+            rows = 0 if self.cluster.local else row * len(problem.X)
+            expected = cost.of_stacks(machines, seconds, widths, rows, moved)
+        told = {
+            "kind": "dask",
+            "workers": machines.workers,
+            "parts": parts,
+            "bytes_out": rows,
+            "bytes_back": moved,
+        }
+        return {"engine": told, "seconds": round(expected, 3)}
+
+    def summing(self, X: Array, y: Array, classes: int, **settings: Any) -> AddedRows:
+        """The rows in blocks with the workers; in other features, as of folds, they stay where they are."""
+        self._rows = DividedRows(
+            self.cluster, self._observer, self._rows, X, y, classes, device=self._device, **settings
+        )
+        return self._rows
+
+    def close(self) -> None:
+        """Let the workers go."""
+        self._rows = None
+        self.cluster.close()
+
+
+def _forget() -> None:
+    """What a worker that goes on does at the end."""
+    row_task.forget()
+    stack_task.forget()

@@ -1,0 +1,220 @@
+"""Sums over rows that lie with workers, a block each: points go to all, what they add up to comes back in a tree."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from distributed import Future
+
+from softmaxclf import __version__
+from softmaxclf.core.devices import NUMPY, SINGLE
+from softmaxclf.core.problem import Array
+from softmaxclf.core.solvers.lbfgs.sums import AddedRows, Point, Totals
+from softmaxclf.engines.cluster import TRIES, Cluster, lost, said
+from softmaxclf.engines.cost import FAN_IN
+from softmaxclf.engines.row_task import added, block_sum
+from softmaxclf.errors import EngineError
+from softmaxclf.workflows.observer import Observer
+
+BY_VALUE = 2**20  # bytes that go to each worker by way of the scheduler
+SETTLED = 2.0  # seconds between two looks at who is there; asking the scheduler takes as long as a small sum
+SENDING = 2  # blocks on their way at a time, of which the client has copies
+ROOM = 0.4  # of a worker's memory that its block may take: at 0.8 it stops, and products take some
+
+
+class _Lost(Exception):  # noqa: N818 - it is caught here
+    """A sum did not come about: by which worker, and why."""
+
+
+class Blocks:
+    """Rows of X in blocks, and the worker that has each."""
+
+    def __init__(self, cluster: Cluster, X: Array, rows: Array | None) -> None:
+        self.cluster, self.X, self.rows = cluster, X, rows
+        self.name = uuid4().hex
+        total, workers = len(X) if rows is None else len(rows), sorted(cluster.living())
+        bounds = np.linspace(0, total, min(len(workers), total) + 1).astype(int).tolist()
+        self.parts = [slice(*each) for each in pairwise(bounds)]
+        self.workers = workers[: len(self.parts)]
+        self.failed: set[str] = set()
+        self._sent: dict[int, tuple[str, Future]] = {}
+        self._settled = time.monotonic()
+        self._refuse_large()
+
+    def settle(self) -> None:
+        """Let a living worker have each block, and none two where another has none; one that failed none at all."""
+        self._settled = time.monotonic()
+        there = sorted(self.cluster.living())
+        living = [each for each in there if each not in self.failed] or there
+        for n, worker in enumerate(self.workers):
+            if worker not in living:
+                self.workers[n] = min(living, key=self.workers.count)
+        for idle in [each for each in living if each not in self.workers]:
+            most = max(living, key=self.workers.count)
+            if self.workers.count(most) > 1:
+                self.workers[self.workers.index(most)] = idle
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is some time that workers were looked at."""
+        return time.monotonic() - self._settled > SETTLED
+
+    def placed(self, n: int) -> Future:
+        """X of a block with its worker."""
+        places = self.parts[n] if self.rows is None else self.rows[self.parts[n]]
+        return self.held(self._sent, n, lambda: self.X[places])
+
+    def held(self, sent: dict[int, tuple[str, Future]], n: int, what: Callable[[], Any]) -> Future:
+        """What the worker of a block has, or gets now: `sent` says, by block, which worker got it."""
+        worker, future = sent.get(n, ("", None))
+        if future is None or worker != self.workers[n] or future.status != "finished":
+            future = self.cluster.send(what(), [self.workers[n]])
+            sent[n] = self.workers[n], future
+        return future
+
+    def _refuse_large(self) -> None:
+        needed = max(part.stop - part.start for part in self.parts) * self.X[:1].nbytes
+        room = ROOM * self.cluster.least_memory
+        if 0 < room < needed:
+            raise EngineError(
+                f"--engine dask: expected blocks of rows of at most {room / 1e9:.1f} GB, {ROOM:g} of a worker's "
+                f"memory, got {needed / 1e9:.1f} GB; start more workers, or some with more memory"
+            )
+
+
+class DividedRows(AddedRows):
+    """The sums of AddedRows by the workers of a cluster, on that device of each.
+
+    before: who may have sent the same rows of X already.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        observer: Observer,
+        before: "DividedRows | None",
+        X: Array,
+        y: Array,
+        classes: int,
+        *,
+        device: tuple[str, str] = (NUMPY, SINGLE),
+        **settings: Any,
+    ) -> None:
+        super().__init__(X, y, classes, **settings)
+        self._cluster, self._observer, self._device = cluster, observer, device
+        self.blocks: Blocks = (
+            before.blocks
+            if before is not None and before.has(X, self._rows)
+            else Blocks(cluster, X, self._rows)
+        )
+        self._settings: dict[int, tuple[str, Future]] = {}
+        self._name = uuid4().hex
+        self._sums: Array | None = None
+
+    def has(self, X: Array, rows: Array | None) -> bool:
+        """Whether these are sums over those rows of X, in whichever features."""
+        mine = self._rows
+        return X is self._X and (mine is rows if mine is None or rows is None else np.array_equal(mine, rows))
+
+    def class_sums(self) -> Array:
+        if self._sums is None:
+            self._sums = self._added("class_sums")
+        return self._sums
+
+    def products(self, chosen: Array, dtype: np.dtype[Any]) -> Array:
+        found: Array = self._added("products", lambda part: (_within(chosen, part), dtype))
+        return found
+
+    def squares(self, chosen: Array) -> Array:
+        found: Array = self._added("squares", lambda part: (_within(chosen, part),))
+        return found
+
+    def totals(self, points: Sequence[Point], precise: bool) -> Totals:
+        found: Totals = self._added("totals", shared=lambda: (self._at_hand(points), precise))
+        return found
+
+    def _at_hand(self, points: Sequence[Point]) -> Sequence[Point] | Future:
+        """The points, or where they are many numbers, one worker's, from which the others get them."""
+        small = sum(point.weights.nbytes for point in points) <= BY_VALUE
+        return points if small else self._cluster.send(points, self.blocks.workers[:1])
+
+    def _added(
+        self,
+        method: str,
+        own: Callable[[slice], tuple[Any, ...]] = lambda part: (),
+        shared: Callable[[], tuple[Any, ...]] = tuple,
+    ) -> Any:
+        """The sum over blocks of what that method of their rows gives. Raises EngineError where it keeps failing.
+
+        own(part), shared(): its arguments, those of a block and those of all.
+        """
+        for attempt in range(1, TRIES + 2):
+            if attempt > 1 or self.blocks.stale:
+                self.blocks.settle()
+            try:
+                return self._once(method, own, shared)
+            except _Lost as error:
+                worker, why = error.args
+            told = f"a sum over rows failed on worker {worker}: {why}"
+            if attempt <= TRIES:
+                self._observer.warn(f"{told}; it is done again ({attempt} of {TRIES})")
+            self.blocks.failed.add(worker)
+        raise EngineError(
+            f"{told}; that was the last of {TRIES} times that it was done again; the same command goes on from here"
+        )
+
+    def _once(
+        self,
+        method: str,
+        own: Callable[[slice], tuple[Any, ...]],
+        shared: Callable[[], tuple[Any, ...]],
+    ) -> Any:
+        client, blocks = self._cluster.client, self.blocks
+        common = shared()
+        with ThreadPoolExecutor(SENDING) as pool:
+            leaves = [
+                client.submit(
+                    block_sum, __version__, blocks.name, f"{self._name}-{n}", placed,
+                    blocks.held(self._settings, n, partial(self.part, blocks.parts[n])), self._device, method,
+                    *own(blocks.parts[n]), *common,
+                    workers=[blocks.workers[n]], pure=False,
+                )
+                for n, placed in enumerate(pool.map(blocks.placed, range(len(blocks.parts))))
+            ]  # fmt: skip
+        ends = leaves
+        while len(ends) > FAN_IN:
+            groups = [ends[start : start + FAN_IN] for start in range(0, len(ends), FAN_IN)]
+            ends = [client.submit(added, *group, pure=False) for group in groups]
+        self._wait(leaves, ends)
+        try:
+            return added(*client.gather(ends))
+        except Exception as error:  # a worker may die with what it has
+            raise _Lost("unknown", said(error)) from error
+
+    def _wait(self, leaves: Sequence[Future], ends: Sequence[Future]) -> None:
+        """Return once all ends are there. Raises _Lost where one cannot come."""
+        pending = list(ends)
+        while pending:
+            done = self._cluster.next_done(pending)
+            for n, leaf in enumerate(leaves):
+                if leaf.status not in ("pending", "finished"):
+                    raise _Lost(self.blocks.workers[n], lost(leaf)[1])
+            if any(each.status != "finished" for each in done):
+                raise _Lost("unknown", "what was added up was lost with its worker")
+            pending = [each for each in pending if each not in done]
+            if pending and not done:
+                self._cluster.raise_if_gone()
+                for worker in set(self.blocks.workers).difference(self._cluster.workers):
+                    raise _Lost(worker, "it is gone")
+
+
+def _within(chosen: Array, part: slice) -> Array:
+    """Of ascending places among all rows those in a block, as places there."""
+    start, stop = np.searchsorted(chosen, (part.start, part.stop))
+    places: Array = chosen[start:stop] - part.start
+    return places

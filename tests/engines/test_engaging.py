@@ -1,0 +1,69 @@
+"""What `--engine` makes of words that are wrong, of libraries and of schedulers that are not there."""
+
+import socket
+import sys
+
+import pytest
+
+
+def test_without_its_library_the_engine_is_refused_in_one_line(run_cli, features_file, monkeypatch):
+    for name in [each for each in sys.modules if each.startswith("softmaxclf.engines.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    result = run_cli("tune", "--data", features_file, "--engine", "dask")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: --engine dask: expected distributed, which runs its workers, found none; pip install distributed (or "
+        "this package with its extra: softmaxclf[dask])\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--engine", "spark"], "Error: --engine: expected local or dask, got spark"),
+        (
+            ["--workers", "2"],
+            "Error: --workers: expected engine.kind dask with it, got none; add --engine dask",
+        ),
+        (["--scheduler", "tcp://127.0.0.1:1"], "Error: --scheduler: expected engine.kind dask with it"),
+        (["--engine", "dask", "--workers", "0"], "Error: --workers: expected null or a whole number from 1"),
+    ],
+)
+def test_words_that_are_wrong_are_refused_before_any_work(typed, said, run_cli):
+    result = run_cli("tune", *typed)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(said)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_scheduler_that_is_not_there_is_named(run_cli, features_file, monkeypatch):
+    cluster = pytest.importorskip("softmaxclf.engines.cluster", reason="needs the extra dask")
+    monkeypatch.setattr(cluster, "CONNECTING", 0.2)
+    with socket.socket() as free:  # bound, so that nobody else has it, and not listening
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        for command in ("tune", "train"):
+            typed = ["--regularizations", "1e-2,1e-1"] if command == "tune" else []
+            result = run_cli(
+                command, "--data", features_file, "--engine", "dask", "--scheduler", address, *typed
+            )
+            assert result.exit_code == 2
+            assert f"Error: --scheduler {address}: expected a Dask scheduler, found none (" in result.stderr
+            assert result.stderr.endswith("start one with: dask scheduler --host 127.0.0.1\n")
+
+
+def test_one_model_of_descent_says_that_it_stays_here(run_cli, features_file, undrawn):
+    pytest.importorskip("distributed", reason="needs the extra dask")
+    result = run_cli("train", "--data", features_file, "--iterations", 10, "--engine", "dask")
+    assert result.exit_code == 0
+    assert "engine.kind dask is not used: solver sgd trains one model in this process" in result.stderr
+
+
+def test_a_run_that_one_engine_made_is_found_by_another(run_cli, features_file, undrawn):
+    pytest.importorskip("distributed", reason="needs the extra dask")
+    typed = ["train", "--data", features_file, "--iterations", 10]
+    run_cli(*typed)
+    result = run_cli(*typed, "--engine", "dask", "--workers", 2)
+    assert result.exit_code == 0
+    assert "holds this very run, finished" in result.stderr
