@@ -46,6 +46,7 @@ class TorchDevice:
         self.device, self.mixed = torch.device(kind), mixed
         self.name = "torch-cpu" if kind == "cpu" else kind  # in a configuration
         self.accelerator = kind != "cpu"
+        self.doubles = kind == "cuda"  # multiplies float64, better than NumPy does beside it
         self._rounds = mixed and not self.accelerator
         self.part_dtype = torch.bfloat16 if self.accelerator else torch.float32
         self.why = ""
@@ -140,12 +141,12 @@ class TorchDevice:
         return there
 
     def parts(self, A: Tensor, count: int = PARTS, room: list[Tensor] | None = None) -> list[Tensor]:
-        """A matrix as it is multiplied: itself, or with mixed precision so many parts.
+        """A matrix as it is multiplied: itself, or of float32 with mixed precision so many parts.
 
         room: what an earlier call for a matrix of that shape gave, to be written over: new memory costs the processor
         as much as what is computed in it.
         """
-        if not self.mixed:
+        if not self.mixed or A.dtype == torch.float64:
             return [A]
         room = room or [torch.empty_like(A, dtype=self.part_dtype) for _ in range(count)]
         rest = A
@@ -233,12 +234,14 @@ class TensorReader:
         if not self._device.accelerator:
             self._reader.read(rows, out.numpy())
             return out.sub_(less) if less else out
-        stored = self._stored(rows, len(out))
+        stored, dtype = self._stored(rows, len(out)), torch.promote_types(out.dtype, torch.float32)
         for step in self._reading:
-            read = torch.empty((len(out), step.columns), device=out.device)
-            step.read(stored.float(), read)
+            read = torch.empty((len(out), step.columns), dtype=dtype, device=out.device)
+            step.read(stored.to(dtype), read)
             stored = read
-        return out.copy_(stored.float() - less if less else stored)  # bfloat16 may hold the difference alone
+        return out.copy_(
+            stored.to(dtype) - less if less else stored
+        )  # bfloat16 may hold the difference alone
 
     def _stored(self, rows: Array | slice, count: int) -> Tensor:
         if self._resident is not None:

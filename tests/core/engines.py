@@ -25,5 +25,5 @@ def accelerator_on_the_processor(*, mixed=False, memory=10**12):
         free_memory = memory
 
     device = Pretended("cpu", mixed=mixed)
-    device.accelerator = True
+    device.accelerator = device.doubles = True
     return device

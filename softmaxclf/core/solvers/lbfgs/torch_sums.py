@@ -1,6 +1,9 @@
-"""The sums over rows on a device of PyTorch, in float32; proofs and all else in float64 stay NumPy's, as in sums.py."""
+"""The sums over rows on a device of PyTorch, in float32, and in float64, as for proofs, on a GPU that has it.
 
-from collections.abc import Sequence
+What a device has not stays NumPy's, as in sums.py, and so do all second derivatives.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,8 +11,8 @@ import torch
 
 from softmaxclf.core.namespace import beside, fetched, like, widest
 from softmaxclf.core.problem import Array
-from softmaxclf.core.solvers.lbfgs.sums import ArrayRows, Point, Totals, _Job, _to_residuals
-from softmaxclf.core.torch_device import ALL_DIGITS, TensorReader, TorchDevice, middle_of
+from softmaxclf.core.solvers.lbfgs.sums import ALL_ROWS, ArrayRows, Point, Totals, _Job, _to_residuals
+from softmaxclf.core.torch_device import ALL_DIGITS, TensorReader, TorchDevice, dtype_of, middle_of
 
 Tensor = Any  # torch.Tensor
 BLOCK_NUMBERS, BLOCK_ROWS = (
@@ -19,7 +22,7 @@ BLOCK_NUMBERS, BLOCK_ROWS = (
 
 
 class TorchRows(ArrayRows):
-    """ArrayRows with the sums of float32 made by PyTorch: the same formulas, other products and blocks."""
+    """ArrayRows with its sums made by PyTorch: the same formulas, other products and blocks."""
 
     def __init__(
         self,
@@ -40,18 +43,36 @@ class TorchRows(ArrayRows):
         self._reader = TensorReader(self._X, self._reading, device)
 
     def totals(self, points: Sequence[Point], precise: bool) -> Totals:
-        """See AddedRows; NumPy does it in float64."""
-        if precise or not self.single or any(point.hessian for point in points):
+        dtype = np.dtype(np.float32 if self.single and not precise else np.float64)
+        if any(point.hessian for point in points) or not self._suits(dtype):
             return super().totals(points, precise)
         self.class_sums()
-        job = _Job(self, points, np.dtype(np.float32))
+        job = _Job(self, points, dtype)
         if self._device.accelerator:
-            job.block = min(BLOCK_ROWS, max(128, BLOCK_NUMBERS // max(self.features, len(job.V))))
+            job.block = self._block(len(job.V))
         with self._device.computing():
             return self._summed(job)
 
+    def _suits(self, dtype: np.dtype[Any]) -> bool:
+        return dtype == np.float32 or self._device.doubles
+
+    def _block(self, width: int) -> int:
+        """Rows to be read at a time on an accelerator, of each of which there are `width` numbers more."""
+        return min(BLOCK_ROWS, max(128, BLOCK_NUMBERS // max(self.features, width)))
+
+    def _blocks(self, size: int, at: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """All rows, so many at a time: their places and features, in memory that the next ones overwrite."""
+        room = torch.empty((min(size, self.count), self.features), dtype=at.dtype, device=at.device)
+        for start in range(0, self.count, size):
+            part = slice(start, min(start + size, self.count))
+            yield part, self._there(part, room[: part.stop - start])
+
+    def _at(self, dtype: np.dtype[Any]) -> Tensor:
+        """Stands for where everything is, and of which dtype."""
+        return torch.empty(0, dtype=dtype_of(dtype), device=self._device.device)
+
     def _summed(self, job: _Job) -> Totals:
-        at = torch.empty(0, device=self._device.device)  # where everything is, and of which dtype
+        at = self._at(job.dtype)
         totals = Totals(
             job,
             self.features,
@@ -59,13 +80,10 @@ class TorchRows(ArrayRows):
             lambda shape: torch.zeros(shape, dtype=widest(at), device=at.device),
         )
         V, bias = self._device.parts(like(job.V, at), ALL_DIGITS), like(job.bias, at)
-        room = torch.empty((min(job.block, self.count), self.features), device=at.device)
-        for start in range(0, self.count, job.block):
-            part = slice(start, min(start + job.block, self.count))
-            x = self._there(part, room[: part.stop - start])
+        for part, x in self._blocks(job.block, at):
             parts = self._device.parts(x, 1 if self._exact else ALL_DIGITS)
             S: Any = self._device.product(V, [each.T for each in parts]).add_(bias)
-            weight = self._row_weights(job.points, part, np.float32)
+            weight = self._row_weights(job.points, part, job.dtype)
             weight = None if weight is None else like(weight, at)
             squares = self._squares[part]
             curved = totals.curved(x, like(squares, at)) if job.curved else None
@@ -82,18 +100,36 @@ class TorchRows(ArrayRows):
         changed: Any = self._changed(chosen, out)
         return changed
 
+    def _sum_classes(self) -> Array:
+        """As in ArrayRows, by products with rows of zeros and a weight: their sums have one order."""
+        if not self._device.doubles:
+            return super()._sum_classes()
+        at, group, count = self._at(np.dtype(np.float64)), self._groups(), self._fold_count * self.classes
+        weights = np.ones(self.count) if self._weights is None else self._weights
+        factors = like(1 / self._affine(ALL_ROWS)[1], at)
+        sums = torch.zeros((count, self.features), dtype=at.dtype, device=at.device)
+        squares = torch.empty(self.count, dtype=at.dtype, device=at.device)
+        with self._device.computing():
+            for part, x in self._blocks(self._block(count), at):
+                chosen = torch.zeros((len(x), count), dtype=at.dtype, device=at.device)
+                chosen.scatter_(1, beside(group[part, None], at), like(weights[part, None], at))
+                sums += chosen.T @ x
+                squares[part] = (x * factors).square().sum(1)
+        self._squares = fetched(squares)
+        return fetched(sums)
+
     def _products(self, chosen: Array, shift: Array, divisor: Array) -> Array:
-        """As in ArrayRows; on an accelerator in float32."""
+        """As in ArrayRows; on an accelerator without float64 in float32."""
         if not self._device.accelerator:
             return super()._products(chosen, shift, divisor)
-        at = torch.empty(0, device=self._device.device)
+        at = self._at(shift.dtype if self._suits(shift.dtype) else np.dtype(np.float32))
         total = torch.zeros((self.features, self.features), dtype=widest(at), device=at.device)
-        block = min(BLOCK_ROWS, BLOCK_NUMBERS // self.features)
+        block = self._block(self.features)
         with self._device.computing():
             for start in range(0, len(chosen), block):
                 part = chosen[start : start + block]
-                x = self._there(part, torch.empty((len(part), self.features), device=at.device))
-                x = (x + like(shift, at)) / like(divisor, at)
+                room = torch.empty((len(part), self.features), dtype=at.dtype, device=at.device)
+                x = (self._there(part, room) + like(shift, at)) / like(divisor, at)
                 if self._weights is not None:
                     x *= like(np.sqrt(self._weights[part])[:, None], at)
                 total += x.T @ x

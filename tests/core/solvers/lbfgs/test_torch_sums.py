@@ -75,7 +75,7 @@ def test_sums_are_as_exact_as_those_of_numpy_in_float32(precision, storage, kind
 
 @pytest.mark.parametrize("device", ["torch-cpu", "mixed", "accelerator"])
 @pytest.mark.parametrize("folds", [0, 3])
-def test_the_optimum_on_a_device_is_the_optimum_and_its_proof_is_numpys(device, folds):
+def test_the_optimum_on_a_device_is_the_optimum_and_proven(device, folds):
     fold_of_row = GENERATOR.integers(0, folds, COUNT) if folds else None
     rows, stages = np.arange(COUNT), stages_of(center=True, scale="standardize")
     fitted = fit_stages(stages, FittingRows(BYTES, rows, fold_of_row))
