@@ -9,15 +9,17 @@ three to its last digit:
 Bytes are exact in one part, and so are folded pixels, once the middle of their range is subtracted. Weights take two,
 so that scores are two products. A gradient takes three, its steps having all their digits: with two, weights that were
 trained gave scores 15 times as far from those of float64 as float32 does, so 1.8 times at the most. So do the sums
-of lbfgs, which must tell small gaps. Other features are three parts, since an error of theirs is the same in each epoch
-(two moved the weights tenfold). That makes five products and six, which pay on a GPU alone: see `suiting`.
+of lbfgs, which must tell small gaps. Other features would take as many: five products and six, which pay nowhere, not
+on a GPU either. They are multiplied in float32; see `suiting`.
 
 On the processor, PyTorch has no product of bfloat16 that gives float32. There the parts are kept as float32, and it
 is allowed to round them for its matrix units, which changes nothing in them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import Any
 from weakref import ref
@@ -52,6 +54,7 @@ class TorchDevice:
         self.why = ""
         self._known: dict[int, tuple[Any, Tensor | None]] = {}
         self._check(kind)
+        _settle_functions()
 
     def _check(self, kind: str) -> None:
         found = f"PyTorch {torch.__version__} finds none"
@@ -75,12 +78,18 @@ class TorchDevice:
             )
 
     def suiting(self, X: Any, reading: Sequence[Any]) -> "TorchDevice":
-        """The device as it is best for rows X (N, D) read so: mixed precision of parts that pay."""
-        if self.mixed and not self.accelerator and middle_of(X, reading) is None:
-            suited = TorchDevice(self.device.type)
-            suited.why = ", since mixed precision pays on a processor for bytes alone"
-            return suited
-        return self
+        """The device as it is best for rows X (N, D) read so: mixed precision is for those that are one part."""
+        return self if middle_of(X, reading) is not None else self.in_float32
+
+    @cached_property
+    def in_float32(self) -> "TorchDevice":
+        """The same device, where mixed precision does not pay."""
+        if not self.mixed:
+            return self
+        other = copy(self)
+        other.mixed = other._rounds = False
+        other.why = ", since mixed precision pays for bytes alone"
+        return other
 
     def describe(self, X: Any) -> str:
         """In words: the library, the device, the products, and where rows X (N, D) are."""
@@ -149,16 +158,18 @@ class TorchDevice:
         if not self.mixed or A.dtype == torch.float64:
             return [A]
         room = room or [torch.empty_like(A, dtype=self.part_dtype) for _ in range(count)]
+        room[0].copy_(A)
         rest = A
         for part, following in pairwise(room):
-            rounded = rest.bfloat16()
-            if self._rounds:
-                torch.sub(rest, following.copy_(rounded), out=following)
-                rest = following
+            if self._rounds:  # what is left lies in the part that follows
+                rounded = rest.bfloat16()
+                rest = torch.sub(rest, rounded, out=following)
+                part.copy_(rounded)
+            elif following is room[-1]:
+                torch.sub(rest, part, out=following)
             else:
-                rest = rest - rounded
-            part.copy_(rounded)
-        room[-1].copy_(rest)
+                rest = rest - part
+                following.copy_(rest)
         return room
 
     def product(
@@ -185,6 +196,18 @@ class TorchDevice:
         return torch.addmm(total, p, q, out=total, **wider)
 
 
+@cache
+def _settle_functions() -> None:
+    """Call once, in one thread, what the threads of a processor call.
+
+    MKL chooses the code of a function at its first call, and where threads make that at the same time one of them may
+    get code of three digits (PyTorch's issue 188792).
+    """
+    for dtype in (torch.float32, torch.float64):
+        for function in (torch.exp, torch.log, torch.log1p):
+            function(torch.ones(64, dtype=dtype))
+
+
 def best_device(mixed: bool) -> str:
     """What auto stands for, by the name that it has in a configuration: a GPU that can, else the processor."""
     if torch.cuda.is_available():
@@ -207,6 +230,80 @@ def dtype_of(dtype: Any) -> Any:
     return torch.from_numpy(np.empty(0, dtype)).dtype
 
 
+class Feed:
+    """Arrays on their way to a device, all in one copy, from pinned memory that is filled while others are copied."""
+
+    AHEAD = 4  # copies under way at the most
+
+    def __init__(self, device: TorchDevice) -> None:
+        self._device = device
+        self._lanes: dict[Any, tuple[list[Tensor], Tensor, dict[str, Any], list[Any]]] = {}
+        self._turn = 0
+
+    def sent(self, arrays: Mapping[str, Array | None]) -> dict[str, Any]:
+        """They as tensors, valid until others are sent; those of the same shapes come to the same place in memory."""
+        given = {name: array for name, array in arrays.items() if array is not None}
+        if not self._device.accelerator:
+            return {**arrays, **{name: self._device.sent(array) for name, array in given.items()}}
+        key = tuple((name, array.dtype.char, array.shape) for name, array in given.items())
+        if key not in self._lanes:
+            self._lanes[key] = self._lane(given)
+        pinned, there, tensors, copied = self._lanes[key]
+        self._turn = (self._turn + 1) % self.AHEAD
+        if copied:
+            copied[self._turn].synchronize()
+        block, at = pinned[self._turn].numpy(), 0
+        for array in given.values():
+            block[at : at + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            at += _whole_lines(array.nbytes)
+        there.copy_(pinned[self._turn], non_blocking=bool(copied))
+        if copied:
+            copied[self._turn].record()
+        return {**arrays, **tensors}
+
+    def _lane(self, given: Mapping[str, Array]) -> tuple[list[Tensor], Tensor, dict[str, Any], list[Any]]:
+        size = sum(_whole_lines(array.nbytes) for array in given.values())
+        cuda = self._device.device.type == "cuda"
+        pinned = [torch.empty(size, dtype=torch.uint8, pin_memory=cuda) for _ in range(self.AHEAD)]
+        there = torch.empty(size, dtype=torch.uint8, device=self._device.device)
+        tensors, at = {}, 0
+        for name, array in given.items():
+            tensors[name] = there[at : at + array.nbytes].view(dtype_of(array.dtype)).view(array.shape)
+            at += _whole_lines(array.nbytes)
+        return pinned, there, tensors, [torch.cuda.Event() for _ in pinned] if cuda else []
+
+
+def _whole_lines(count: int) -> int:
+    """So many bytes, in whole lines of a cache."""
+    return -(-count // 128) * 128
+
+
+class Recorder:
+    """Work that is the same each time, on tensors that stay where they are.
+
+    On a GPU by CUDA it is recorded, as a graph, when it comes for the second time, and from then on repeated as one.
+    """
+
+    def __init__(self, device: TorchDevice) -> None:
+        cuda = device.device.type == "cuda"
+        self._graphs: dict[Any, Any] | None = {} if cuda else None
+        self._pool = torch.cuda.graph_pool_handle() if cuda else None  # one graph runs at a time
+
+    def run(self, key: Any, work: Callable[[], None]) -> None:
+        """Do the work that has that key. The first time makes what is made once."""
+        if self._graphs is None or key not in self._graphs:
+            work()
+            if self._graphs is not None:
+                self._graphs[key] = None
+            return
+        if self._graphs[key] is None:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+                work()
+            self._graphs[key] = graph
+        self._graphs[key].replay()
+
+
 class TensorReader:
     """RowReader's twin, which reads rows of X (N, D) into tensors (n, D').
 
@@ -224,13 +321,14 @@ class TensorReader:
         self._there = device.accelerator and linear and device.holds(X)
         self._reading = tuple(reading) if self._there else ()
         self._resident = device.resident(X) if self._there else None
+        self.resident = self._resident is not None
         self._reader = RowReader(X, () if self._there else reading, X.dtype if self._there else dtype)
         self._pinned: list[Tensor] = [torch.empty(0)] * 2
         self._sent = [torch.cuda.Event() for _ in self._pinned] if device.device.type == "cuda" else []
         self._turn = 0
 
-    def read(self, rows: Array | slice, out: Tensor, less: float = 0) -> Tensor:
-        """`out` (n, D'), filled with the rows of those indices, a number less."""
+    def read(self, rows: Array | Tensor | slice, out: Tensor, less: float = 0) -> Tensor:
+        """`out` (n, D'), filled with the rows of those indices, a number less; of resident rows they may be there."""
         if not self._device.accelerator:
             self._reader.read(rows, out.numpy())
             return out.sub_(less) if less else out
@@ -243,11 +341,12 @@ class TensorReader:
             stored.to(dtype) - less if less else stored
         )  # bfloat16 may hold the difference alone
 
-    def _stored(self, rows: Array | slice, count: int) -> Tensor:
+    def _stored(self, rows: Any, count: int) -> Tensor:
         if self._resident is not None:
             if isinstance(rows, slice):
                 return self._resident[rows]
-            return self._resident.index_select(0, torch.tensor(rows, device=self._device.device))
+            there = torch.tensor(rows, device=self._device.device) if isinstance(rows, np.ndarray) else rows
+            return self._resident.index_select(0, there)
         self._turn ^= 1
         if self._sent:
             self._sent[self._turn].synchronize()

@@ -37,9 +37,7 @@ def block_sum(
     if (of, name) not in _BLOCKS:
         for other in [key for key in _BLOCKS if key[0] != of]:
             del _BLOCKS[other]
-        there = device_of(*device)
-        suited = None if there is None else there.suiting(X, settings["reading"])
-        _BLOCKS[of, name] = rows_on(suited)(X, **settings)
+        _BLOCKS[of, name] = rows_on(device_of(*device))(X, **settings)
     return getattr(_BLOCKS[of, name], method)(*arguments)
 
 

@@ -119,7 +119,7 @@ def test_what_is_computed_and_how_is_said():
     features = ROWS.astype(np.float32)
     suited = mixed.suiting(features, ())
     assert suited.describe(features).endswith(
-        ": float32 products, since mixed precision pays on a processor for bytes alone"
+        ": float32 products, since mixed precision pays for bytes alone"
     )
     assert mixed.suiting(ROWS, ()) is mixed
     assert gpu.describe(ROWS).endswith(": float32 products; 0 MB of rows kept there")

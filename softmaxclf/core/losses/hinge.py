@@ -86,7 +86,7 @@ def stacked_hinge(scores: Array, y: Array) -> Array:
     """Hinge losses (G, n) of a stack's scores (K, G, n), which become margins, 0 at the label."""
     scores -= of_labels(scores, y)
     scores += MARGIN
-    scores[label_places(scores, y)] = 0
+    scores[label_places(scores, y)] = namespace_of(scores).zeros_like(scores[0, 0, :1])  # a 0 that is there
     losses: Array = scores.clip(0).sum(axis=0)
     return losses
 

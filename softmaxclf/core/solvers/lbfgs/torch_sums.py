@@ -35,12 +35,12 @@ class TorchRows(ArrayRows):
         **others: Any,
     ) -> None:
         super().__init__(X, y, classes, common=common, **others)
-        self._device = device
-        middle = middle_of(X, self._reading) if device.mixed and self._norms is None else None
-        if middle and common is None and not self._common.any():
+        middle = middle_of(X, self._reading) if self._norms is None else None
+        if device.mixed and middle and common is None and not self._common.any():
             self._common = np.full(self.width, float(middle))
-        self._exact = middle is not None and bool((self._common == middle).all())
-        self._reader = TensorReader(self._X, self._reading, device)
+        exact = middle is not None and bool((self._common == middle).all())
+        self._device = device if exact else device.in_float32
+        self._reader = TensorReader(self._X, self._reading, self._device)
 
     def totals(self, points: Sequence[Point], precise: bool) -> Totals:
         dtype = np.dtype(np.float32 if self.single and not precise else np.float64)
@@ -81,7 +81,7 @@ class TorchRows(ArrayRows):
         )
         V, bias = self._device.parts(like(job.V, at), ALL_DIGITS), like(job.bias, at)
         for part, x in self._blocks(job.block, at):
-            parts = self._device.parts(x, 1 if self._exact else ALL_DIGITS)
+            parts = self._device.parts(x, 1)
             S: Any = self._device.product(V, [each.T for each in parts]).add_(bias)
             weight = self._row_weights(job.points, part, job.dtype)
             weight = None if weight is None else like(weight, at)

@@ -38,7 +38,7 @@ from softmaxclf.core.losses import LOSSES
 from softmaxclf.core.namespace import beside, fetched, namespace_of
 from softmaxclf.core.problem import Problem
 from softmaxclf.core.solvers.sgd.batches import Batches
-from softmaxclf.core.solvers.sgd.columns import Columns
+from softmaxclf.core.solvers.sgd.columns import Columns, StepInputs, flat
 from softmaxclf.core.solvers.sgd.row_buffer import RowBuffer
 from softmaxclf.core.solvers.sgd.state import Settings, SGDState
 from softmaxclf.core.solvers.solver import Stop
@@ -58,7 +58,7 @@ class Descent:
         self.problem, self.settings, self.state = problem, settings, state
         self._batches = Batches(problem, settings)
         self._batch = self._buffer(problem.X, min(settings.batch_size, len(problem.train_rows)))
-        self._columns = Columns(problem, state, self._batch.offset_parts)
+        self._columns = Columns(problem, state, self._batch.offset_parts, self._batch.blank)
         loss = LOSSES.load(settings.loss)
         self._losses, self._losses_alone = loss.descend, loss.stacked
         self._monitored = -(-MONITORED_ROWS // settings.batch_size)
@@ -99,55 +99,77 @@ class Descent:
         state, settings = self.state, self.settings
         losses = self._descend(rows, settings.rate(state.iteration))
         state.iteration += 1
-        self._mark_diverged(losses)
-        state.loss_sum += losses
+        self._account(losses)
         state.loss_count += 1
         if state.iteration == self._history_point:
             self._write_history()
             self._history_point = settings.next_history_point(state.iteration)
 
+    def _account(self, losses: Array) -> None:
+        """Take the losses (G,) of a step into what is known of the cells."""
+        self._mark_diverged(losses)
+        self.state.loss_sum += losses
+
     def _descend(self, rows: Array, rate: float) -> Array:
         """One step of every cell on these rows; returns its mean losses (G,) before the step."""
-        columns, y = self._columns, beside(self.problem.y[rows], self.state.b)
-        norms = columns.factors(self._norms, rows)
-        Z = self._batch.gather(rows)
-        scores, centers = self._centered_scores(Z, norms)
-        if self._history_point - self.state.iteration <= self._monitored:
-            self._count_hits(scores, y, rows)
-        weights = columns.weights(rows)
-        decay = columns.decay(rate)
+        inputs = self._inputs(rows, rate)
+        return self._advance(self._batch.gather(rows), inputs, self._counting)
+
+    @property
+    def _counting(self) -> bool:
+        """Whether hits of this iteration count for a line of the history."""
+        return self._history_point - self.state.iteration <= self._monitored
+
+    def _inputs(self, rows: Array, rate: float) -> StepInputs:
+        before, multiplied = self.state.shrinkage.copy(), None
         if not self.settings.momentum:
-            self._shrink(1 - decay)
-        losses = self._losses(scores, y, columns.step(rate, weights, self.state.shrinkage))
+            multiplied = self._shrink(1 - self._columns.decay(rate))
+        return self._columns.inputs(rows, rate, before, self.state.shrinkage, multiplied)
+
+    def _advance(self, Z: Any, given: StepInputs, counting: bool) -> Array:
+        """The step on the rows Z, with what is `given` where the weights are; see `_descend`."""
+        columns, state, y = self._columns, self.state, given.y
+        norms, kept = columns.norms_of_cells(given.norms), columns.of_cells(given.kept)
+        weights = given.shares if kept is None else columns.of_cells(given.shares)
+        scores, centers = self._centered_scores(Z, given.shrinkage, norms)
+        if counting:
+            self._count_hits(scores, y, kept)
+        if given.multiplied is not None:
+            self._multiply_weights(given.multiplied)
+        losses = self._losses(scores, y, given.eta[:, None] * weights)
         sums = scores.sum(axis=2)
-        bias_change = sums * columns.bias_factor(self.state.shrinkage)
+        bias_change = sums * given.bias_factor
         if norms is not None:
             scores *= norms
             sums = scores.sum(axis=2)
         centers[:] = sums[:, :, None] * columns.minus_own_center
-        self._move_weights(Z, decay)
+        self._move_weights(Z, given.decay)
         if self.settings.regularize_bias:
-            bias_change -= columns.cast(decay) * self.state.b
-        self._move(self.state.b, self.state.b_velocity, bias_change)
+            bias_change -= given.decay * state.b
+        self._move(state.b, state.b_velocity, bias_change)
         mean: Array = (losses * weights).sum(axis=1)
         return mean
 
-    def _shrink(self, factors: Array) -> None:
-        """Multiply the weights of each cell by its factor (G,), in V only where `shrinkage` gets too small."""
+    def _shrink(self, factors: Array) -> Array | None:
+        """Let the weights of each cell shrink by its factor (G,). Returns what V itself is to be multiplied by (G,), or
+        None: that is done only where `shrinkage` gets too small.
+        """
         state = self.state
         state.shrinkage *= factors
         small = ~(state.shrinkage >= SMALL_SHRINKAGE)
-        if small.any():
-            self._multiply_weights(np.where(small, state.shrinkage, 1))
-            state.shrinkage[small] = 1
+        if not small.any():
+            return None
+        multiplied = np.where(small, state.shrinkage, 1)
+        state.shrinkage[small] = 1
+        return multiplied
 
     def _multiply_weights(self, factors: Array) -> None:
         """V of each cell times its factor (G,)."""
-        self._V *= self._columns.flat(factors, self._V.shape[1])
+        self._V *= flat(factors, self._V.shape[1])
 
-    def _centered_scores(self, Z: Any, norms: Array | None) -> tuple[Array, Array]:
+    def _centered_scores(self, Z: Any, shrinkage: Array, norms: Array | None) -> tuple[Array, Array]:
         """(scores (K, G, n) of the rows Z, offset V of each fold (K, G, F)), both views of one buffer."""
-        both, offsets = self._products(Z), self._batch.offsets
+        both, offsets = self._products(Z, shrinkage), self._batch.offsets
         centers, scores = both[:, :, :offsets], both[:, :, offsets:]
         minus_shift = (centers * self._columns.minus_own_center).sum(axis=2)
         if norms is None:
@@ -158,7 +180,7 @@ class Descent:
             scores += self.state.b[:, :, None]
         return scores, centers
 
-    def _products(self, Z: Any) -> Array:
+    def _products(self, Z: Any, shrinkage: Array) -> Array:
         """Z W (K, G, F + n), of all classes and without the bias."""
         state, count = self.state, len(Z)
         if len(self._product) < count:
@@ -169,7 +191,7 @@ class Descent:
         np.matmul(Z, self._V, out=product)
         both = self._turned[: state.b.size, :count].reshape(*state.b.shape, count)
         others = _shaped(product, state.V.shape[1:])
-        np.multiply(others.transpose(1, 2, 0), state.shrinkage.astype(both.dtype)[:, None], out=both[1:])
+        np.multiply(others.transpose(1, 2, 0), shrinkage[:, None], out=both[1:])
         np.negative(both[1:].sum(axis=0), out=both[0])
         return both
 
@@ -177,7 +199,7 @@ class Descent:
         """V moves by Z^T dS / scale^2, block by block, and with momentum by -decay V. `_turned` holds dS."""
         dS = self._turned[self.state.b.shape[1] :, : len(Z)].T
         inverse_square = self._columns.inverse_square
-        penalty = self._columns.flat(decay, self._V.shape[1]) if self.settings.momentum else None
+        penalty = flat(decay, self._V.shape[1]) if self.settings.momentum else None
         for start in range(0, len(self._V), self._block):
             part = slice(start, start + self._block)
             weights = self._V[part]
@@ -239,10 +261,9 @@ class Descent:
         state.loss_sum[:], state.loss_count = 0, 0
         state.hits[:], state.seen[:] = 0, 0
 
-    def _count_hits(self, scores: Array, y: Array, rows: Array) -> None:
+    def _count_hits(self, scores: Array, y: Array, trained: Array | None) -> None:
         """Add what is predicted right before the step, on trained rows [0] and on held-out rows [1]."""
         hits = scores.argmax(axis=0) == y
-        trained = self._columns.trained(rows)
         trained = namespace_of(hits).ones_like(hits) if trained is None else trained
         for place, mask in enumerate((trained, ~trained)):
             self.state.hits[place] += (hits & mask).sum(axis=1)
@@ -268,14 +289,17 @@ class Descent:
 
     def _judged_on(self, X: Array, y: Array, rows: Array, norms: Array | None) -> tuple[Array, Array]:
         size = min(self.settings.batch_size, len(rows))
-        batch = self._buffer(X, size)
+        batch, columns = self._buffer(X, size), self._columns
+        shrinkage = columns.placed(columns.cast(self.state.shrinkage))
         right, losses, seen = np.zeros((3, len(self.state.cells)))
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
-            scores, _ = self._centered_scores(batch.gather(part), self._columns.factors(norms, part))
+            own = columns.norms(norms, part)
+            own = None if own is None else columns.norms_of_cells(columns.placed(own))
+            scores, _ = self._centered_scores(batch.gather(part), shrinkage, own)
             hits = fetched(scores.argmax(axis=0)) == y[part]
-            trained = self._columns.trained(part)
-            counted = np.ones_like(hits) if trained is None else ~fetched(trained)
+            kept = columns.kept(part)
+            counted = np.ones_like(hits) if kept is None else ~kept[columns.place]
             right += (hits & counted).sum(axis=1)
             losses += (fetched(self._losses_alone(scores, beside(y[part], scores))) * counted).sum(axis=1)
             seen += counted.sum(axis=1)

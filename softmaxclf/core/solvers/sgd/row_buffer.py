@@ -19,7 +19,7 @@ class RowBuffer:
     lie whole pages apart evict each other from the cache when BLAS reads down the columns.
     """
 
-    offset_parts = 1  # rows of Z for each offset
+    offset_parts, blank = 1, 0  # rows of Z for each offset, and rows of zeros after them
 
     def __init__(self, problem: Problem, X: Array, rows: int) -> None:
         self._reader = RowReader(X, problem.preprocessing[0].reading, problem.dtype)

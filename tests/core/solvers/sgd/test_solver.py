@@ -436,7 +436,10 @@ def test_equal_weights_are_none_and_weights_of_rows_in_small_batches_hold_on_ave
     plain = trained(base, cells, chosen)
     assert_close(trained(replace(base, weights=np.full(60, 7.0)), cells, chosen).V, plain.V, 1e-12)
     weights = np.random.default_rng(1).uniform(0.5, 2, 60)
-    columns = descent.Columns(replace(base, weights=weights), initial_state(cells, base, chosen))
+    weighted = replace(base, weights=weights)
+    columns = descent.Columns(weighted, initial_state(cells, base, chosen))
     batches = np.arange(60).reshape(4, 15)
-    shares = np.concatenate([columns.weights(rows)[0] for rows in batches]) / 4
+    shares = (
+        np.concatenate([columns.inputs(rows, 1, *np.ones((2, 1)), None).shares[0] for rows in batches]) / 4
+    )
     np.testing.assert_allclose(shares, weights / weights.sum())
