@@ -42,7 +42,12 @@ CLASSES: dict[str, Any] = {"rows": 100_000, "columns": 768, "classes": 1000, "pu
 CLASSES_PATH = tuple(np.logspace(-1, -4, 8).tolist())
 PATCH_IMAGES = 2000
 IMAGENET: dict[str, Any] = {"rows": 1_281_167, "columns": 1536, "classes": 1000, "pull": 0.12}
-GPU = ("gpu_24", "gpu_240", "gpu_2400", "gpu_probe")  # on --device
+CELLS = (24, 240, 2400)
+GPU = (
+    *(f"gpu_{cells}" for cells in CELLS),
+    *(f"gpu_torch_{cells}" for cells in CELLS),
+    "gpu_probe",
+)  # on --device
 # Minutes each, or in want of a GPU: only where they are asked for.
 LONG = {"probe", "sklearn_probe", "classes", "torch_classes", *GPU}
 # Found with `scripts/benchmark --search`: the setting of each with which it reaches the target soonest.
@@ -156,15 +161,21 @@ def torch_cells(arrays: Arrays, options: argparse.Namespace, cells: list[tuple[f
     return {"seconds": timed(train)[0], "threads": torch.get_num_threads()}
 
 
-def torch_stacked(arrays: Arrays, options: argparse.Namespace) -> Result:
+def torch_stacked(
+    arrays: Arrays,
+    options: argparse.Namespace,
+    strengths: Sequence[float] = REGULARIZATIONS,
+    device: str = "cpu",
+) -> Result:
     """The strongest thing a user could write: 24 cells in one weight matrix, gradients by hand, updates in place."""
     import torch
 
     torch.manual_seed(0)
-    X = torch.from_numpy(arrays["X"].astype(np.float32))
+    torch.set_default_device(device)
+    X = torch.from_numpy(arrays["X"].astype(np.float32)).to(device)
     X -= X.mean(dim=0)
-    y = torch.from_numpy(arrays["y"])
-    rates, penalties = torch.cartesian_prod(torch.tensor(LEARNING_RATES), torch.tensor(REGULARIZATIONS)).T
+    y = torch.from_numpy(arrays["y"]).to(device)
+    rates, penalties = torch.cartesian_prod(torch.tensor(LEARNING_RATES), torch.tensor(strengths)).T
     K, G, B = int(y.max()) + 1, len(rates), options.batch_size
     W, b = torch.zeros(X.shape[1], K * G), torch.zeros(K * G)
     step, decay = rates.repeat(K) / B, (1 - rates * penalties).repeat(K)
@@ -182,6 +193,7 @@ def torch_stacked(arrays: Arrays, options: argparse.Namespace) -> Result:
             slope = slope.view(B, -1).mul_(-step)
             W.mul_(decay).addmm_(batch.T, slope)
             b.add_(slope.sum(dim=0))
+        b.cpu()
 
     with torch.no_grad():
         return {"seconds": timed(train)[0], "threads": torch.get_num_threads()}
@@ -413,11 +425,19 @@ def on_gpu(cells: int) -> Callable[[Arrays, argparse.Namespace], Result]:
     """So many cells, of the learning rates and regularizations of the classic grid and between, on --device."""
 
     def measured(arrays: Arrays, options: argparse.Namespace) -> Result:
-        strengths = tuple(np.linspace(REGULARIZATIONS[0], REGULARIZATIONS[-1], cells // len(LEARNING_RATES)))
         device = options.device, options.precision
-        return engine(arrays, options, LEARNING_RATES, strengths, device=device)
+        return engine(arrays, options, LEARNING_RATES, strengths_of(cells), device=device)
 
     return measured
+
+
+def torch_on_gpu(cells: int) -> Callable[[Arrays, argparse.Namespace], Result]:
+    """The same cells by what a user could write."""
+    return lambda arrays, options: torch_stacked(arrays, options, strengths_of(cells), options.device)
+
+
+def strengths_of(cells: int) -> tuple[float, ...]:
+    return tuple(np.linspace(REGULARIZATIONS[0], REGULARIZATIONS[-1], cells // len(LEARNING_RATES)).tolist())
 
 
 def gpu_probe(arrays: Arrays, options: argparse.Namespace) -> Result:
@@ -499,7 +519,8 @@ TASKS: dict[str, Callable[[Arrays, argparse.Namespace], Result]] = {
     "torch_classes": torch_classes,
     "patches": softmaxclf_patches,
     "torch_patches": torch_patches,
-    **{f"gpu_{cells}": on_gpu(cells) for cells in (24, 240, 2400)},
+    **{f"gpu_{cells}": on_gpu(cells) for cells in CELLS},
+    **{f"gpu_torch_{cells}": torch_on_gpu(cells) for cells in CELLS},
     "gpu_probe": gpu_probe,
 }
 
