@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from softmaxclf.core import blas
 from softmaxclf.core.images import ImageShape
 from softmaxclf.core.rows import Reads, RowReader
 from softmaxclf.core.stages.stage import Array, Preprocessing, Reading, Stage
@@ -47,8 +48,9 @@ class Moments:
 
     def read_all(self, rows: Array) -> "Moments":
         """Itself, after reading those rows of X."""
-        for start in range(0, len(rows), MOMENT_ROWS):
-            self._add(rows[start : start + MOMENT_ROWS])
+        with blas.single_threaded():  # these products are too small to be divided
+            for start in range(0, len(rows), MOMENT_ROWS):
+                self._add(rows[start : start + MOMENT_ROWS])
         return self
 
     def add(self, start: int, stop: int) -> None:

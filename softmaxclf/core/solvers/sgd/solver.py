@@ -21,6 +21,7 @@ from softmaxclf.core.solvers.solver import Solver, Stop
 
 GROUP_COLUMNS = 120  # the least columns of scores of a group of cells, where there are several
 SLICE_SECONDS = 0.3  # how long groups run between two looks at the clock, signals and checkpoints
+LONGEST = 10  # times as long where it takes long to collect what they have reached, as from a GPU
 
 
 class SGD(Solver):
@@ -95,9 +96,10 @@ class SGD(Solver):
                 started = time.perf_counter()
                 target = min(until, self.state.iteration + length)
                 list(pool.map(lambda group, target=target: group.run(target), self._groups))
-                seconds = (time.perf_counter() - started) / (target - self.state.iteration)
-                length = max(1, int(SLICE_SECONDS / seconds))
+                ended, steps = time.perf_counter(), target - self.state.iteration
                 self._collect()
+                wanted = min(LONGEST * SLICE_SECONDS, max(SLICE_SECONDS, 10 * (time.perf_counter() - ended)))
+                length = max(1, int(wanted * steps / (ended - started)))
                 if stop(self.state.iteration) and self.state.iteration < until:
                     return False
         return True
