@@ -8,6 +8,8 @@ and for P points summed over rows, each of D K numbers of 8 bytes,
 
     start + rows / network + S / W + readings (latency + levels (points out + sums back) / network).
 
+Features of images, in blocks that do not hang together, take start + S / W + bytes out and back / network.
+
 The rest of a run (reading, scoring, pictures) is the client's, as without a cluster.
 """
 
@@ -39,6 +41,11 @@ def of_stacks(machines: Machines, serial: float, widths: list[int], rows: int, s
     rounds = math.ceil(len(widths) / machines.workers)
     training = serial * rounds * max(widths) / sum(widths)
     return machines.start + (rows + states) / machines.network + training
+
+
+def of_blocks(machines: Machines, serial: float, moved: int) -> float:
+    """Seconds for blocks that do not hang together. moved: bytes, out and back."""
+    return machines.start + serial / machines.workers + moved / machines.network
 
 
 def of_sums(machines: Machines, serial: float, readings: float, rows: int, numbers: int) -> float:

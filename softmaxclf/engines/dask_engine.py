@@ -11,12 +11,16 @@ from softmaxclf.core.search import Outcome
 from softmaxclf.core.solvers.lbfgs.path import WIDE
 from softmaxclf.core.solvers.lbfgs.sums import AddedRows
 from softmaxclf.core.solvers.sgd.solver import GROUP_COLUMNS
+from softmaxclf.datasets.dataset import Rows
+from softmaxclf.datasets.stored_rows import Fill
 from softmaxclf.engines import cost, row_task, stack_task
 from softmaxclf.engines.cluster import Cluster
+from softmaxclf.engines.features import Ahead
 from softmaxclf.engines.rows import DividedRows
 from softmaxclf.engines.stacks import bring
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.engine import Engine, Plan
+from softmaxclf.workflows.runs.extraction import Encoder
 from softmaxclf.workflows.runs.grid import GridTraining
 from softmaxclf.workflows.runs.plan import READINGS
 from softmaxclf.workflows.runs.training import Recipe
@@ -94,6 +98,14 @@ class DaskEngine(Engine):
             self.cluster, self._observer, self._rows, X, y, classes, device=self._device, **settings
         )
         return self._rows
+
+    def filling(self, X: Rows, encoder: Encoder) -> Fill:
+        """Blocks of images go to the workers, a few at a time."""
+        return Ahead(self.cluster, self._observer, X, encoder)
+
+    def seconds_of_blocks(self, seconds: float, moved: int) -> float:
+        """By the model in cost.py."""
+        return cost.of_blocks(cost.Machines(self.cluster.size, self.cluster.local), seconds, moved)
 
     def close(self) -> None:
         """Let the workers go."""

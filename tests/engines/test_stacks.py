@@ -237,24 +237,6 @@ def test_without_a_scheduler_workers_start_here_and_listen_on_the_loopback_alone
     assert set(found) == {"127.0.0.1"}
 
 
-def test_features_of_images_are_made_here_and_sent(workers, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (240, 8, 8, 3), np.uint8)
-    y = generator.integers(0, 2, len(images))
-    images[y == 1, :4] //= 2
-    np.savez(tmp_path / "images.npz", X_train=images, y_train=y)
-    given = {"features.kind": "patches", "features.filters": "8", "features.patch": 4, "features.scales": "1",
-             "training.iterations": 200, "tuning.memory": 20_000, "preprocessing.mirror": True}  # fmt: skip
-    here, there = (
-        run(request(tmp_path / "images.npz", tmp_path / (engine or "local")[:5], engine, **given))
-        for engine in ("", workers.address)
-    )
-    assert here["best"] == there["best"]
-    for one, other in zip(here["cells"], there["cells"], strict=True):
-        assert one["validation_accuracy"] == pytest.approx(other["validation_accuracy"], abs=1e-3)
-
-
 def test_ctrl_c_in_a_terminal_leaves_workers_the_time_to_hand_over(rows, tmp_path):
     """A terminal sends it to the client and to the workers that it started, all at once."""
 

@@ -1,4 +1,4 @@
-"""Who trains the stacks of a grid and sums over rows: this process, or others that engines/ knows."""
+"""Who trains the stacks of a grid, sums over rows and makes features: this process, or others that engines/ knows."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -8,6 +8,9 @@ from softmaxclf.config import Config
 from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import Outcome
 from softmaxclf.core.solvers.lbfgs.sums import Summing
+from softmaxclf.datasets.dataset import Rows
+from softmaxclf.datasets.stored_rows import Fill
+from softmaxclf.workflows.runs.extraction import Encoder, filling_here
 from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.training import Recipe
 
@@ -41,6 +44,14 @@ class Engine:
         What is not brought is trained here. Raises EngineError, InterruptedRunError.
         """
         return {}
+
+    def filling(self, X: Rows, encoder: Encoder) -> Fill:
+        """What fills blocks with the codes of the features of rows X (N, D), asked for in their order."""
+        return filling_here(X, encoder)
+
+    def seconds_of_blocks(self, seconds: float, moved: int) -> float:
+        """How long work on blocks takes, of so many seconds as it is probed. moved: bytes, to workers and back."""
+        return seconds
 
     def probing(self) -> AbstractContextManager[None]:
         """In which a dry run measures how long work takes."""

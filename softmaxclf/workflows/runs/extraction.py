@@ -3,9 +3,9 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from softmaxclf.core.stages.patches.stage import Patches
 from softmaxclf.core.stages.stage import Reading
 from softmaxclf.datasets.dataset import Rows, Split
 from softmaxclf.datasets.image_rows import FOLDER
-from softmaxclf.datasets.stored_rows import in_file, in_memory
+from softmaxclf.datasets.stored_rows import Fill, in_file, in_memory
 from softmaxclf.errors import ConfigError, DataError, OutOfTimeError, OutputError, RunConflictError
 from softmaxclf.files import atomic_writer, make_folder, printable
 from softmaxclf.locks import held
@@ -37,30 +37,58 @@ CODED = 2000  # training rows from which the range of codes is taken
 PROBED = 256  # rows that stand for all in a trial
 
 
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """Makes codes of the features of rows."""
+
+    stage: Patches
+    codes: Codes
+
+    def __call__(self, X: Array, out: Array) -> None:
+        """Fill `out` (n, D') uint8 with those of the rows X (n, D)."""
+        self.codes.encode(_read(X, np.arange(len(X)), self.stage), out)
+
+
+Filling = Callable[[Rows, Encoder], Fill]  # what fills blocks with the codes of rows X (N, D), in their order
+
+
+def filling_here(X: Rows, encoder: Encoder) -> Fill:
+    """By this process."""
+    return lambda part, out: encoder(X[part], out)
+
+
 def extracted(
     config: Config,
     data: TrainingData,
     observer: Observer,
     control: Control | None = None,
+    filling: Filling = filling_here,
     *,
     trial: bool = False,
 ) -> TrainingData:
     """The data with features for rows, where `features.kind` asks for some; else as they are.
 
+    filling: who computes them; the filters are learned here, from a sample, a round of which would be sent as long.
     trial: only as many rows are read as tell how long it takes, and stand for all of them.
     Raises ConfigError where the images are too small or the features too many, InterruptedRunError.
     """
     if config.features.kind == "none":
         return data
-    return _Extraction(config, data, observer, control or Control(), trial).run()
+    return _Extraction(config, data, observer, control or Control(), filling, trial).run()
 
 
 class _Extraction:
     def __init__(
-        self, config: Config, data: TrainingData, observer: Observer, control: Control, trial: bool
+        self,
+        config: Config,
+        data: TrainingData,
+        observer: Observer,
+        control: Control,
+        filling: Filling,
+        trial: bool,
     ) -> None:
         self.config, self.data, self.observer, self.control = config, data, observer, control
-        self.trial = trial
+        self.filling, self.trial = filling, trial
         self.recipe = Recipe.of(config.features, fold=config.preprocessing.mirror)
 
     def run(self) -> TrainingData:
@@ -129,7 +157,7 @@ class _Extraction:
             out = np.empty((len(some), stage.columns), np.uint8)
             codes.encode(_read(X, some, stage), out)
             return out[np.arange(len(X)) % len(some)]
-        fill = partial(self._fill, X, stage, codes)
+        fill = partial(self._fill, self.filling(X, Encoder(stage, codes)), len(X))
         progress = WorkProgress(self.observer, f"features of {name} images", "image")
         if folder is not None:
             try:
@@ -143,13 +171,13 @@ class _Extraction:
             )
         return in_memory(shape, fill, progress=progress)
 
-    def _fill(self, X: Array, stage: Patches, codes: Codes, part: slice, out: Array) -> None:
+    def _fill(self, fill: Fill, total: int, part: slice, out: Array) -> None:
         if self.control.out_of_time(0):
             raise OutOfTimeError(
-                f"--max-time: expected time for the features of {len(X):,} images, which take the first part of a run, "
+                f"--max-time: expected time for the features of {total:,} images, which take the first part of a run, "
                 f"got as far as {part.start:,}; give more, the same command continues"
             )
-        codes.encode(_read(X, np.arange(part.start, part.stop), stage), out)
+        fill(part, out)
 
     def _memory(self) -> int:
         bound = self.config.features.memory

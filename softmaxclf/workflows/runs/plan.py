@@ -13,6 +13,7 @@ from softmaxclf.core.search import rungs
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import decided
 from softmaxclf.workflows.runs.device import tell_device
+from softmaxclf.workflows.runs.engine import Engine
 from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.session import Request, default_path
 from softmaxclf.workflows.runs.training import Recipe, build_problem
@@ -38,6 +39,7 @@ def plan(request: Request, observer: Observer) -> dict[str, Any]:
     widths = [len(stack) for stack in stacks]
     axes = recipe.axes(config)
     with request.engine.probing():
+        features = _time_of_features(data, config, request.engine)
         timed = (
             _time(problem, recipe, stacks, config)
             if hasattr(recipe.settings, "iterations")
@@ -53,13 +55,13 @@ def plan(request: Request, observer: Observer) -> dict[str, Any]:
         "stacks": widths,
         "stack_bytes": recipe.bytes_per_cell(problem) * max(widths),
         "bound_bytes": request.engine.stack_bound(config),
-        **_time_of_features(data, config),
+        **features,
         **timed,
         **request.engine.planned(recipe, problem, stacks, config.tuning.repeats, timed["seconds"]),
     }
 
 
-def _time_of_features(data: TrainingData, config: Config) -> dict[str, Any]:
+def _time_of_features(data: TrainingData, config: Config, engine: Engine) -> dict[str, Any]:
     """How long the features of the images will take, where they are not there yet, of repeats of other rows too."""
     if data.front is None:
         return {}
@@ -71,10 +73,14 @@ def _time_of_features(data: TrainingData, config: Config) -> dict[str, Any]:
     each = (time.perf_counter() - started) / len(some)
     others = config.data.shots or (data.fold_of_row is None and data.redrawn_share(config))
     times = config.tuning.repeats if others else 1
+    columns, moved = (
+        data.front.stage.columns,
+        times * sum(counts) * (data.front.stage.columns + some.shape[1]),
+    )
     return {
-        "features": data.front.stage.columns,
-        "features_bytes": sum(counts) * data.front.stage.columns,
-        "features_seconds": round(sum(counts) * each * times, 3),
+        "features": columns,
+        "features_bytes": sum(counts) * columns,
+        "features_seconds": round(engine.seconds_of_blocks(sum(counts) * each * times, moved), 3),
     }
 
 

@@ -48,13 +48,12 @@ def train(request: Request, observer: Observer) -> Summary:
         observer.note(data.describe())
         engine = request.config.engine
         if engine.elsewhere and not Recipe.of(request.config).solver.divides_rows:
-            observer.note(
-                f"engine.kind {engine.kind} is not used: solver sgd trains one model in this process"
-            )
+            used = "is not used" if request.config.features.kind == "none" else "makes features"
+            observer.note(f"engine.kind {engine.kind} {used}: solver sgd trains one model in this process")
             request = replace(request, config=replace(request.config, engine=replace(engine, kind=LOCAL)))
         if request.config.tuning.repeats > 1:
             observer.note("tuning.repeats is not used: train makes one model, softmaxclf tune repeats a grid")
-        ready = cache(lambda: extracted(request.config, data, observer, control))
+        ready = cache(lambda: extracted(request.config, data, observer, control, request.engine.filling))
         request = replace(request, config=decided(request.config, ready, "train", observer))
         with opened(request, data, observer) as session:
             if not session.finished:

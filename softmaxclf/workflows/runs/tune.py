@@ -44,7 +44,7 @@ def tune(request: Request, observer: Observer) -> Summary:
     with control.handling_signals():
         data = prepare_for_tuning(request, observer)
         observer.note(data.describe())
-        ready = cache(lambda: extracted(request.config, data, observer, control))
+        ready = cache(lambda: extracted(request.config, data, observer, control, request.engine.filling))
         request = replace(request, config=decided(request.config, ready, "tune", observer))
         with opened(request, data, observer) as session:
             if session.finished:
@@ -140,7 +140,15 @@ class _Tuning:
             if self.control.out_of_time(0):
                 return None
             return self._grid(
-                config, extracted(config, self.data.redrawn(config), self.observer, self.control), repeat
+                config,
+                extracted(
+                    config,
+                    self.data.redrawn(config),
+                    self.observer,
+                    self.control,
+                    self.request.engine.filling,
+                ),
+                repeat,
             )
         except OutOfTimeError:
             return None
