@@ -390,6 +390,13 @@ class JoinedArray(StoredArray):
     def unchanged(self) -> bool:
         return all(each.unchanged() for each in self.parts if isinstance(each, StoredArray))
 
+    def within(self, part: int, rows: NDArray[Any]) -> NDArray[Any]:
+        """Which rows of that part those of these rows are that lie in it, of indices that ascend."""
+        first, last = rows.searchsorted(self.borders[part : part + 2])
+        own = rows[first:last]
+        found: NDArray[Any] = (own if self.rows is None else self.rows[own]) - self.starts[part]
+        return found
+
     def origin(self, row: int) -> tuple[Path, int]:
         """The file of one of these rows, and which row of that it is."""
         place = row if self.rows is None else int(self.rows[row])

@@ -42,7 +42,8 @@ def of_stacks(machines: Machines, serial: float, widths: list[int], rows: int, s
 
 
 def of_sums(machines: Machines, serial: float, readings: float, rows: int, numbers: int) -> float:
-    """Seconds for so many readings of all rows. rows: bytes of all. numbers: of a point of all models side by side.
+    """Seconds for so many readings of all rows. rows: bytes of all, 0 where workers read them from shards themselves.
+    numbers: of a point of all models side by side.
 
     Rows go out of the client once. Points go to each worker from one that has them; sums come back in levels of FAN_IN.
     """
