@@ -53,7 +53,7 @@ class ModelRows:
             parts = [self.dataset.train] if self.strange else []
             if not parts or self.dataset.read_test is not None:
                 parts.append(self.dataset.test())
-            X: Any = JoinedArray([part.X for part in parts])
+            X: Any = parts[0].X if len(parts) == 1 else JoinedArray([part.X for part in parts])
             found = SplitRows(split, self.dataset.path, X, np.concatenate([part.y for part in parts]))
         else:
             found = self.data.split(split)
