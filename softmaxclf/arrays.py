@@ -15,6 +15,7 @@ own data once more, and whoever uses such values checks them anyway.
 Arrays are native in byte order and C-contiguous.
 """
 
+import hashlib
 import io
 import math
 import os
@@ -23,7 +24,7 @@ import struct
 import warnings
 import weakref
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal
@@ -331,6 +332,90 @@ class StoredArray:
                 self._source.read(start, out[first * width : last * width])
             first = last
         self._source.check()
+
+
+class JoinedArray(StoredArray):
+    """The rows of several arrays of one type and width, one after another, or some of them; read as a StoredArray is.
+
+    parts: the arrays, or StoredArrays. paths: the file of each, where there are such. rows: (n,) which rows of all,
+    ascending, default all. held: these rows, where they are in memory.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Any],
+        paths: Sequence[Path] = (),
+        rows: NDArray[Any] | None = None,
+        held: NDArray[Any] | None = None,
+    ) -> None:
+        self.parts, self.paths, self.rows, self._held = parts, paths, rows, held
+        self.starts = np.cumsum([0, *map(len, parts)])  # of the parts among all rows
+        self.borders = self.starts if rows is None else np.searchsorted(rows, self.starts)  # among these rows
+        self.shape, self.dtype = (int(self.borders[-1]), *parts[0].shape[1:]), parts[0].dtype
+        self._width = math.prod(self.shape[1:]) * self.dtype.itemsize
+        self._digests: list[Any] = []
+
+    def chosen(self, rows: NDArray[Any]) -> "JoinedArray":
+        """Those of these rows, by their indices, ascending."""
+        own = rows if self.rows is None else self.rows[rows]
+        return JoinedArray(self.parts, self.paths, own if len(own) < self.starts[-1] else None)
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(key) if self._held is None else self._held[key]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return super().__array__(dtype) if self._held is None else np.array(self._held, dtype, copy=copy)
+
+    def take(
+        self, rows: NDArray[Any], axis: int = 0, out: NDArray[Any] | None = None, mode: str = "raise"
+    ) -> NDArray[Any]:
+        if self._held is not None:
+            return self._held.take(rows, axis, out, mode)  # type: ignore[call-overload, no-any-return]
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype) if out is None else out
+        rows = rows if self.rows is None else self.rows[rows]
+        owners = self.starts.searchsorted(rows, "right") - 1
+        first = 0
+        for last in [*(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(rows)]:
+            if last > first:
+                owner = owners[first]
+                own, room = rows[first:last] - self.starts[owner], found[first:last]
+                self.parts[owner].take(own, axis=0, out=room, mode=mode)
+            first = last
+        return found
+
+    def load(self) -> Any:
+        found = super().load()
+        return self if found is self else JoinedArray(self.parts, self.paths, self.rows, found)
+
+    def unchanged(self) -> bool:
+        return all(each.unchanged() for each in self.parts if isinstance(each, StoredArray))
+
+    def within(self, part: int, rows: NDArray[Any]) -> NDArray[Any]:
+        """Which rows of that part those of these rows are that lie in it, of indices that ascend."""
+        first, last = rows.searchsorted(self.borders[part : part + 2])
+        own = rows[first:last]
+        found: NDArray[Any] = (own if self.rows is None else self.rows[own]) - self.starts[part]
+        return found
+
+    def origin(self, row: int) -> tuple[Path, int]:
+        """The file of one of these rows, and which row of that it is."""
+        place = row if self.rows is None else int(self.rows[row])
+        part = int(self.starts.searchsorted(place, "right")) - 1
+        return self.paths[part], place - int(self.starts[part])
+
+    def examined(self, block: NDArray[Any], start: int) -> None:
+        """Take `block`, the rows from `start` on, into the fingerprints of the parts: all rows once, in their order."""
+        if start == 0:
+            self._digests = [hashlib.sha256() for _ in self.parts]
+        first, last = self.borders.searchsorted([start, start + len(block) - 1], "right") - 1
+        for n in range(first, last + 1):
+            own = block[max(0, self.borders[n] - start) : self.borders[n + 1] - start]
+            self._digests[n].update(own.data)
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """The SHA-256 of the rows of each part; none before all were examined."""
+        return [each.hexdigest() for each in self._digests]
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo | None]:

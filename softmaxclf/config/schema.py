@@ -56,7 +56,7 @@ class DataConfig:
     source: str = _setting(
         "cifar10",
         Text(),
-        "cifar10, cifar100, mnist, fashion-mnist, sample, or the path of a folder or file",
+        "cifar10, cifar100, mnist, fashion-mnist, sample, or the path of a folder or file, or 'features/*.npy'",
         "--data",
     )
     directory: str = _setting("data", Text(), "folder that holds what is downloaded or cached")

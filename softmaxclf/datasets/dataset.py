@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmaxclf.arrays import StoredArray
+from softmaxclf.arrays import JoinedArray, StoredArray
 from softmaxclf.errors import DataError
 
 Rows = NDArray[Any]  # (N, D) uint8 pixels, or float32/float64 features; may be a StoredArray, see arrays.py
@@ -59,6 +59,8 @@ class Split:
             block = np.ascontiguousarray(self.X[start : start + step])
             self.check(block, start)
             digest.update(block.data)
+            if isinstance(self.X, JoinedArray):
+                self.X.examined(block, start)
             for visit in visitors:
                 visit(start, start + len(block))
         digest.update(np.ascontiguousarray(self.y, dtype="<i8").data)
@@ -72,8 +74,11 @@ class Split:
             if block.min() >= -LARGEST and block.max() <= LARGEST:
                 return
             row, column = (int(axis[0]) for axis in np.nonzero(~(np.abs(block) <= LARGEST)))
+        place, there = self.place, start + row
+        if isinstance(self.X, JoinedArray):
+            place, there = self.X.origin(there)
         raise DataError(
-            f"{self.place}: expected finite numbers within float32, found {block[row, column]} in row {start + row}, "
+            f"{place}: expected finite numbers within float32, found {block[row, column]} in row {there}, "
             f"column {column}; remove or replace such values"
         )
 
@@ -86,9 +91,10 @@ class Dataset:
     read_class_names, read_train, read_test: what gives the class names and the splits, and raises DataError where
     the source is broken; a source that is open anyway gives what it has. is_official: whether the files are those
     that are published under that name, byte for byte, as far as that is known. feature_names: (D,) of rows that have
-    them. notes: what was done to the source that its owner may not expect, a line each. drawn: whether
-    the source has no splits of its own, so that the test rows, if any, were drawn here. columns: D, where that is known
-    before a row is read. is_unchanged: whether the files of the rows are still what was read, as far as it can tell.
+    them. notes: what was done to the source that its owner may not expect, a line each. drawn: of a
+    source without splits of its own how many rows were drawn here as test rows, and how many it has. columns: D, where
+    that is known before a row is read. is_unchanged: whether the files of the rows are still what was read, as far as
+    it can tell.
     """
 
     name: str
@@ -101,7 +107,7 @@ class Dataset:
     is_official: Callable[[], bool] = field(default=lambda: True, repr=False)
     feature_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
-    drawn: bool = False
+    drawn: tuple[int, int] | None = None
     columns: int | None = None
     is_unchanged: Callable[[], bool] = field(default=lambda: True, repr=False)
 
@@ -124,10 +130,9 @@ class Dataset:
 
     def drawing(self) -> str:
         """A note of the test rows that were drawn; empty where none were."""
-        if not self.drawn or self.read_test is None:
+        count, rows = self.drawn or (0, 0)
+        if not count:
             return ""
-        count = len(self.read_test().y)
-        rows = count + len(self.train.y)
         return f"{self.path}: {count:,} of its {rows:,} rows are drawn as test rows (data.test)"
 
     def remark(self) -> str:

@@ -58,9 +58,9 @@ def read_features(path: Path, *, training: bool = True) -> Dataset:
     Raises DataError naming the array, and the row and column where one value is to blame.
     """
     arrays = _opened(path)
-    stored = {part: _labels(path, f"y_{part}", arrays) for part in PARTS if f"y_{part}" in arrays}
-    classes = Classes.of(stored["train"], _class_names(path, arrays), training=training)
-    X, image_shape = _rows(path, "X_train", arrays["X_train"], _declared_shape(path, arrays))
+    stored = {part: labels_of(path, f"y_{part}", arrays) for part in PARTS if f"y_{part}" in arrays}
+    classes = Classes.of(stored["train"], class_names_of(path, arrays), training=training)
+    X, image_shape = rows_of(path, "X_train", arrays["X_train"], _declared_shape(path, arrays))
     # Whether the training values are finite is seen when they are read for training, once.
     y_train = classes.labels(stored["train"], len(X))
 
@@ -69,7 +69,7 @@ def read_features(path: Path, *, training: bool = True) -> Dataset:
         name = f"X_{part}"
         if name not in arrays:
             return None
-        rows, _ = _rows(path, name, arrays[name], image_shape, X.shape[1])
+        rows, _ = rows_of(path, name, arrays[name], image_shape, X.shape[1])
         y = classes.labels(stored[part], len(rows))
 
         def read() -> Split:
@@ -89,20 +89,16 @@ def read_features(path: Path, *, training: bool = True) -> Dataset:
         validation=read_validation() if read_validation else None,
         read_test=read_test,
         columns=X.shape[1],
-        notes=_notes(path, arrays),
+        notes=cast_note(f"{path}: X_train", arrays["X_train"].dtype),
         is_unchanged=lambda: all(
             each.unchanged() for each in arrays.values() if isinstance(each, StoredArray)
         ),
     )
 
 
-def _notes(path: Path, arrays: Arrays) -> tuple[str, ...]:
-    dtype = arrays["X_train"].dtype
-    return (
-        (f"{path}: X_train of {dtype} is read as float32",)
-        if dtype.kind in "biu" and dtype != np.uint8
-        else ()
-    )
+def cast_note(place: str, dtype: np.dtype[Any]) -> tuple[str, ...]:
+    """A note of rows that are stored in a type other than the one that they are read as."""
+    return (f"{place} of {dtype} is read as float32",) if dtype.kind in "biu" and dtype != np.uint8 else ()
 
 
 def _opened(path: Path) -> Arrays:
@@ -155,7 +151,7 @@ def almost(name: str, known: Sequence[str]) -> str | None:
 # Labels and names
 
 
-def _labels(path: Path, name: str, arrays: Arrays) -> StoredLabels:
+def labels_of(path: Path, name: str, arrays: Arrays) -> StoredLabels:
     """The labels of a split. Raises DataError with the cast that helps where they are whole floats."""
     labels = arrays[name]
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -168,7 +164,7 @@ def _labels(path: Path, name: str, arrays: Arrays) -> StoredLabels:
     return StoredLabels.of(labels, str(path), name)
 
 
-def _class_names(path: Path, arrays: Arrays) -> list[str] | None:
+def class_names_of(path: Path, arrays: Arrays) -> list[str] | None:
     """The names in the file, if there are any."""
     if "class_names" not in arrays:
         return None
@@ -184,7 +180,7 @@ def _class_names(path: Path, arrays: Arrays) -> list[str] | None:
 # Rows
 
 
-def _rows(
+def rows_of(
     path: Path, name: str, X: Any, image_shape: ImageShape | None, features: int | None = None
 ) -> tuple[Any, ImageShape | None]:
     """`X` as rows (N, D) of uint8 or floats, where given of as many `features`, and their image shape.

@@ -72,6 +72,14 @@ class StoredLabels:
         codes = coder.codes(labels.astype(str).tolist())
         return cls(place, name, list(coder.values), codes)
 
+    @classmethod
+    def joined(cls, parts: "Sequence[StoredLabels]", place: str) -> "StoredLabels":
+        """Those of several files, one after another; values that stand in more than one stand there as often."""
+        starts = np.cumsum([0, *(len(each.values) for each in parts)])
+        codes = [start + each.codes for start, each in zip(starts, parts, strict=False)]
+        values = [value for each in parts for value in each.values]
+        return cls(place, parts[0].name, values, np.concatenate(codes))
+
 
 @dataclass(frozen=True)
 class Classes:

@@ -23,7 +23,9 @@ from softmaxclf.datasets.idx import is_idx, read_idx
 from softmaxclf.datasets.image_folders import is_image_folder, read_image_folder
 from softmaxclf.datasets.inputs import opened, unreadable
 from softmaxclf.datasets.mnist import MNISTS, Mnist, find_mnist, read_mnist
+from softmaxclf.datasets.patterns import is_pattern
 from softmaxclf.datasets.sample import draw_sample
+from softmaxclf.datasets.shards import read_shards
 from softmaxclf.datasets.table_files import is_table
 from softmaxclf.datasets.tables import part_of, read_table, read_table_folder
 from softmaxclf.errors import DataError
@@ -127,6 +129,11 @@ SOURCES = (
         read_table,
     ),
     Source(
+        "'features/*.npy'",
+        lambda path, magic: is_pattern(path),
+        read_shards,
+    ),
+    Source(
         "a folder with train.csv", lambda path, magic: part_of(path, "train") is not None, read_table_folder
     ),
     Source("a folder of CIFAR batches", lambda path, magic: any(batch_folders(path)), _read_cifar),
@@ -184,8 +191,10 @@ def _recognized(path: Path, magic: bytes, settings: DataSettings) -> Dataset:
 
 
 def _first_bytes(source: str) -> bytes:
-    """The first 8 bytes of a file, none of a folder. Raises DataError where there is neither, or it is closed to us."""
+    """The first 8 bytes of a file, none of a folder or pattern. Raises DataError where there is none to read."""
     path = Path(source)
+    if is_pattern(path):
+        return b""
     if not exists(path):
         near = get_close_matches(source.lower(), NAMED, n=1)
         hint = f"did you mean {near[0]}? " if near else ""

@@ -27,6 +27,7 @@ from softmaxclf.datasets.checks import MAX_NAME, checked_name, refuse_twice
 from softmaxclf.datasets.dataset import LARGEST
 from softmaxclf.datasets.gzipped import FREE, Unpacked
 from softmaxclf.datasets.inputs import opened
+from softmaxclf.datasets.patterns import is_pattern, matching
 from softmaxclf.errors import DataError, lacking
 from softmaxclf.files import printable
 
@@ -76,7 +77,9 @@ def is_table(path: Path) -> bool:
 
 
 def open_table(path: Path) -> Table:
-    """The table at `path`. Raises DataError where that is none."""
+    """The table at `path`, or the tables of that pattern as one. Raises DataError where that is none."""
+    if is_pattern(path):
+        return JoinedTable(path, [open_table(each) for each in matching(path)])
     return ParquetTable(path) if path.name.lower().endswith(".parquet") else TextTable(path)
 
 
@@ -329,6 +332,25 @@ class ParquetTable:
     def _left_out(self, wrong: Sequence[str], features: Sequence[str], label: str | None) -> list[str]:
         used = {*features, label} - {*wrong}
         return [name for name in self.columns if name not in used] if len(wrong) < len(features) else []
+
+
+class JoinedTable:
+    """Tables of the same columns, in any order, as one."""
+
+    def __init__(self, path: Path, tables: Sequence[Table]) -> None:
+        self.path, self._tables, first = path, tables, tables[0]
+        self.columns, self.notes = first.columns, tuple(note for table in tables for note in table.notes)
+        for table in tables[1:]:
+            strange = [name for name in table.columns if name not in first.columns]
+            lacking = [name for name in first.columns if name not in table.columns]
+            if strange or lacking:
+                found = f"{strange[0]!r} beside them" if strange else f"none called {lacking[0]!r}"
+                raise _wrong(table.path, f"the columns of {first.path.name}", found, "write them alike")
+
+    def blocks(self, features: Sequence[str], label: str | None, *, needed: bool = False) -> Iterator[Block]:
+        """See Table."""
+        for table in self._tables:
+            yield from table.blocks(features, label, needed=needed)
 
 
 def _block_rows(columns: Sequence[str]) -> int:

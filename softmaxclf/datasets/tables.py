@@ -1,8 +1,8 @@
 """Tables as data sets: one row an example, one column its label, all others features with names.
 
-One file, from which test rows are drawn, or a folder with `train`, and optionally `validation` and `test`, each as
-.csv, .tsv (also .gz) or .parquet. The label column is the one that data.label names, or else the only one called
-label, target, class or y. data.ignore leaves columns out.
+One file, from which test rows are drawn, several by a pattern (patterns.py), or a folder with `train`, and optionally
+`validation` and `test`, each as .csv, .tsv (also .gz) or .parquet. The label column is the one that data.label names,
+or else the only one called label, target, class or y. data.ignore leaves columns out.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,9 +14,10 @@ import numpy as np
 
 from softmaxclf.core.splits import Indices, drawn_test_split
 from softmaxclf.datasets.checks import MAX_NAME
-from softmaxclf.datasets.dataset import Dataset, Log, Rows, Split
+from softmaxclf.datasets.dataset import Dataset, Labels, Log, Rows, Split
 from softmaxclf.datasets.features import PARTS, almost
 from softmaxclf.datasets.labels import Classes, Coder, StoredLabels
+from softmaxclf.datasets.patterns import title_of
 from softmaxclf.datasets.table_files import SUFFIXES, Table, open_table
 from softmaxclf.errors import DataError
 from softmaxclf.files import exists
@@ -52,17 +53,23 @@ def read_table(path: Path, settings: Settings) -> Dataset:
     X, stored = _rows(table, label, features, settings)
     classes = Classes.of(stored, training=settings.training)
     y = classes.labels(stored, len(X))
-    try:
-        train_rows, test_rows = drawn_test_split(y, settings.test, settings.seed)
-    except ValueError as error:
-        if settings.training:
-            raise DataError(f"{path}: data.test: {error}") from error
-        train_rows, test_rows = np.arange(len(y)), np.empty(0, np.int64)  # nothing need be left to train on
+    train_rows, test_rows = drawn_rows(path, y, settings)
     notes = table.notes + _notes(table, X, label, features, settings)
     test = Split(X[test_rows], y[test_rows], str(path))
     train = Split(_moved_up(X, train_rows), y[train_rows], str(path))
     read_test = (lambda: test) if len(test.y) else None
-    return _dataset(path, train, classes, features, notes, read_test=read_test, drawn=True)
+    drawn = len(test_rows), len(y)
+    return _dataset(path, train, classes, features, notes, read_test=read_test, drawn=drawn)
+
+
+def drawn_rows(path: Path, y: Labels, settings: Settings) -> tuple[Indices, Indices]:
+    """(training rows, test rows) of a source that has no splits, by data.test. Raises DataError."""
+    try:
+        return drawn_test_split(y, settings.test, settings.seed)
+    except ValueError as error:
+        if settings.training:
+            raise DataError(f"{path}: data.test: {error}") from error
+        return np.arange(len(y)), np.empty(0, np.int64)  # nothing need be left to train on
 
 
 def read_table_folder(path: Path, settings: Settings) -> Dataset:
@@ -102,10 +109,10 @@ def _dataset(
     validation: Split | None = None,
     read_test: Callable[[], Split] | None = None,
     *,
-    drawn: bool = False,
+    drawn: tuple[int, int] | None = None,
 ) -> Dataset:
     return Dataset(
-        name=path.name.split(".")[0] or str(path),
+        name=title_of(path),
         path=str(path),
         read_class_names=lambda: classes.names,
         image_shape=None,

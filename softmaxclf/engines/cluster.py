@@ -17,7 +17,7 @@ import dask
 from distributed import CancelledError, Client, Future, LocalCluster, WorkerPlugin, wait
 
 from softmaxclf.config import EngineConfig
-from softmaxclf.errors import EngineError
+from softmaxclf.errors import DataError, EngineError
 from softmaxclf.workflows.observer import Observer
 
 LOOPBACK = "127.0.0.1"
@@ -33,13 +33,22 @@ ENVIRONMENT = {
 LOOKING = 0.1  # seconds between two looks at signals, the clock and workers
 
 
+class Refused(Exception):  # noqa: N818 - becomes a warning, or part of an error
+    """A worker would compute something else; said so that it can be shown after the worker's name."""
+
+
 class Cluster:
-    """The workers, from the first time that they are asked for. forgetting: what those of others do in the end."""
+    """The workers, from the first time that they are asked for. forgetting: what those of others do in the end.
+
+    refused: why workers take no part, by address. unreadable: those that cannot read the rows.
+    """
 
     def __init__(self, settings: EngineConfig, observer: Observer, forgetting: Callable[[], None]) -> None:
         self.forgetting = forgetting
         self._settings, self._observer = settings, observer
         self._own: LocalCluster | None = None
+        self.refused: dict[str, str] = {}
+        self.unreadable: set[str] = set()
         self._seen = time.monotonic()
 
     @property
@@ -95,9 +104,29 @@ class Cluster:
         self._observer.note(f"dask: {len(client.scheduler_info(n_workers=-1)['workers'])} workers {kind}")
         return client
 
-    def living(self) -> dict[str, dict[str, Any]]:
-        """The workers, after waiting for one where there is none for a moment. Raises EngineError."""
-        while not (workers := self.workers):
+    @property
+    def willing(self) -> list[str]:
+        """The workers that were not refused. Raises DataError where only such are left."""
+        found = [each for each in self.workers if each not in self.refused]
+        if self.refused and not found:
+            raise DataError(f"no worker is left: {'; '.join(self.refused.values())}")
+        return found
+
+    def refuse(self, worker: str, why: str) -> None:
+        """Let a worker take no part, and say so."""
+        if worker not in self.refused:
+            self.refused[worker] = f"{worker}: {why}"
+            self._observer.warn(f"worker {self.refused[worker]}; it takes no part")
+
+    def excuse(self, worker: str, why: str) -> None:
+        """Know that rows are to be sent to a worker, and say so of the first."""
+        if not self.unreadable:
+            self._observer.note(f"worker {worker} cannot read the rows ({why}): they are sent")
+        self.unreadable.add(worker)
+
+    def living(self) -> list[str]:
+        """The willing ones, after waiting for one where there is none for a moment. Raises EngineError, DataError."""
+        while not (workers := self.willing):
             self.raise_if_gone()
             time.sleep(LOOKING)
         return workers
@@ -169,6 +198,11 @@ def lost(future: Future) -> tuple[str, str]:
     if last is None:
         return "unknown", said(error)
     return last.address, "the process died each time, killed, crashed or out of memory; its log says more"
+
+
+def other_rows(place: object, expected: str, found: str) -> str:
+    """What is said of rows that are not the client's."""
+    return f"{place}: expected the rows of this run, {expected}, found others, {found}; copy the same there"
 
 
 def said(error: BaseException) -> str:

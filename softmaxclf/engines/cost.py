@@ -49,7 +49,8 @@ def of_blocks(machines: Machines, serial: float, moved: int) -> float:
 
 
 def of_sums(machines: Machines, serial: float, readings: float, rows: int, numbers: int) -> float:
-    """Seconds for so many readings of all rows. rows: bytes of all. numbers: of a point of all models side by side.
+    """Seconds for so many readings of all rows. rows: bytes of all, 0 where workers read them from shards themselves.
+    numbers: of a point of all models side by side.
 
     Rows go out of the client once. Points go to each worker from one that has them; sums come back in levels of FAN_IN.
     """

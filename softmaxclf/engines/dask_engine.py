@@ -17,6 +17,7 @@ from softmaxclf.engines import cost, row_task, stack_task
 from softmaxclf.engines.cluster import Cluster
 from softmaxclf.engines.features import Ahead
 from softmaxclf.engines.rows import DividedRows
+from softmaxclf.engines.shards import bounds_at_shards
 from softmaxclf.engines.stacks import bring
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.engine import Engine, Plan
@@ -73,11 +74,9 @@ class DaskEngine(Engine):
         if recipe.solver.divides_rows:
             readings = READINGS * repeats * sum(recipe.start(problem, stack).length for stack in stacks)
             numbers = problem.columns * problem.classes * max(1, WIDE // problem.classes)
-            parts, rows, moved = (
-                machines.workers,
-                row * len(problem.train_rows),
-                8 * numbers * readings * machines.workers,
-            )
+            parts, moved = machines.workers, 8 * numbers * readings * machines.workers
+            read_there = bounds_at_shards(problem.X, problem.train_rows, parts) is not None
+            rows = 0 if read_there else row * len(problem.train_rows)
             expected = cost.of_sums(machines, seconds, readings, rows, numbers)
         else:
             parts, moved = len(stacks), recipe.bytes_per_cell(problem) * sum(widths) * repeats

@@ -15,10 +15,11 @@ from softmaxclf import __version__
 from softmaxclf.core.devices import NUMPY, SINGLE
 from softmaxclf.core.problem import Array
 from softmaxclf.core.solvers.lbfgs.sums import AddedRows, Point, Totals
-from softmaxclf.engines.cluster import TRIES, Cluster, lost, said
+from softmaxclf.engines.cluster import TRIES, Cluster, Refused, lost, said
 from softmaxclf.engines.cost import FAN_IN
 from softmaxclf.engines.row_task import added, block_sum
-from softmaxclf.errors import EngineError
+from softmaxclf.engines.shards import bounds_at_shards, read_block, shards_of
+from softmaxclf.errors import DataError, EngineError
 from softmaxclf.workflows.observer import Observer
 
 BY_VALUE = 2**20  # bytes that go to each worker by way of the scheduler
@@ -38,11 +39,14 @@ class Blocks:
         self.cluster, self.X, self.rows = cluster, X, rows
         self.name = uuid4().hex
         total, workers = len(X) if rows is None else len(rows), sorted(cluster.living())
-        bounds = np.linspace(0, total, min(len(workers), total) + 1).astype(int).tolist()
+        count = min(len(workers), total)
+        bounds = bounds_at_shards(X, rows, count)
+        self.in_shards = bounds is not None
+        bounds = bounds or np.linspace(0, total, count + 1).astype(int).tolist()
         self.parts = [slice(*each) for each in pairwise(bounds)]
         self.workers = workers[: len(self.parts)]
         self.failed: set[str] = set()
-        self._sent: dict[int, tuple[str, Future]] = {}
+        self._given: dict[int, tuple[str, Future]] = {}
         self._settled = time.monotonic()
         self._refuse_large()
 
@@ -65,17 +69,46 @@ class Blocks:
         return time.monotonic() - self._settled > SETTLED
 
     def placed(self, n: int) -> Future:
-        """X of a block with its worker."""
-        places = self.parts[n] if self.rows is None else self.rows[self.parts[n]]
-        return self.held(self._sent, n, lambda: self.X[places])
+        """X of a block, which its worker has, or gets, or reads from shards."""
+        reading = self.in_shards and self.workers[n] not in self.cluster.unreadable
+        return self.held(self._given, n, partial(self._read if reading else self._send, n))
 
-    def held(self, sent: dict[int, tuple[str, Future]], n: int, what: Callable[[], Any]) -> Future:
-        """What the worker of a block has, or gets now: `sent` says, by block, which worker got it."""
-        worker, future = sent.get(n, ("", None))
-        if future is None or worker != self.workers[n] or future.status != "finished":
-            future = self.cluster.send(what(), [self.workers[n]])
-            sent[n] = self.workers[n], future
+    def _send(self, n: int, worker: str) -> Future:
+        part = self.parts[n]
+        return self.cluster.send(self.X[part if self.rows is None else self.rows[part]], [worker])
+
+    def _read(self, n: int, worker: str) -> Future:
+        part = self.parts[n]
+        rows = np.arange(part.start, part.stop) if self.rows is None else self.rows[part]
+        shards = self.cluster.send(shards_of(self.X, rows), [worker])
+        return self.cluster.client.submit(
+            read_block, shards, self.X.shape[1], self.X.dtype, workers=[worker], pure=False
+        )
+
+    def held(self, given: dict[int, tuple[str, Future]], n: int, give: Callable[[str], Future]) -> Future:
+        """What the worker of a block has, or gets now: `given` says, by block, which worker got it."""
+        worker, future = given.get(n, ("", None))
+        if future is None or worker != self.workers[n] or future.status not in ("pending", "finished"):
+            future = give(self.workers[n])
+            given[n] = self.workers[n], future
         return future
+
+    def excused(self, placed: Sequence[Future]) -> bool:
+        """Whether blocks are not there for want of shards: those of workers with others are moved, other ones are sent.
+
+        Raises DataError where no worker has the same shards.
+        """
+        found = False
+        for worker, future in zip(tuple(self.workers), placed, strict=True):
+            error = future.exception() if future.status == "error" else None
+            if isinstance(error, Refused):
+                self.cluster.refuse(worker, str(error))
+            elif isinstance(error, DataError):
+                self.cluster.excuse(worker, str(error))
+            found |= isinstance(error, Refused | DataError)
+        if found:
+            self.settle()
+        return found
 
     def _refuse_large(self) -> None:
         needed = max(part.stop - part.start for part in self.parts) * self.X[:1].nbytes
@@ -176,16 +209,16 @@ class DividedRows(AddedRows):
     ) -> Any:
         client, blocks = self._cluster.client, self.blocks
         common = shared()
-        with ThreadPoolExecutor(SENDING) as pool:
-            leaves = [
-                client.submit(
-                    block_sum, __version__, blocks.name, f"{self._name}-{n}", placed,
-                    blocks.held(self._settings, n, partial(self.part, blocks.parts[n])), self._device, method,
-                    *own(blocks.parts[n]), *common,
-                    workers=[blocks.workers[n]], pure=False,
-                )
-                for n, placed in enumerate(pool.map(blocks.placed, range(len(blocks.parts))))
-            ]  # fmt: skip
+        placed = self._placed()
+        leaves = [
+            client.submit(
+                block_sum, __version__, blocks.name, f"{self._name}-{n}", X,
+                blocks.held(self._settings, n, partial(self._send_part, n)), self._device, method,
+                *own(blocks.parts[n]), *common,
+                workers=[blocks.workers[n]], pure=False,
+            )
+            for n, X in enumerate(placed)
+        ]  # fmt: skip
         ends = leaves
         while len(ends) > FAN_IN:
             groups = [ends[start : start + FAN_IN] for start in range(0, len(ends), FAN_IN)]
@@ -195,6 +228,22 @@ class DividedRows(AddedRows):
             return added(*client.gather(ends))
         except Exception as error:  # a worker may die with what it has
             raise _Lost("unknown", said(error)) from error
+
+    def _send_part(self, n: int, worker: str) -> Future:
+        return self._cluster.send(self.part(self.blocks.parts[n]), [worker])
+
+    def _placed(self) -> list[Future]:
+        """X of each block with its worker. Raises _Lost, and DataError where no worker has the same shards."""
+        while True:
+            with ThreadPoolExecutor(SENDING) as pool:
+                placed = list(pool.map(self.blocks.placed, range(len(self.blocks.parts))))
+            try:
+                self._wait(placed, [each for each in placed if each.status != "finished"])
+            except _Lost:
+                if not self.blocks.excused(placed):
+                    raise
+            else:
+                return placed
 
     def _wait(self, leaves: Sequence[Future], ends: Sequence[Future]) -> None:
         """Return once all ends are there. Raises _Lost where one cannot come."""

@@ -20,7 +20,7 @@ from softmaxclf import __version__
 from softmaxclf.config import Config
 from softmaxclf.core.problem import Array, Cells, Problem
 from softmaxclf.core.search import Outcome
-from softmaxclf.engines.cluster import said
+from softmaxclf.engines.cluster import Refused, other_rows, said
 from softmaxclf.errors import ConfigError, DataError, InterruptedRunError
 from softmaxclf.runs import RunFolder
 from softmaxclf.workflows.observer import Observer
@@ -64,10 +64,6 @@ class Report:
     failed: str = ""
 
 
-class _Refused(Exception):  # noqa: N818 - becomes a report
-    """This worker would compute something else."""
-
-
 _HELD: dict[tuple[str, Config, int], Rows] = {}  # the rows that this process trains on
 _READING = threading.Lock()
 _AT_WORK: dict[str, set[Control]] = defaultdict(set)  # by token
@@ -92,7 +88,7 @@ def train_stack(order: Order, number: int, begun: Checkpoint | None, given: Rows
     try:
         if order.token not in _STOPPED:
             _train(report, order, number, begun, given)
-    except (_Refused, ConfigError) as error:  # what the configuration names is not there
+    except (Refused, ConfigError) as error:  # what the configuration names is not there
         report.refused = str(error)
     except DataError as error:
         report.unreadable = str(error)
@@ -103,7 +99,7 @@ def train_stack(order: Order, number: int, begun: Checkpoint | None, given: Rows
 
 def _train(report: Report, order: Order, number: int, begun: Checkpoint | None, given: Rows | None) -> None:
     if order.version != __version__:
-        raise _Refused(f"expected softmaxclf {order.version}, found {__version__}; install the same there")
+        raise Refused(f"expected softmaxclf {order.version}, found {__version__}; install the same there")
     data, problem = _own_rows(order) if given is None else _on_device(order.config, *given)
     folder, control = _Desk(begun), Control()
     config = reseeded(order.config, order.repeat)
@@ -120,7 +116,7 @@ def _train(report: Report, order: Order, number: int, begun: Checkpoint | None, 
 
 
 def _own_rows(order: Order) -> Rows:
-    """The rows as this worker reads them, kept for the next stack. Raises _Refused, DataError."""
+    """The rows as this worker reads them, kept for the next stack. Raises Refused, DataError."""
     key = order.fingerprint, order.config, order.repeat
     with _READING:
         if key not in _HELD:
@@ -128,10 +124,10 @@ def _own_rows(order: Order) -> Rows:
             config = order.config
             data = prepare(config, Observer(), folds=config.tuning.folds, fit=True)
             if data.fingerprint != order.fingerprint:
-                raise _Refused(
-                    f"{data.dataset.path}: expected the rows of this run, fingerprint {order.fingerprint[:8]}, found "
-                    f"others, {data.fingerprint[:8]}; copy the same there"
+                expected, found = (
+                    f"fingerprint {each[:8]}" for each in (order.fingerprint, data.fingerprint)
                 )
+                raise Refused(other_rows(data.dataset.path, expected, found))
             config = reseeded(config, order.repeat)
             data = data.redrawn(config) if order.repeat else data
             _HELD[key] = data, build_problem(config, data)

@@ -17,9 +17,10 @@ from softmaxclf.config import LOCAL
 from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import Outcome
 from softmaxclf.datasets.dataset import Dataset, Split, ignored
+from softmaxclf.datasets.sources import NAMED
 from softmaxclf.engines.cluster import TRIES, Cluster, lost
 from softmaxclf.engines.stack_task import Order, Report, Rows, stop, train_stack
-from softmaxclf.errors import DataError, EngineError
+from softmaxclf.errors import EngineError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.grid import GridTraining, reseeded
 from softmaxclf.workflows.runs.training import WRITING_SECONDS, WRITING_SHARE
@@ -48,7 +49,7 @@ def _reachable(grid: GridTraining) -> Any:
     """
     config = reseeded(grid.config, -grid.repeat)
     data = config.data
-    source = str(Path(data.source).absolute()) if Path(data.source).exists() else data.source
+    source = data.source if data.source in NAMED else str(Path(data.source).absolute())
     return replace(
         config,
         data=replace(data, source=source, directory=str(Path(data.directory).absolute()), download=False),
@@ -71,7 +72,6 @@ class _Bringing:
         self.lengths: dict[int, int] = {}
         self.futures: dict[Future, int] = {}
         self.brought: dict[int, dict[int, Outcome]] = {}
-        self.refused: dict[str, str] = {}
         self.failures: Counter[int] = Counter()
         self.heard: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self.given: Future | None = None
@@ -112,17 +112,15 @@ class _Bringing:
 
     def _send(self, number: int, without: Collection[str] = ()) -> None:
         """Let a worker train the stack: none of those that were refused and, if there are others, of `without`."""
-        workers = [each for each in self.cluster.workers if each not in self.refused]
-        if self.refused and not workers:
-            raise DataError(f"no worker is left: {'; '.join(self.refused.values())}")
+        workers, refused = self.cluster.willing, bool(self.cluster.refused)
         others = [each for each in workers if each not in without] or workers
         begun = None
         if self.points[number]:
             begun = self.cluster.send(self.grid.training.folder.load_checkpoint(self.grid.checkpoint(number)))
         future = self.cluster.client.submit(
             train_stack, self.order, number, begun, self.given,
-            workers=others if self.refused or without else None,
-            allow_other_workers=bool(self.refused or without),
+            workers=others if refused or without else None,
+            allow_other_workers=refused or bool(without),
             pure=False, key=f"stack-{self.order.token}-{number}-{uuid4().hex[:8]}",
         )  # fmt: skip
         self.futures[future] = number
@@ -139,15 +137,11 @@ class _Bringing:
             return
         report: Report = future.result()
         if report.refused:
-            if report.worker not in self.refused:
-                self.refused[report.worker] = f"{report.worker}: {report.refused}"
-                self.observer.warn(f"worker {self.refused[report.worker]}; it takes no part")
+            self.cluster.refuse(report.worker, report.refused)
             self._send(number)
         elif report.unreadable:
+            self.cluster.excuse(report.worker, report.unreadable)
             if self.given is None:
-                self.observer.note(
-                    f"worker {report.worker} cannot read the rows ({report.unreadable}): they are sent"
-                )
                 self._give()
             self._send(number)
         elif report.failed:

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from softmaxclf.engines.cost import LATENCY, Machines, of_stacks, of_sums
@@ -61,3 +62,26 @@ def test_a_dry_run_shows_the_cut_bytes_and_time_and_starts_nothing(
         in shown
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_over_shards_sends_no_row(run_cli, features_file, tmp_path, monkeypatch):
+    cluster = pytest.importorskip("softmaxclf.engines.cluster", reason="needs the extra dask")
+    monkeypatch.setattr(cluster, "LocalCluster", None)
+    monkeypatch.setattr(plan, "PROBE_SECONDS", 0.01)
+    arrays = np.load(features_file)
+    for n in range(4):
+        np.save(tmp_path / f"{n}.npy", arrays["X_train"][n::4])
+        np.save(tmp_path / f"{n}.labels.npy", arrays["y_train"][n::4])
+    for workers, sent in ((4, 0), (5, 256 * 12 * 4)):  # shards too few for each worker to have one
+        command = [
+            "tune",
+            "--data",
+            tmp_path / "*.npy",
+            *GRID[2:4],
+            "--dry-run",
+            "--engine",
+            "dask",
+            "--json",
+        ]
+        planned = json.loads(run_cli(*command, "--workers", workers).stdout)
+        assert planned["engine"]["bytes_out"] == sent

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -252,3 +253,13 @@ def test_ctrl_c_in_a_terminal_leaves_workers_the_time_to_hand_over(rows, tmp_pat
         run(wanted, observer)
     assert checkpoints(tmp_path / "run")
     assert not [line for line in observer.said if "failed" in line]
+
+
+def test_to_workers_a_source_is_a_path_unless_it_is_a_name(tmp_path, monkeypatch):
+    from softmaxclf.engines.stacks import _reachable
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sample").mkdir()
+    for source, there in {"sample": "sample", "a/*.npy": str(tmp_path / "a/*.npy")}.items():
+        grid = SimpleNamespace(config=load_config(None, [], {"data.source": source}), repeat=0)
+        assert _reachable(grid).data.source == there

@@ -90,8 +90,8 @@ def _findings(answer: Mapping[str, Any]) -> str:
 def describe(output: console.Console, config: Config, out: Path | None) -> None:
     """Say what a source holds: rows and classes, ranges, and rows that stand there twice.
 
-    SOURCE is what --data takes: images, arrays, a table. Test rows that stand among the training rows too are listed
-    by number, from 0: they make a test accuracy too good.
+    SOURCE is what --data takes: images, arrays, a table, a pattern of files ('features/*.npy'). Test rows that stand
+    among the training rows too are listed by number, from 0: they make a test accuracy too good.
 
     \b
     Example:

@@ -52,10 +52,10 @@ def predict(
     """Labels and probabilities of image files, of a table or of an array.
 
     MODEL is a run folder or a weights.npz. INPUT is an image (PNG, JPEG, GIF, BMP, WEBP, TIFF), a folder of them,
-    searched through, a table (.csv, .tsv, .parquet) or an .npy of rows. An image of another size than the model's is
-    cropped to its centre and resized, what is transparent is white, animations give their first frame; one that cannot
-    be read is reported and the others are done; the exit code is then 3. A table has the model's columns by name, in
-    any order; it needs no labels. Rows are counted from 0.
+    searched through, a table (.csv, .tsv, .parquet), an .npy of rows, or a pattern of such files ('features/*.npy'). An
+    image of another size than the model's is cropped to its centre and resized, what is transparent is white,
+    animations give their first frame; one that cannot be read is reported and the others are done; the exit code is
+    then 3. A table has the model's columns by name, in any order; it needs no labels. Rows are counted from 0.
 
     \b
     Examples:

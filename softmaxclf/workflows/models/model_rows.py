@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmaxclf.arrays import JoinedArray
 from softmaxclf.config import Config, load_config
 from softmaxclf.config.schema import SCHEMA
 from softmaxclf.config.yaml_reader import shown
@@ -52,10 +53,8 @@ class ModelRows:
             parts = [self.dataset.train] if self.strange else []
             if not parts or self.dataset.read_test is not None:
                 parts.append(self.dataset.test())
-            X, y = parts[0].X, parts[0].y
-            if len(parts) > 1:
-                X, y = (np.concatenate([getattr(part, name) for part in parts]) for name in "Xy")
-            found = SplitRows(split, self.dataset.path, X, y)
+            X: Any = parts[0].X if len(parts) == 1 else JoinedArray([part.X for part in parts])
+            found = SplitRows(split, self.dataset.path, X, np.concatenate([part.y for part in parts]))
         else:
             found = self.data.split(split)
         if self.labels is not None:
@@ -96,7 +95,7 @@ def open_rows(
     columns, labels = _columns(model, dataset), _labels(model, dataset, observer)
     if data is not None and data.fingerprint != fingerprint_of(model):
         observer.warn(f"{dataset.path}: these are not the rows that the model was trained on")
-    other = bool(source is not None or settings) and only_test and dataset.drawn
+    other = bool(source is not None or settings) and only_test and dataset.drawn is not None
     other = other and dataset.train.examine() != fingerprint_of(model)
     strange = other and source is not None
     if other and not strange:

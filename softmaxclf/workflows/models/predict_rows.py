@@ -13,6 +13,7 @@ from softmaxclf.arrays import StoredArray, open_arrays
 from softmaxclf.core.images import ImageShape, UnclearShapeError, as_rows, rows_shape
 from softmaxclf.core.model import LinearModel
 from softmaxclf.datasets.dataset import Split
+from softmaxclf.datasets.patterns import is_pattern, matching
 from softmaxclf.datasets.table_files import Table, is_table, open_table
 from softmaxclf.datasets.tables import LABELS, left_aside, refuse_lacking
 from softmaxclf.errors import ConfigError, DataError
@@ -29,12 +30,12 @@ FORMATS = ("csv", "jsonl")
 
 
 def is_rows(path: Path) -> bool:
-    """Whether the name is that of a table or an array."""
+    """Whether the name is that of a table or an array, or of several by a pattern."""
     return (is_table(path) or path.suffix.lower() == ".npy") and not is_folder(path)
 
 
 class RowPredictions:
-    """The predictions for the rows of a table or `.npy`, made while they are iterated over.
+    """The predictions for the rows of a table or `.npy`, or of those of a pattern, made while they are iterated over.
 
     Raises ModelError and DataError for what can be known before any row is read.
     """
@@ -42,7 +43,7 @@ class RowPredictions:
     def __init__(self, path: Path, source: Path, observer: Observer, *, top: int = 3) -> None:
         self.path, self.source, self.top, self._observer = path, source, top, observer
         self.model = load_model(path)
-        self._blocks = self._of_table() if is_table(source) else self._of_array()
+        self._blocks = self._of_table() if is_table(source) else self._of_arrays()
         if self.model.loss_function.caution:
             observer.warn(f"of the probabilities: {self.model.loss_function.caution}")
 
@@ -73,26 +74,30 @@ class RowPredictions:
             self._observer.note(note)
         return _regular(block.X for block in table.blocks(features, None, needed=True))
 
-    def _of_array(self) -> Iterator[Array]:
-        with open_arrays(self.source, error=DataError) as file:
+    def _of_arrays(self) -> Iterator[Array]:
+        files = matching(self.source) if is_pattern(self.source) else [self.source]
+        return _regular(chain.from_iterable([self._of_array(file) for file in files]))
+
+    def _of_array(self, path: Path) -> Iterator[Array]:
+        with open_arrays(path, error=DataError) as file:
             X = file.stored(file.names[0])
         try:
             if X.dtype.kind not in "biuf" or not X.size:
                 raise UnclearShapeError("rows of numbers", f"{X.dtype} of shape {X.shape}", "store such")
             shape, image_shape = rows_shape(X, self.model.image_shape)
         except UnclearShapeError as error:
-            raise DataError(f"{self.source}: {error}") from error
+            raise DataError(f"{path}: {error}") from error
         if shape[1] != self.model.features:
             raise DataError(
-                f"{self.source}: expected rows of {self.model.features:,} columns, as the model was trained on, found "
+                f"{path}: expected rows of {self.model.features:,} columns, as the model was trained on, found "
                 f"{shape[1]:,}; give rows of the same features"
             )
-        return self._checked(X, image_shape)
+        return self._checked(path, X, image_shape)
 
-    def _checked(self, X: Array | StoredArray, image_shape: ImageShape | None) -> Iterator[Array]:
+    def _checked(self, path: Path, X: Array | StoredArray, image_shape: ImageShape | None) -> Iterator[Array]:
         for start in range(0, len(X), BLOCK_ROWS):
             block, _ = as_rows(X[start : start + BLOCK_ROWS], image_shape)
-            Split(block, np.empty(0, np.int64), str(self.source)).check(block, start)
+            Split(block, np.empty(0, np.int64), str(path)).check(block, start)
             yield block
 
 

@@ -32,6 +32,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "ab.csv").write_text("p,q,class\n3,0,u\n0,3,v\n-3,0,u\n0,0,v\n")
     np.save(tmp_path / "rows.npy", X)
     np.save(tmp_path / "images.npy", X.reshape(4, 1, 2).astype(np.int64))
+    for n, part in (("10", X[1:]), ("2", X[:1])):
+        np.save(tmp_path / f"part-{n}.npy", part)
+        (tmp_path / f"part-{n}.csv").write_text("a,b\n" + "".join(f"{a},{b}\n" for a, b in part))
     return tmp_path
 
 
@@ -41,7 +44,7 @@ LABELS = ["=pine", "oak", "-1", "=pine"]
 @pytest.mark.parametrize(
     ("model", "rows"),
     [("named", "rows.csv"), ("named", "rows.npy"), ("plain", "rows.npy"), ("plain", "ab.csv"),
-     ("image", "images.npy"), ("image", "rows.npy")],
+     ("image", "images.npy"), ("image", "rows.npy"), ("plain", "part-*.npy"), ("named", "part-*.csv")],
 )  # fmt: skip
 def test_every_source_of_rows_gives_the_same_predictions(
     model: str, rows: str, folder: Path, run_cli: Run
