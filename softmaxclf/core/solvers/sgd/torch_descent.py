@@ -102,22 +102,18 @@ class TorchDescent(Descent):
         return scores
 
     def _move_weights(self, Z: Tensor, decay: Any) -> None:
-        """As in Descent; without scale and momentum the second product is added to V as it is made.
-
-        The parts of dS lie side by side, so that V is read and written once.
-        """
+        """As in Descent; without scale and momentum the second product is added to V as it is made."""
         state, inverse_square, momentum = self.state, self._columns.inverse_square, self.settings.momentum
-        dS, count = self._scores[len(Z)][1:].flatten(0, 1), len(Z)
-        if self._device.mixed:
-            if count not in self._steps:
-                self._steps[count] = Z.new_empty((len(dS), ALL_DIGITS * count))
-            self._device.parts(dS, room=list(self._steps[count].split(count, 1)))
-            dS, Z = self._steps[count], Z.repeat(ALL_DIGITS, 1)
+        steps = self._scores[len(Z)][1:].flatten(0, 1)
+        if self._device.mixed and self._device.accelerator:
+            parts, Z = [self._side_by_side(steps)], Z.repeat(ALL_DIGITS, 1)
+        else:
+            parts = self._device.parts(steps, ALL_DIGITS)
         added = not momentum and inverse_square is None
         if self._moved is None and not added:
             self._moved = torch.empty_like(self._V)
         total, out = (self._V, None) if added else (None, self._moved)
-        change: Any = self._device.product([Z.T], [dS.T], total, out)
+        change: Any = self._device.product([Z.T], [part.T for part in parts], total, out)
         if added:
             return
         shaped = change.view(state.V.shape)
@@ -126,6 +122,15 @@ class TorchDescent(Descent):
         if momentum:
             shaped -= state.V * decay
         self._move(self._V, self._velocity, change)
+
+    def _side_by_side(self, steps: Tensor) -> Tensor:
+        """The parts of dS (C, n) as one matrix (C, parts n), so that V is read and written once for all."""
+        rows, count = steps.shape
+        if count not in self._steps:
+            dtype = self._device.part_dtype
+            self._steps[count] = torch.empty((rows, ALL_DIGITS * count), dtype=dtype, device=steps.device)
+        self._device.parts(steps, room=list(self._steps[count].split(count, 1)))
+        return self._steps[count]
 
     def _multiply_weights(self, factors: Any) -> None:
         self.state.V *= factors
