@@ -20,6 +20,7 @@ from softmaxclf.errors import DataError, EngineError, InterruptedRunError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs import training
 from softmaxclf.workflows.runs.session import Request
+from tests.core.engines import NEEDS_TORCH
 from tests.engines.acting import Acting, run
 
 engine = pytest.importorskip("softmaxclf.engines.rows", reason="needs the extra dask")
@@ -90,6 +91,23 @@ def test_every_sum_is_that_of_one_process(settings, workers, connected):
                 np.testing.assert_allclose(getattr(ours.spread, name), expected, rtol=1e-10)
         if ours.hessian is not None:
             np.testing.assert_allclose(ours.hessian, theirs.hessian, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("device", [("torch-cpu", "single"), ("cpu", "mixed")])
+def test_sums_on_the_devices_of_workers_are_those_of_one_process(device, workers, connected):
+    pytest.importorskip("torch", reason=NEEDS_TORCH)
+    of = drawn()
+    X = np.clip(of.X * 20 + 100, 0, 255).astype(np.uint8)
+    given = {"shift": X.mean(axis=0), "scale": X.std(axis=0), "rows": of.rows}
+    local = ArrayRows(X, of.y, CLASSES, **given)
+    divided = DividedRows(connected, Observer(), None, X, of.y, CLASSES, device=device, **given)
+    points = [Point(of.U[:-1], spread=True)]
+    ours, theirs = (each.evaluate(points)[0] for each in (divided, local))
+    assert ours.loss == pytest.approx(theirs.loss, rel=1e-6)
+    np.testing.assert_allclose(ours.gradient, theirs.gradient, rtol=1e-4, atol=1e-6)
+    assert divided.evaluate(points, True)[0].loss == pytest.approx(
+        local.evaluate(points, True)[0].loss, rel=1e-12
+    )
 
 
 def test_equal_calls_add_up_to_equal_bits_and_rows_are_sent_once(workers, connected, monkeypatch):

@@ -16,6 +16,7 @@ import pytest
 from softmaxclf.config import load_config
 from softmaxclf.errors import DataError, EngineError, InterruptedRunError
 from softmaxclf.workflows.runs.session import Request
+from tests.core.engines import NEEDS_TORCH
 from tests.engines.acting import Acting, run
 
 psutil = pytest.importorskip("psutil", reason="needs the extra dask")
@@ -223,6 +224,29 @@ def test_repeats_folds_and_halving_go_through_workers_too(rows, workers, tmp_pat
         assert one["status"] == other["status"]
         for column in ("train_accuracy", "validation_accuracy", "validation_loss"):
             assert float(one[column]) == pytest.approx(float(other[column]), rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reading", [True, False])
+def test_workers_train_on_their_device_whether_they_read_the_rows_or_get_them(
+    reading, rows, local, spoilt, tmp_path, monkeypatch
+):
+    pytest.importorskip("torch", reason=NEEDS_TORCH)
+    monkeypatch.chdir(rows.parent)
+    (tmp_path / "empty").mkdir()
+    spoilt.client.run(os.chdir, str(rows.parent if reading else tmp_path / "empty"))
+    wanted = request(ROWS, tmp_path / "run", spoilt.address, **{"engine.device": "torch-cpu"})
+    assert_alike(run(wanted), local)
+
+
+def test_a_worker_without_the_device_is_refused(rows, workers, tmp_path):
+    pytest.importorskip("torch", reason=NEEDS_TORCH)
+    from softmaxclf.core.torch_device import best_device
+
+    if best_device(False) != "cpu":
+        pytest.skip("there is a GPU")
+    with pytest.raises(DataError, match=r"no worker is left: .*engine.device: expected an NVIDIA or AMD GPU"):
+        run(request(rows, tmp_path / "run", workers.address, **{"engine.device": "cuda"}))
 
 
 def test_without_a_scheduler_workers_start_here_and_listen_on_the_loopback_alone(rows, local, tmp_path):
