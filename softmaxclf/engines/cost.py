@@ -8,7 +8,9 @@ and for P points summed over rows, each of D K numbers of 8 bytes,
 
     start + rows / network + S / W + readings (latency + levels (points out + sums back) / network).
 
-Features of images, in blocks that do not hang together, take start + S / W + bytes out and back / network.
+and for features of images, whose blocks move while others are worked on,
+
+    the larger of S / W and (images + features) / network.
 
 The rest of a run (reading, scoring, pictures) is the client's, as without a cluster.
 """
@@ -43,9 +45,9 @@ def of_stacks(machines: Machines, serial: float, widths: list[int], rows: int, s
     return machines.start + (rows + states) / machines.network + training
 
 
-def of_blocks(machines: Machines, serial: float, moved: int) -> float:
-    """Seconds for blocks that do not hang together. moved: bytes, out and back."""
-    return machines.start + serial / machines.workers + moved / machines.network
+def of_blocks(machines: Machines, serial: float, out: int, back: int) -> float:
+    """Seconds for work on blocks of rows. out, back: bytes of all blocks, and of what is made of them."""
+    return max(serial / machines.workers, (out + back) / machines.network)
 
 
 def of_sums(machines: Machines, serial: float, readings: float, rows: int, numbers: int) -> float:

@@ -20,7 +20,7 @@ from softmaxclf.engines.rows import DividedRows
 from softmaxclf.engines.shards import bounds_at_shards
 from softmaxclf.engines.stacks import bring
 from softmaxclf.workflows.observer import Observer
-from softmaxclf.workflows.runs.engine import Engine, Plan
+from softmaxclf.workflows.runs.engine import Engine, Extraction, Plan
 from softmaxclf.workflows.runs.extraction import Encoder
 from softmaxclf.workflows.runs.grid import GridTraining
 from softmaxclf.workflows.runs.plan import READINGS
@@ -65,7 +65,13 @@ class DaskEngine(Engine):
         return blas.single_threaded()
 
     def planned(
-        self, recipe: Recipe, problem: Problem, stacks: Sequence[Cells], repeats: int, seconds: float
+        self,
+        recipe: Recipe,
+        problem: Problem,
+        stacks: Sequence[Cells],
+        repeats: int,
+        seconds: float,
+        extraction: Extraction | None,
     ) -> Plan:
         """By the model in cost.py."""
         machines = cost.Machines(self.cluster.size, self.cluster.local)
@@ -80,16 +86,21 @@ class DaskEngine(Engine):
             expected = cost.of_sums(machines, seconds, readings, rows, numbers)
         else:
             parts, moved = len(stacks), recipe.bytes_per_cell(problem) * sum(widths) * repeats
-            rows = 0 if self.cluster.local else row * len(problem.X)
+            rows = 0 if self.cluster.local and extraction is None else row * len(problem.X)
             expected = cost.of_stacks(machines, seconds, widths, rows, moved)
-        told = {
+        told: dict[str, Any] = {
             "kind": "dask",
             "workers": machines.workers,
             "parts": parts,
             "bytes_out": rows,
             "bytes_back": moved,
         }
-        return {"engine": told, "seconds": round(expected, 3)}
+        planned: dict[str, Any] = {"engine": told, "seconds": round(expected, 3)}
+        if extraction is not None:
+            told["bytes_out"] += extraction.images
+            told["bytes_back"] += extraction.features
+            planned["features_seconds"] = round(cost.of_blocks(machines, *extraction), 3)
+        return planned
 
     def summing(self, X: Array, y: Array, classes: int, **settings: Any) -> AddedRows:
         """The rows in blocks with the workers; in other features, as of folds, they stay where they are."""
@@ -101,10 +112,6 @@ class DaskEngine(Engine):
     def filling(self, X: Rows, encoder: Encoder) -> Fill:
         """Blocks of images go to the workers, a few at a time."""
         return Ahead(self.cluster, self._observer, X, encoder)
-
-    def seconds_of_blocks(self, seconds: float, moved: int) -> float:
-        """By the model in cost.py."""
-        return cost.of_blocks(cost.Machines(self.cluster.size, self.cluster.local), seconds, moved)
 
     def close(self) -> None:
         """Let the workers go."""

@@ -1,9 +1,10 @@
 """Features of images by workers: blocks go out ahead of the one that is wanted, and come back in their order."""
 
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
-from distributed import Future
+from distributed import CancelledError, Future, get_worker
 
 from softmaxclf import __version__
 from softmaxclf.core.problem import Array
@@ -16,16 +17,23 @@ from softmaxclf.workflows.runs.extraction import Encoder
 AHEAD = 2  # blocks for each worker: one that it works on, and the next
 
 
+class Failed(NamedTuple):
+    """Which worker made nothing of a block, and why."""
+
+    worker: str
+    error: str
+
+
 class Ahead:
     """Fills blocks with codes that workers make. Its size is that of the first block; the last may be smaller.
 
-    With other threads and processors a product may round a feature otherwise, and its code be one more or less.
+    On other processors a product may round a feature otherwise, and its code be one more or less.
     """
 
     def __init__(self, cluster: Cluster, observer: Observer, X: Rows, encoder: Encoder) -> None:
         self._cluster, self._observer, self._X, self._encoder = cluster, observer, X, encoder
         self._sent: Future | None = None
-        self._coming: dict[int, Future] = {}  # by the first row of a block
+        self._coming: dict[int, Future | Failed] = {}  # by the first row of a block
         self._failures: Counter[int] = Counter()
 
     def __call__(self, part: slice, out: Array) -> None:
@@ -35,43 +43,55 @@ class Ahead:
         for start in range(part.start, ahead, size):
             if start not in self._coming:
                 self._coming[start] = self._begun(slice(start, min(start + size, len(self._X))))
-        out[:] = self._awaited(part)
-
-    def _begun(self, part: slice) -> Future:
-        if self._sent is None or self._sent.status != "finished":
-            self._sent = self._cluster.send(self._encoder)
-        rows = self._cluster.send(np.asarray(self._X[part]))
-        return self._cluster.client.submit(encoded, __version__, self._sent, rows, pure=False)
-
-    def _awaited(self, part: slice) -> Array:
-        while True:
-            future = self._coming[part.start]
-            if not self._cluster.next_done([future]):
-                self._cluster.raise_if_gone()
-                continue
-            try:
-                if future.status == "finished":
-                    found: Array = future.result()
-                    del self._coming[part.start]
-                    return found
-                worker, why = lost(future)
-            except Exception as error:  # noqa: BLE001 - the worker may die with what it has
-                worker, why = "unknown", said(error)
+        while isinstance(found := self._outcome(self._coming.pop(part.start)), Failed):
             self._failures[part.start] += 1
-            told = f"features of rows {part.start:,} to {part.stop - 1:,} failed on worker {worker}: {why}"
+            told = (
+                f"features of rows {part.start:,} to {part.stop - 1:,} failed on worker {found.worker}: "
+                f"{found.error}"
+            )
             if self._failures[part.start] > TRIES:
                 raise EngineError(
-                    f"{told}; that was the last of {TRIES} times that they were made again; the same command goes on "
-                    "from here"
+                    f"{told}; that was the last of {TRIES} times that they were made again; mend that, and the same "
+                    "command goes on from here"
                 )
             self._observer.warn(f"{told}; they are made again ({self._failures[part.start]} of {TRIES})")
-            self._coming[part.start] = self._begun(part)
+            self._coming[part.start] = self._begun(part, without=found.worker)
+        out[:] = found
+
+    def _begun(self, part: slice, without: str = "") -> Future | Failed:
+        """A block on its way to a worker: another than `without`, where there is one."""
+        rows = np.asarray(self._X[part])
+        others = [each for each in self._cluster.living() if each != without] if without else []
+        try:
+            if self._sent is None or self._sent.status != "finished":
+                self._sent = self._cluster.send(self._encoder)
+            there = self._cluster.send(rows, others or None)
+            return self._cluster.client.submit(
+                encoded, __version__, self._sent, there, pure=False, workers=others or None,
+                allow_other_workers=bool(others),
+            )  # fmt: skip
+        except OSError as error:  # a worker may be gone before the scheduler knows
+            return Failed("unknown", said(error))
+
+    def _outcome(self, future: Future | Failed) -> Array | Failed:
+        if isinstance(future, Failed):
+            return future
+        try:
+            while not self._cluster.next_done([future]):
+                self._cluster.raise_if_gone()
+            found: Array | Failed = future.result() if future.status == "finished" else Failed(*lost(future))
+        except (OSError, CancelledError) as error:  # it may die with what it has made
+            return Failed("unknown", said(error))
+        return found
 
 
-def encoded(version: str, encoder: Encoder, rows: Array) -> Array:
-    """(n, D') uint8, by a worker."""
-    if version != __version__:
-        raise RuntimeError(f"expected softmaxclf {version}, found {__version__}; install the same there")
-    out = np.empty((len(rows), encoder.stage.columns), np.uint8)
-    encoder(rows, out)
-    return out
+def encoded(version: str, encoder: Encoder, rows: Array) -> Array | Failed:
+    """(n, D') uint8 by a worker, or why not."""
+    try:
+        if version != __version__:
+            raise RuntimeError(f"expected softmaxclf {version}, found {__version__}; install the same there")
+        out = np.empty((len(rows), encoder.stage.columns), np.uint8)
+        encoder(rows, out)
+        return out
+    except Exception as error:  # noqa: BLE001 - the client decides what becomes of it, and says it
+        return Failed(get_worker().address, said(error))

@@ -19,7 +19,7 @@ from softmaxclf.engines.cluster import TRIES, Cluster, Refused, lost, said
 from softmaxclf.engines.cost import FAN_IN
 from softmaxclf.engines.row_task import added, block_sum
 from softmaxclf.engines.shards import bounds_at_shards, read_block, shards_of
-from softmaxclf.errors import DataError, EngineError
+from softmaxclf.errors import DataError, EngineError, SoftmaxclfError
 from softmaxclf.workflows.observer import Observer
 
 BY_VALUE = 2**20  # bytes that go to each worker by way of the scheduler
@@ -226,6 +226,8 @@ class DividedRows(AddedRows):
         self._wait(leaves, ends)
         try:
             return added(*client.gather(ends))
+        except SoftmaxclfError:
+            raise
         except Exception as error:  # a worker may die with what it has
             raise _Lost("unknown", said(error)) from error
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from softmaxclf.engines.cost import LATENCY, Machines, of_stacks, of_sums
+from softmaxclf.engines.cost import LATENCY, Machines, of_blocks, of_stacks, of_sums
 from softmaxclf.workflows.runs import plan
 
 GRID = ["--learning-rates", "1e-3:1:log16", "--regularizations", "1e-3:1:log16", "--iterations", 60]
@@ -23,6 +23,40 @@ def test_stacks_take_whole_rounds_of_the_widest():
     assert of_stacks(machines, 100, [1] * 4, 0, 0) == pytest.approx(25)
     assert of_stacks(machines, 100, [1] * 5, 0, 0) == pytest.approx(40)
     assert of_stacks(machines, 100, [2, 1, 1], 0, 0) == pytest.approx(50)
+
+
+def test_features_take_the_work_or_what_moves_beside_it():
+    machines = Machines(4, local=False, network=1e6)
+    assert of_blocks(machines, 100, 1_000_000, 2_000_000) == pytest.approx(25)
+    assert of_blocks(machines, 100, 10_000_000, 20_000_000) == pytest.approx(30)
+
+
+def test_a_dry_run_counts_features_that_workers_make_and_get(run_cli, monkeypatch):
+    cluster = pytest.importorskip("softmaxclf.engines.cluster", reason="needs the extra dask")
+    monkeypatch.setattr(cluster, "LocalCluster", None)
+    monkeypatch.setattr(plan, "PROBE_SECONDS", 0.01)
+    settings = ["features.kind=patches", "features.filters=8", "features.scales=1", "data.cache=false"]
+    typed = [word for each in settings for word in ("--set", each)]
+    command = [
+        "tune",
+        "--data",
+        "sample",
+        *GRID,
+        *typed,
+        "--dry-run",
+        "--json",
+        "--engine",
+        "dask",
+        "--workers",
+        4,
+    ]
+    several = json.loads(run_cli(*command).stdout)
+    images = several["features_bytes"] // several["features"]
+    told = several["engine"]
+    assert told["bytes_out"] == images * 3072 + several["features_bytes"], (
+        "images for features, features for stacks"
+    )
+    assert told["bytes_back"] > several["features_bytes"]
 
 
 def test_sums_of_many_workers_are_bound_by_what_they_send():
@@ -46,7 +80,7 @@ def test_a_dry_run_shows_the_cut_bytes_and_time_and_starts_nothing(
     assert result.exit_code == 0, result.stderr
     planned = json.loads(result.stdout)
     told = planned["engine"]
-    assert told["kind"], told["workers"] == ("dask", 3)
+    assert (told["kind"], told["workers"]) == ("dask", 3)
     if solver == "sgd":
         assert len(planned["stacks"]) == told["parts"] == 6, "two for each worker"
         assert told["bytes_out"] == 0, "workers of this machine read its disk"

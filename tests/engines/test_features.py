@@ -14,6 +14,10 @@ from softmaxclf.workflows.runs.session import Request
 from tests.engines.acting import Acting, run
 
 pytest.importorskip("distributed", reason="needs the extra dask")
+from distributed.comm import CommClosedError
+
+from softmaxclf.engines.cluster import Cluster
+
 pytestmark = [pytest.mark.usefixtures("undrawn"), pytest.mark.filterwarnings("default")]
 IMAGES, SIDE = 240, 8
 
@@ -94,19 +98,52 @@ def test_features_that_workers_have_begun_are_gone_on_with_here(images, local, w
 
 
 def _break() -> None:
-    from softmaxclf.engines import features
+    from softmaxclf.workflows.runs.extraction import Encoder
 
     def broken(*others: object) -> None:
         raise RuntimeError("no disk is left\nand so on")
 
-    features.encoded.__code__ = broken.__code__
+    Encoder.__call__ = broken
 
 
 def test_what_fails_again_and_again_ends_with_the_error_of_the_worker(images, spoilt):
     spoilt.client.run(_break)
     observer = Acting()
     with pytest.raises(
-        EngineError, match=r"features of rows 0 to 15 failed on .*RuntimeError: no disk is left; that was"
+        EngineError,
+        match=r"features of rows 0 to 15 failed on worker tcp://.*RuntimeError: no disk is left; that was",
     ):
         run(request(images, "dask", spoilt.address), observer)
-    assert sum("they are made again" in each for each in observer.said) == 3
+    failures = [each.split(": ")[0] for each in observer.said if "they are made again" in each]
+    assert len(failures) == 3
+    assert len(set(failures)) > 1, "it went to the same worker again and again"
+
+
+def test_a_worker_that_fails_leaves_its_blocks_to_others(images, local, spoilt):
+    spoilt.client.run(_break, workers=spoilt.addresses[:1])
+    observer = Acting()
+    assert_alike(images, run(request(images, "dask", spoilt.address), observer), local)
+    failures = [each for each in observer.said if "they are made again" in each]
+    assert failures
+    assert all(f"failed on worker {spoilt.addresses[0]}: RuntimeError" in each for each in failures)
+
+
+def test_a_broken_connection_is_no_fault_of_the_disk(images, local, workers, monkeypatch):
+    send, sent = Cluster.send, []
+
+    def breaking(self, what, *others):
+        sent.append(what)
+        if len(sent) == 3:
+            raise CommClosedError("the connection was closed")
+        return send(self, what, *others)
+
+    monkeypatch.setattr(Cluster, "send", breaking)
+    observer = Acting()
+    assert_alike(images, run(request(images, "dask", workers.address), observer), local)
+    assert (
+        sum(
+            "CommClosedError: the connection was closed; they are made again" in each
+            for each in observer.said
+        )
+        == 1
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from softmaxclf.config import Config
 from softmaxclf.core.problem import Cells, Problem
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from softmaxclf.workflows.runs.grid import GridTraining
 
 Plan = Mapping[str, Any]
+
+
+class Extraction(NamedTuple):
+    """What the features of images take: seconds as they are probed, bytes of the images and of what is made of them."""
+
+    seconds: float
+    images: int
+    features: int
 
 
 class Engine:
@@ -49,16 +57,18 @@ class Engine:
         """What fills blocks with the codes of the features of rows X (N, D), asked for in their order."""
         return filling_here(X, encoder)
 
-    def seconds_of_blocks(self, seconds: float, moved: int) -> float:
-        """How long work on blocks takes, of so many seconds as it is probed. moved: bytes, to workers and back."""
-        return seconds
-
     def probing(self) -> AbstractContextManager[None]:
         """In which a dry run measures how long work takes."""
         return nullcontext()
 
     def planned(
-        self, recipe: Recipe, problem: Problem, stacks: Sequence[Cells], repeats: int, seconds: float
+        self,
+        recipe: Recipe,
+        problem: Problem,
+        stacks: Sequence[Cells],
+        repeats: int,
+        seconds: float,
+        extraction: Extraction | None,
     ) -> Plan:
-        """What a dry run has to say of it: the cut, bytes to move, and the `seconds` that come of those of a probe."""
+        """What a dry run has to say of it: the cut, bytes to move, and the seconds that come of those of a probe."""
         return {}

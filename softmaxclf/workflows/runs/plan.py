@@ -13,7 +13,7 @@ from softmaxclf.core.search import rungs
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.automatic import decided
 from softmaxclf.workflows.runs.device import tell_device
-from softmaxclf.workflows.runs.engine import Engine
+from softmaxclf.workflows.runs.engine import Extraction
 from softmaxclf.workflows.runs.extraction import extracted
 from softmaxclf.workflows.runs.session import Request, default_path
 from softmaxclf.workflows.runs.training import Recipe, build_problem
@@ -39,7 +39,7 @@ def plan(request: Request, observer: Observer) -> dict[str, Any]:
     widths = [len(stack) for stack in stacks]
     axes = recipe.axes(config)
     with request.engine.probing():
-        features = _time_of_features(data, config, request.engine)
+        features, extraction = _time_of_features(data, config)
         timed = (
             _time(problem, recipe, stacks, config)
             if hasattr(recipe.settings, "iterations")
@@ -57,14 +57,16 @@ def plan(request: Request, observer: Observer) -> dict[str, Any]:
         "bound_bytes": request.engine.stack_bound(config),
         **features,
         **timed,
-        **request.engine.planned(recipe, problem, stacks, config.tuning.repeats, timed["seconds"]),
+        **request.engine.planned(
+            recipe, problem, stacks, config.tuning.repeats, timed["seconds"], extraction
+        ),
     }
 
 
-def _time_of_features(data: TrainingData, config: Config, engine: Engine) -> dict[str, Any]:
-    """How long the features of the images will take, where they are not there yet, of repeats of other rows too."""
+def _time_of_features(data: TrainingData, config: Config) -> tuple[dict[str, Any], Extraction | None]:
+    """What the features of the images will take, where they are not there yet, of repeats of other rows too."""
     if data.front is None:
-        return {}
+        return {}, None
     dataset = data.own.dataset
     counts = [len(each.y) for each in (dataset.train, dataset.validation) if each is not None]
     some = dataset.train.X[:PROBED_IMAGES].astype(np.float32)
@@ -73,15 +75,14 @@ def _time_of_features(data: TrainingData, config: Config, engine: Engine) -> dic
     each = (time.perf_counter() - started) / len(some)
     others = config.data.shots or (data.fold_of_row is None and data.redrawn_share(config))
     times = config.tuning.repeats if others else 1
-    columns, moved = (
-        data.front.stage.columns,
-        times * sum(counts) * (data.front.stage.columns + some.shape[1]),
-    )
-    return {
+    images, columns = sum(counts), data.front.stage.columns
+    told = {
         "features": columns,
-        "features_bytes": sum(counts) * columns,
-        "features_seconds": round(engine.seconds_of_blocks(sum(counts) * each * times, moved), 3),
+        "features_bytes": images * columns,
+        "features_seconds": round(images * each * times, 3),
     }
+    sent = images * dataset.train.X[:1].nbytes * times
+    return told, Extraction(images * each * times, sent, images * columns * times)
 
 
 def _time(problem: Problem, recipe: Recipe, stacks: list[Cells], config: Config) -> dict[str, Any]:
