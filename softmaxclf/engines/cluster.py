@@ -22,6 +22,7 @@ from softmaxclf.workflows.observer import Observer
 
 LOOPBACK = "127.0.0.1"
 CONNECTING, STARTING = 10.0, 120.0  # seconds to wait for a scheduler, and for its workers
+REACHING = 5  # seconds to try to reach a worker, which may have died since the scheduler heard of it
 TRIES = 3  # times that failed work is done again, elsewhere where there is another worker
 # One thread of BLAS for each; and memory of arrays stays with the process, as elsewhere. distributed has it given back
 # at once, and to get it again took 8 % of the time of sums over rows.
@@ -78,6 +79,7 @@ class Cluster:
     def client(self) -> Client:
         """The connection. Raises EngineError where there is no scheduler, or too few workers."""
         wanted = self._settings.workers or 1
+        dask.config.set({"distributed.comm.timeouts.connect": f"{REACHING}s"})
         if self.local:
             wanted = self.size
             self._own = _processes(wanted)

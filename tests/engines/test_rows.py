@@ -272,6 +272,7 @@ def test_a_worker_out_of_memory_leaves_its_block_to_others(features_file, local,
     assert "MemoryError: Unable to allocate 8.00 PiB" in line
 
 
+@pytest.mark.slow
 def test_folds_of_unit_norm_go_through_workers_too(features_file, workers, tmp_path):
     given = {"tuning.folds": 2, "preprocessing.scale": "unit-norm", "tuning.regularizations": "1e-2,1e-1"}
     here, there = (
@@ -429,6 +430,7 @@ def test_a_worker_with_other_shards_is_refused_and_others_read_its_block(
     assert not [line for line in observer.said if "done again" in line]
 
 
+@pytest.mark.slow
 def test_a_path_whose_shards_no_worker_has_is_refused(sources, spoilt, tmp_path, monkeypatch):
     placed(spoilt, monkeypatch, sources.right, sources.wrong, 3)
     with pytest.raises(DataError, match=r"no worker is left: .*part-\d\.npy: expected the rows of this run"):
@@ -448,6 +450,7 @@ def test_shards_of_another_length_are_others(tmp_path):
         read_block(given, FEATURES, X.dtype)
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_read_shards_gets_its_rows(
     sources, local_of_shards, spoilt, tmp_path, monkeypatch
 ):

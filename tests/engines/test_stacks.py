@@ -133,6 +133,7 @@ def test_a_worker_with_other_rows_is_refused_and_the_others_do_its_work(
     assert refusal.startswith(f"worker {odd}: {ROWS}: expected the rows of this run, fingerprint ")
 
 
+@pytest.mark.slow
 def test_a_run_whose_rows_no_worker_has_is_refused(rows, other, spoilt, tmp_path, monkeypatch):
     monkeypatch.chdir(rows.parent)
     spoilt.client.run(os.chdir, str(other))
@@ -140,6 +141,7 @@ def test_a_run_whose_rows_no_worker_has_is_refused(rows, other, spoilt, tmp_path
         run(request(ROWS, tmp_path / "run", spoilt.address))
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_read_the_rows_get_them(rows, local, spoilt, tmp_path, monkeypatch):
     monkeypatch.chdir(rows.parent)
     (tmp_path / "empty").mkdir()
@@ -213,6 +215,7 @@ def test_what_fails_again_and_again_ends_with_the_error_of_the_worker(rows, spoi
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_repeats_folds_and_halving_go_through_workers_too(rows, workers, tmp_path):
     given = {"tuning.folds": 2, "tuning.repeats": 2, "tuning.halving": True, "training.iterations": 300,
              "tuning.memory": 7200}  # fmt: skip
