@@ -7,6 +7,7 @@ is taken, values for how values are written, axis for grid axes.
 Whatever the bytes, the texts and the options are, `load_config` returns a Config or raises ConfigError.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -52,6 +53,7 @@ __all__ = [
 ]
 
 MOST_PROBLEMS_SHOWN = 20
+_ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?[^\s/]+:\d+")  # of a Dask scheduler
 COMMENT_COLUMN = 35  # of dump_config
 # Who gives one of these wants minibatch descent.
 _OF_DESCENT = (
@@ -124,6 +126,10 @@ def _misfits(config: Config, places: Mapping[str, str]) -> list[str]:
     if tuning.refit and config.data.shots is not None:
         problem = "expected false with data.shots, got true: validation rows are no shots; write false"
         found.append(f"{places['tuning.refit']}: {problem}")
+    scheduler = config.engine.scheduler
+    if scheduler is not None and not _ADDRESS.fullmatch(scheduler):
+        problem = f"expected an address such as tcp://127.0.0.1:8786, got {shown(scheduler)}"
+        found.append(f"{places['engine.scheduler']}: {problem}")
     for key in ("engine.scheduler", "engine.workers"):
         unheeded = not config.engine.elsewhere and "engine.kind" not in places
         if unheeded and values_of(config)[key] is not None:

@@ -261,6 +261,9 @@ class Flag:
         return "true" if value else "false"
 
 
+CLOSE = 0.67  # how alike words are of which one may be meant: not cpu and gpu
+
+
 @dataclass(frozen=True)
 class Choice:
     """One of a few words."""
@@ -274,7 +277,7 @@ class Choice:
     def read(self, node: yaml.Node) -> str:
         node = scalar_of(node)
         if node.value not in self.words:
-            close = difflib.get_close_matches(node.value.lower()[:64], self.words, n=1)
+            close = difflib.get_close_matches(node.value.lower()[:64], self.words, 1, CLOSE)
             raise Unexpected(_got(node), f"did you mean {close[0]}?" if close else "")
         return str(node.value)
 

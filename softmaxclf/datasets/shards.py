@@ -84,7 +84,12 @@ def _label_files(X: JoinedArray) -> Sequence[Path]:
     """The labels beside each shard, or those of all. Raises DataError where there are none."""
     own = [_beside(file.parent, f"{file.stem}.labels") for file in X.paths]
     whole = _beside(X.paths[0].parent, "labels")
-    if whole is not None and not any(own):
+    if whole is not None and any(own):
+        one = next(file for file in own if file is not None)
+        raise DataError(
+            f"{whole}: expected labels beside each shard or those of all, found {one.name} too; remove one of both"
+        )
+    if whole is not None:
         return [whole]
     for file, labels in zip(X.paths, own, strict=True):
         if labels is None:

@@ -223,6 +223,11 @@ def _refuse_other_archives(path: Path) -> None:
 
 
 def _unknown(path: Path, magic: bytes) -> DataError:
+    if is_folder(path) and any(path.glob("*.npy")):
+        return DataError(
+            f"{path}: expected X_train.npy and y_train.npy in this folder, found other .npy files; rows in "
+            f"several files are given as '{path}/*.npy', in quotes"
+        )
     if is_folder(path):
         return DataError(f"{path}: expected data in this folder, found none that is known; give {accepted()}")
     if magic.startswith(NPY_MAGIC):

@@ -19,6 +19,7 @@ from distributed import CancelledError, Client, Future, LocalCluster, WorkerPlug
 from softmaxclf.config import EngineConfig
 from softmaxclf.errors import DataError, EngineError
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.control import Control
 
 LOOPBACK = "127.0.0.1"
 CONNECTING, STARTING = 10.0, 120.0  # seconds to wait for a scheduler, and for its workers
@@ -47,10 +48,12 @@ class Cluster:
     def __init__(self, settings: EngineConfig, observer: Observer, forgetting: Callable[[], None]) -> None:
         self.forgetting = forgetting
         self._settings, self._observer = settings, observer
+        self.control: Control | None = None  # what ends waiting
+        self.rehearsing = False  # a dry run: nothing is waited for
         self._own: LocalCluster | None = None
         self.refused: dict[str, str] = {}
         self.unreadable: set[str] = set()
-        self._seen = time.monotonic()
+        self._seen = self._told = time.monotonic()
 
     @property
     def local(self) -> bool:
@@ -59,8 +62,10 @@ class Cluster:
 
     @property
     def size(self) -> int:
-        """How many workers there are, or will be where none is started yet. Raises EngineError."""
-        return (self._settings.workers or os.cpu_count() or 1) if self.local else len(self.workers)
+        """How many workers there are, or will be: started here, or by --workers of a dry run. Raises EngineError."""
+        if self.local:
+            return self._settings.workers or os.cpu_count() or 1
+        return self._settings.workers if self.rehearsing and self._settings.workers else len(self.workers)
 
     @property
     def workers(self) -> dict[str, dict[str, Any]]:
@@ -70,7 +75,9 @@ class Cluster:
 
     @property
     def least_memory(self) -> int:
-        """Bytes that the worker with the least memory may take; 0 where none has a limit."""
+        """Bytes that the worker with the least memory may take; 0 where none has a limit, or that is not known."""
+        if self.rehearsing:
+            return 0
         return min(
             (each["memory_limit"] for each in self.workers.values() if each["memory_limit"]), default=0
         )
@@ -92,19 +99,42 @@ class Cluster:
                 f"dask scheduler --host {LOOPBACK}"
             ) from error
         try:
-            client.wait_for_workers(wanted, timeout=STARTING)
-        except TimeoutError as error:
-            found = len(client.scheduler_info(n_workers=-1)["workers"])
+            self._await_workers(client, wanted, str(address))
+        except BaseException:
             client.close()
-            raise EngineError(
-                f"--scheduler {address}: expected {wanted} workers within {STARTING:.0f} s, found {found}; start "
-                f"more with: dask worker {address}, or lower --workers"
-            ) from error
+            raise
         if self.local:
             client.register_plugin(_Undisturbed(), name="softmaxclf-undisturbed")
         kind = "started on this machine" if self.local else f"of {address}"
-        self._observer.note(f"dask: {len(client.scheduler_info(n_workers=-1)['workers'])} workers {kind}")
+        self._observer.note(f"dask: {_counted(_count(client))} {kind}")
         return client
+
+    def _await_workers(self, client: Client, wanted: int, address: str) -> None:
+        began, patience, told = time.monotonic(), REACHING if self.rehearsing else STARTING, False
+        while (found := _count(client)) < wanted:
+            waited = time.monotonic() - began
+            if waited > patience:
+                hint = (
+                    ", or plan for a number of them with --workers"
+                    if self.rehearsing
+                    else ", or lower --workers"
+                )
+                raise EngineError(
+                    f"--scheduler {address}: expected {_counted(wanted)} within {patience:.0f} s, found {found}; start "
+                    f"more with: dask worker {address}{hint if self.rehearsing or wanted > 1 else ''}"
+                )
+            if waited > 1 and not told:
+                told = True
+                self._observer.note(
+                    f"dask: waiting for {_counted(wanted)} of {address}, {patience:.0f} s at most; {found} there now"
+                )
+            self._give_way()
+            time.sleep(LOOKING)
+
+    def _give_way(self) -> None:
+        """End waiting for workers on a signal, or when the time is up."""
+        if self.control is not None:
+            self.control.raise_if_over("while no Dask worker was there; the same command continues")
 
     @property
     def willing(self) -> list[str]:
@@ -151,8 +181,14 @@ class Cluster:
         lost = "" if self.client.status == "running" else "the Dask scheduler is gone"
         if not lost and self.workers:
             self._seen = time.monotonic()
-        elif time.monotonic() - self._seen > STARTING:
-            lost = f"no Dask worker was there for {STARTING:.0f} s"
+        elif not lost:
+            waited = time.monotonic() - self._seen
+            self._give_way()
+            if waited > STARTING:
+                lost = f"no Dask worker was there for {STARTING:.0f} s"
+            elif waited > 1 and self._told < self._seen:
+                self._told = time.monotonic()
+                self._observer.warn(f"all Dask workers are gone; waiting for one, {STARTING:.0f} s at most")
         if lost:
             raise EngineError(f"{lost}; everything that had finished is saved: the same command continues")
 
@@ -202,13 +238,23 @@ def lost(future: Future) -> tuple[str, str]:
     return last.address, "the process died each time, killed, crashed or out of memory; its log says more"
 
 
+def _count(client: Client) -> int:
+    return len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def _counted(workers: int) -> str:
+    return f"{workers} worker" + "s" * (workers != 1)
+
+
 def other_rows(place: object, expected: str, found: str) -> str:
     """What is said of rows that are not the client's."""
     return f"{place}: expected the rows of this run, {expected}, found others, {found}; copy the same there"
 
 
 def said(error: BaseException) -> str:
-    """The kind of an error and its first line."""
+    """The kind of an error and its first line; of work that was lost, that."""
+    if isinstance(error, CancelledError):
+        return "it was lost with its worker"
     return f"{type(error).__name__}: {_first_line(error)}"
 
 

@@ -20,6 +20,7 @@ from softmaxclf.engines.rows import DividedRows
 from softmaxclf.engines.shards import bounds_at_shards
 from softmaxclf.engines.stacks import bring
 from softmaxclf.workflows.observer import Observer
+from softmaxclf.workflows.runs.control import Control
 from softmaxclf.workflows.runs.engine import Engine, Extraction, Plan
 from softmaxclf.workflows.runs.extraction import Encoder
 from softmaxclf.workflows.runs.grid import GridTraining
@@ -36,6 +37,14 @@ class DaskEngine(Engine):
         self._observer, self._device = observer, (settings.device, settings.precision)
         self.cluster = Cluster(settings, observer, _forget)
         self._rows: DividedRows | None = None
+
+    def heed(self, control: Control) -> None:
+        """While no worker is there."""
+        self.cluster.control = control
+
+    def rehearse(self) -> None:
+        """With --workers the cluster is not asked for."""
+        self.cluster.rehearsing = True
 
     def stack_bound(self, config: Config) -> int:
         """Of the worker that has least."""

@@ -102,10 +102,19 @@ def test_the_fingerprint_of_a_shard_is_of_its_rows_whatever_was_drawn_from_other
     assert parts[1].origin(30) == (tmp_path / "part-2.npy", 1)
 
 
+def test_labels_in_both_places_are_refused(tmp_path: Path) -> None:
+    pattern = write(tmp_path)
+    np.save(tmp_path / "labels.npy", Y)
+    with pytest.raises(
+        DataError, match=r"labels.npy: expected labels beside each shard or those of all, found part-"
+    ):
+        open_source(pattern, tmp_path)
+
+
 def test_labels_of_all_rows_or_lines_of_text_are_the_same(tmp_path: Path) -> None:
     expected = open_source(write(tmp_path, WORDS[Y]), tmp_path).train.examine()
     for ending in (".npy", ".txt"):
-        for beside in tmp_path.glob("*.labels.*"):
+        for beside in tmp_path.glob("*labels.*"):
             beside.unlink()
         lines = open_source(write(tmp_path, WORDS[Y], ending=".txt"), tmp_path)
         assert lines.train.examine() == expected

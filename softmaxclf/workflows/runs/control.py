@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from softmaxclf.errors import InterruptedRunError
+from softmaxclf.errors import InterruptedRunError, OutOfTimeError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -57,6 +57,12 @@ class Control:
         """Raise InterruptedRunError with that message if a signal was noted."""
         if self.received is not None:
             raise InterruptedRunError(message, self.received)
+
+    def raise_if_over(self, message: str) -> None:
+        """Raise InterruptedRunError if a signal was noted, OutOfTimeError where time is up; message: what went on."""
+        self.raise_if_received(f"stopped {message}")
+        if self.out_of_time(0):
+            raise OutOfTimeError(f"--max-time: time was up {message}")
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:

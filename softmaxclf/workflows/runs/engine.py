@@ -10,6 +10,7 @@ from softmaxclf.core.search import Outcome
 from softmaxclf.core.solvers.lbfgs.sums import Summing
 from softmaxclf.datasets.dataset import Rows
 from softmaxclf.datasets.stored_rows import Fill
+from softmaxclf.workflows.runs.control import Control
 from softmaxclf.workflows.runs.extraction import Encoder, filling_here
 from softmaxclf.workflows.runs.memory import stack_bound
 from softmaxclf.workflows.runs.training import Recipe
@@ -35,6 +36,12 @@ class Engine:
     """
 
     summing: Summing | None = None
+
+    def heed(self, control: Control) -> None:
+        """Let signals and --max-time end what waits for others."""
+
+    def rehearse(self) -> None:
+        """Wait for nobody: this is a dry run."""
 
     def stack_bound(self, config: Config) -> int:
         """Bytes of memory that a stack may take where it is trained."""

@@ -30,6 +30,7 @@ READINGS = 8  # per value of a path: 2 at strong, 20 at the weakest regularizati
 def plan(request: Request, observer: Observer) -> dict[str, Any]:
     """The expanded grid, its stacks, their memory, and an estimate of the training time from a short probe."""
     data = prepare_for_tuning(request, observer)
+    request.engine.rehearse()
     data = extracted(request.config, data, observer, trial=True)
     config = decided(request.config, lambda: data, "tune", observer)
     request = replace(request, config=config)

@@ -39,6 +39,7 @@ def train(request: Request, observer: Observer) -> Summary:
     Raises ConfigError, DataError, RunConflictError, AllDivergedError, InterruptedRunError, OutputError.
     """
     control = Control(request.max_time)
+    request.engine.heed(control)
     with control.handling_signals():
         data = prepare(request.config, observer, fit=True)
         if request.test and data.dataset.read_test is None:

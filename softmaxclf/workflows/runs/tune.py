@@ -41,6 +41,7 @@ def tune(request: Request, observer: Observer) -> Summary:
     Raises ConfigError, DataError, RunConflictError, AllDivergedError, InterruptedRunError, OutputError.
     """
     control = Control(request.max_time)
+    request.engine.heed(control)
     with control.handling_signals():
         data = prepare_for_tuning(request, observer)
         observer.note(data.describe())
