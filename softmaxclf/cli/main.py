@@ -65,7 +65,8 @@ class ErrorBoundary(click.Group):
             code = super().main(args, *others, **{**extra, "standalone_mode": False}) or 0
             sys.stdout.flush()  # what cannot be written shows here at the latest
         except Exception as error:
-            code = _told(error, debug=_asked("debug", given), as_json=_asked("json", given))
+            told = _with_hint(error, given)
+            code = _told(told, debug=_asked("debug", given), as_json=_asked("json", given))
             if code == BUG:
                 raise
         finally:
@@ -80,6 +81,18 @@ def _asked(flag: str, given: Sequence[str]) -> bool:
     variables = (f"SOFTMAXCLF_{'_'.join(words[:count])}_{flag.upper()}" for count in (1, 2))
     set_to = {os.environ.get(each, "").lower() for each in variables}
     return f"--{flag}" in given or bool(set_to & {"1", "true", "t", "yes", "y", "on"})
+
+
+def _with_hint(error: Exception, given: Sequence[str]) -> Exception:
+    """The error, of a pattern that a shell has made many words of with what was meant."""
+    if (
+        not isinstance(error, click.UsageError)
+        or "extra argument" not in error.message
+        or "--data" not in given
+    ):
+        return error
+    hint = "files that are one SOURCE are a pattern in quotes, such as 'rows/*.npy'"
+    return click.UsageError(f"{error.message}; {hint}", error.ctx)
 
 
 def _told(error: Exception, *, debug: bool, as_json: bool) -> int:

@@ -141,14 +141,15 @@ class Cluster:
         """The workers that were not refused. Raises DataError where only such are left."""
         found = [each for each in self.workers if each not in self.refused]
         if self.refused and not found:
-            raise DataError(f"no worker is left: {'; '.join(self.refused.values())}")
+            raise DataError(f"no worker is left: {'; '.join(dict.fromkeys(self.refused.values()))}")
         return found
 
     def refuse(self, worker: str, why: str) -> None:
         """Let a worker take no part, and say so."""
         if worker not in self.refused:
-            self.refused[worker] = f"{worker}: {why}"
-            self._observer.warn(f"worker {self.refused[worker]}; it takes no part")
+            if why not in self.refused.values():  # it is said once
+                self._observer.warn(f"worker {worker}: {why}; it takes no part")
+            self.refused[worker] = why
 
     def excuse(self, worker: str, why: str) -> None:
         """Know that rows are to be sent to a worker, and say so of the first."""

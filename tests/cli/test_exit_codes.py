@@ -278,3 +278,11 @@ def test_the_help_lists_every_exit_code() -> None:
 def test_a_time_limit_is_a_finite_number_of_seconds(seconds):
     result = CliRunner().invoke(cli, ["train", "--data", "sample", f"--max-time={seconds}"])
     assert result.exit_code == 2 and "--max-time" in result.stderr
+
+
+def test_an_unquoted_pattern_is_told_to_need_quotes(run_cli):
+    result = run_cli("train", "--data", "rows/part-1.npy", "rows/part-2.npy")
+    assert result.exit_code == 2
+    assert result.stderr.endswith(
+        "; files that are one SOURCE are a pattern in quotes, such as 'rows/*.npy'\n"
+    )
