@@ -40,6 +40,7 @@ def run(*command: object, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("reader", READERS)
+@pytest.mark.slow
 def test_a_few_inputs_find_nothing(reader: str, tmp_path: Path) -> None:
     process = run(SCRIPT, "--reader", reader, "--inputs", 300, "--seconds", 60, folder=tmp_path)
     assert process.returncode == 0, process.stdout + process.stderr

@@ -75,6 +75,7 @@ def variants(content: Any, depth: int = 3) -> Iterator[Any]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", ["manifest.json", "metrics.json"])
+@pytest.mark.slow
 def test_a_changed_file_of_a_finished_run_is_taken_or_refused_in_one_line(
     name: str, command: str, run: Callable[..., Result], tmp_path: Path
 ) -> None:

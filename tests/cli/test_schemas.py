@@ -114,6 +114,7 @@ def checked(line: str, result: Result) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("line", RIGHT)
+@pytest.mark.slow
 def test_an_answer_holds_to_its_schema(line: str, place: Path) -> None:
     result = invoke(f"{line} --json")
     assert result.exit_code == 0, result.output

@@ -98,6 +98,7 @@ def test_equal_models_give_equal_bytes_where_the_library_lets_them(form):
 
 @pytest.mark.real
 @pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.slow
 def test_every_format_scores_a_thousand_raw_images_of_cifar_as_the_model_does(form, real_cifar):
     needed(form)
     from softmaxclf.datasets.sources import open_source
@@ -214,6 +215,7 @@ print(numpy.abs(scores.detach().numpy() - saved["scores"]).max())
 @pytest.mark.real
 @pytest.mark.parametrize("form", CONVOLVING)
 @pytest.mark.parametrize("name", AMONG_REAL)
+@pytest.mark.slow
 def test_a_thousand_raw_images_of_cifar_have_the_scores_of_the_model_of_their_patches(form, name, real_cifar):
     needed(form)
     from softmaxclf.datasets.sources import open_source

@@ -78,6 +78,7 @@ def falling(values: list[float | None]) -> list[float | None]:
 
 @pytest.mark.parametrize("width", [1440, 768, 390, 320])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.slow
 def test_it_renders_without_a_complaint_and_fits_the_screen(browser, report, width, scheme):
     browser.open(report, width=width, scheme=scheme)
     assert browser.complaints() == []

@@ -131,6 +131,7 @@ def shown_shares(browser: Any, model: LinearModel) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.slow
 def test_ten_images_have_the_pixels_scores_and_probabilities_of_predict(
     name: str, browser: Any, paged: Any, images: list[Path], open_file: Any
 ) -> None:

@@ -252,6 +252,7 @@ def ids(cases: list[tuple[str, str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize(("kind", "name", "build"), CASES, ids=ids(CASES))
+@pytest.mark.slow
 def test_a_hostile_pickle_is_refused(
     kind: str, name: str, build: Callable[[Path], bytes], batches: Path, assert_refused: Callable[[Path], str]
 ) -> None:

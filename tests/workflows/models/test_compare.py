@@ -73,6 +73,7 @@ def runs(
     return folder
 
 
+@pytest.mark.slow
 def test_the_figures_are_the_recorded_ones_and_what_is_missing_is_evaluated(runs: Path) -> None:
     listener = Listener()
     found = compare([runs / "soft", runs / "hinge"], listener)

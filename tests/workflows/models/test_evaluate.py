@@ -75,6 +75,7 @@ def refit_run(undrawn: None, features_file: Path, tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.slow
 def test_the_counts_equal_those_that_the_run_recorded_also_from_a_copied_file(
     run: Path, tmp_path: Path, split: str
 ) -> None:

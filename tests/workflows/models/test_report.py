@@ -125,6 +125,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, features_file: Path) -> Pa
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_every_figure_is_the_one_in_metrics_json(tuned):
     metrics, page = json.loads((tuned / "metrics.json").read_text()), Page(tuned / "report.html")
     found = set()

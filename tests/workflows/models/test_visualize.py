@@ -38,6 +38,7 @@ def runs(sample_folder: Path, features_file: Path, tmp_path_factory: pytest.Temp
     return folder
 
 
+@pytest.mark.slow
 def test_classes_are_named_or_numbered_in_any_order_each_once(runs: Path) -> None:
     model = load_model(runs / "images")
     names = model.class_names

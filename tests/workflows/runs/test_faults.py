@@ -107,6 +107,7 @@ FAULTS: dict[str, tuple[int, frozenset[str], bool]] = {
         for fault in FAULTS
     ],
 )
+@pytest.mark.slow
 def test_a_file_system_that_fails_at_any_operation_is_one_line_and_loses_nothing(
     scenario: str, fault: str, data: Path, tmp_path: Path, quick: None
 ) -> None:

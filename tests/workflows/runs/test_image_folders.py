@@ -58,6 +58,7 @@ def folders(tmp_path, sample_folder):
         pytest.param("real_cifar", OPTIMUM, "true", marks=[pytest.mark.real, pytest.mark.slow]),
     ],
 )
+@pytest.mark.slow
 def test_pngs_in_class_folders_train_to_the_same_weights_as_the_batches(
     source, command, cache, run_cli, tmp_path, request
 ):

@@ -172,6 +172,7 @@ def test_readings_that_are_spent_leave_an_estimate(run_cli, features_file, tmp_p
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.uint8, np.float64])
+@pytest.mark.slow
 def test_any_storage_is_solved_and_the_report_needs_no_history(run_cli, tmp_path, dtype, with_pictures):
     generator = np.random.default_rng(1)
     y = generator.integers(0, 3, 300)
@@ -237,6 +238,7 @@ def test_the_standard_error_of_the_loss_is_that_of_its_rows(run_cli, features_fi
 
 
 @pytest.mark.parametrize("folds", [0, 3])
+@pytest.mark.slow
 def test_weights_of_few_features_are_drawn_and_told(run_cli, features_file, tmp_path, with_pictures, folds):
     result = run_cli("tune", "--data", features_file, *GRID, "--folds", folds, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.stderr
@@ -254,6 +256,7 @@ def test_weights_of_few_features_are_drawn_and_told(run_cli, features_file, tmp_
     assert (tmp_path / "run" / "report.html").read_text() == page
 
 
+@pytest.mark.slow
 def test_weights_of_many_features_are_not(run_cli, wide, tmp_path, with_pictures):
     assert run_cli("tune", "--data", wide, *GRID, "--out", tmp_path / "run").exit_code == 0
     assert not list((tmp_path / "run").glob("coefficients*"))
@@ -261,6 +264,7 @@ def test_weights_of_many_features_are_not(run_cli, wide, tmp_path, with_pictures
     assert "drawing coefficients" not in page and "Curves of accuracy and loss" in page
 
 
+@pytest.mark.slow
 def test_a_report_of_an_earlier_run_and_of_broken_coefficients(
     run_cli, features_file, tmp_path, with_pictures
 ):

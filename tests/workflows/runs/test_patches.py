@@ -225,6 +225,7 @@ def test_filters_are_drawn_without_patches_where_the_data_are_gone(run, images):
     assert "the filters are drawn without patches that excite them" in told
 
 
+@pytest.mark.slow
 def test_evaluation_compares_reports_and_calibrates(with_pictures, run):
     run("train", *ONE)
     X, y = stripes(40, 2)
@@ -320,6 +321,7 @@ main()
 
 
 @pytest.mark.parametrize("limits", [[80], pytest.param(range(16, 240, 16), marks=pytest.mark.slow)], ids=len)
+@pytest.mark.slow
 def test_an_extraction_killed_at_any_block_continues_to_the_same_bytes(limits, images, tmp_path):
     def train(out, *more):
         arguments = ["train", "--data", str(images), *ONE[:-1], "--out", out, "--no-progress"]

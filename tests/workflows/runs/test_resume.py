@@ -72,6 +72,7 @@ def artifacts(out: Path) -> dict[str, object]:
         pytest.param(REPEATED, 20, id="tune with repeats, often", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_undisturbed_one(
     arguments, kills, sample_folder, tmp_path
 ):
@@ -203,6 +204,7 @@ def test_a_slow_first_step_does_not_end_a_run_that_has_time(monkeypatch):
     assert watch(30)
 
 
+@pytest.mark.slow
 def test_time_that_runs_out_leaves_a_valid_result_that_can_be_continued(run_cli, features_file, tmp_path):
     arguments = ["train", "--data", features_file, "--iterations", "3000", "--learning-rate", "0.1",
                  "--regularization", "0.01", *SMALL]  # fmt: skip

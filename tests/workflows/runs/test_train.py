@@ -155,6 +155,7 @@ def test_the_model_on_disk_scores_exactly_what_the_run_recorded(run_cli, feature
         ("softmax", "unit-norm", "false"),
     ],
 )
+@pytest.mark.slow
 def test_every_preprocessing_of_images_travels_in_the_model_file(
     loss, scale, mirror, run_cli, sample_folder, tmp_path
 ):

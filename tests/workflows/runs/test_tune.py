@@ -285,6 +285,7 @@ def test_the_suggested_learning_rate_is_for_the_grid_and_not_for_the_strength_th
     assert float(re.search(r"try a learning rate of (\S+) or lower", wild.stderr)[1]) >= 0.1
 
 
+@pytest.mark.slow
 def test_some_diverged_cells_are_named_with_their_iteration_and_the_others_compete(
     run_cli, features_file, tmp_path, with_pictures
 ):
@@ -380,6 +381,7 @@ def test_by_loss_the_lowest_validation_loss_wins(run_cli, features_file, tmp_pat
 # Halving and stacks
 
 
+@pytest.mark.slow
 def test_halving_tells_at_which_rung_a_cell_stopped_and_compares_equal_budgets_only(
     run_cli, features_file, tmp_path, with_pictures
 ):

@@ -105,6 +105,7 @@ def solved(rows, regs, settings=DEFAULTS, fold=ALL_ROWS, guide=()):
 
 
 @pytest.mark.parametrize("part", [pytest.param(n, marks=[pytest.mark.slow] * (n >= 6)) for n in range(20)])
+@pytest.mark.slow
 def test_the_bound_is_never_violated_and_the_optimum_is_reached(part):
     """1,000 problems: at random weights, at poor ones and at the solver's own, f - f* is at most the gap."""
     for seed in range(50 * part, 50 * part + 50):

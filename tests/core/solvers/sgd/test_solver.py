@@ -168,6 +168,7 @@ def test_masked_cells_equal_separate_training_on_their_own_rows(grid, folds, bat
 
 
 @ENGINES
+@pytest.mark.slow
 def test_a_cell_alone_and_in_a_stack_agree_in_float32_after_many_iterations(engine):
     X, y = rows_and_labels(200, seed=5)
     problem = make_problem(X, y, dtype=np.float32, engine=engine)
