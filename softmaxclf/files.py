@@ -5,6 +5,7 @@ import errno
 import glob
 import hashlib
 import os
+import resource
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from softmaxclf.errors import OutputError
+
+OTHER_FILES = 200  # that a command has open besides those of its data: libraries, a run's files, connections
 
 
 def printable(text: object) -> str:
@@ -93,6 +96,17 @@ def open_regular(path: Path) -> Iterator["tuple[BufferedReader[Any], int]"]:
         raise OSError(errno.EINVAL, "a folder, pipe or device", str(path))
     with BufferedReader(_Reading(handle, path)) as file:
         yield file, status.st_size
+
+
+def room_for_files(count: int) -> int:
+    """How many of `count` more files this process may have open at once, after raising its limit to that if it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + OTHER_FILES
+    if 0 <= soft < wanted:  # a limit of -1 is none
+        with suppress(OSError, ValueError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return count if soft < 0 else min(count, soft - OTHER_FILES)
 
 
 def read_bytes(path: Path) -> bytes:

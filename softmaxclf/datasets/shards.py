@@ -22,7 +22,7 @@ from softmaxclf.datasets.labels import Classes, StoredLabels
 from softmaxclf.datasets.patterns import matching, title_of
 from softmaxclf.datasets.tables import Settings, drawn_rows
 from softmaxclf.errors import DataError
-from softmaxclf.files import exists, printable
+from softmaxclf.files import exists, printable, room_for_files
 
 
 def read_shards(path: Path, settings: Settings) -> Dataset:
@@ -67,6 +67,11 @@ def read_shards(path: Path, settings: Settings) -> Dataset:
 def open_shards(files: Sequence[Path]) -> tuple[JoinedArray, ImageShape | None, tuple[str, ...]]:
     """The rows (N, D) of these files, their image shape, and notes. Raises DataError."""
     parts, kinds, shape = [], [], None
+    if (room := room_for_files(len(files))) < len(files):
+        raise DataError(
+            f"{files[0].parent}: expected at most {room:,} shards, which are kept open, found {len(files):,}; raise "
+            "the limit with ulimit -n, or join some"
+        )
     for file in files:
         with open_arrays(file, error=DataError) as arrays:
             stored = arrays.stored(arrays.names[0])

@@ -8,10 +8,12 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import dask
 from distributed import CancelledError, Client, Future, LocalCluster, WorkerPlugin, wait
@@ -53,6 +55,7 @@ class Cluster:
         self._own: LocalCluster | None = None
         self.refused: dict[str, str] = {}
         self.unreadable: set[str] = set()
+        self._chosen: WeakKeyDictionary[Future, frozenset[str]] = WeakKeyDictionary()
         self._seen = self._told = time.monotonic()
 
     @property
@@ -170,11 +173,23 @@ class Cluster:
         future: Future = sent[0]
         return future
 
+    def submit(self, work: Callable[..., Any], *given: Any, workers: Collection[str] = ()) -> Future:
+        """Work for one of those workers and no other, or for any."""
+        future = self.client.submit(work, *given, workers=list(workers) or None, pure=False)
+        if workers:
+            self._chosen[future] = frozenset(workers)
+        return future
+
     def next_done(self, futures: Iterable[Future]) -> list[Future]:
-        """Those that have ended, well or not, after waiting a moment for one."""
+        """Those that have ended, well or not, after waiting a moment for one; lost is what no living worker may do."""
         listed = list(futures)
         with suppress(TimeoutError, CancelledError):
             wait(listed, timeout=LOOKING, return_when="FIRST_COMPLETED")
+        bound = [each for each in listed if each in self._chosen and each.status == "pending"]
+        living = self.workers if bound else {}
+        for each in bound:
+            if self._chosen[each].isdisjoint(living):
+                each.cancel()
         return [each for each in listed if each.status != "pending"]
 
     def raise_if_gone(self) -> None:
@@ -201,6 +216,27 @@ class Cluster:
             self.client.close()
         if self._own is not None:
             self._own.close()
+
+
+class Retries:
+    """What failed with workers, which is done again TRIES times."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._failed: defaultdict[Hashable, list[str]] = defaultdict(list)
+
+    def count(self, which: Hashable, what: str, worker: str, error: str, ending: str) -> list[str]:
+        """The workers on which this has failed, most lately that one, which is told. Raises EngineError at last.
+
+        which, what: for this class, and for the user. ending: what the user can do.
+        """
+        failed = self._failed[which]
+        failed.append(worker)
+        told = f"{what} failed on worker {worker}: {error}"
+        if len(failed) > TRIES:
+            raise EngineError(f"{told}; that was the last of {TRIES} times that it was done again; {ending}")
+        self._observer.warn(f"{told}; it is done again ({len(failed)} of {TRIES})")
+        return failed
 
 
 class _Undisturbed(WorkerPlugin):  # type: ignore[misc]

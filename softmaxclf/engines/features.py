@@ -1,6 +1,6 @@
 """Features of images by workers: blocks go out ahead of the one that is wanted, and come back in their order."""
 
-from collections import Counter
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -9,8 +9,7 @@ from distributed import CancelledError, Future, get_worker
 from softmaxclf import __version__
 from softmaxclf.core.problem import Array
 from softmaxclf.datasets.dataset import Rows
-from softmaxclf.engines.cluster import TRIES, Cluster, lost, said
-from softmaxclf.errors import EngineError
+from softmaxclf.engines.cluster import Cluster, Retries, lost, said
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.extraction import Encoder
 
@@ -31,10 +30,10 @@ class Ahead:
     """
 
     def __init__(self, cluster: Cluster, observer: Observer, X: Rows, encoder: Encoder) -> None:
-        self._cluster, self._observer, self._X, self._encoder = cluster, observer, X, encoder
+        self._cluster, self._X, self._encoder = cluster, X, encoder
         self._sent: Future | None = None
         self._coming: dict[int, Future | Failed] = {}  # by the first row of a block
-        self._failures: Counter[int] = Counter()
+        self._retries = Retries(observer)
 
     def __call__(self, part: slice, out: Array) -> None:
         """Fill `out` with the codes of those rows; raises EngineError where that keeps failing."""
@@ -44,32 +43,22 @@ class Ahead:
             if start not in self._coming:
                 self._coming[start] = self._begun(slice(start, min(start + size, len(self._X))))
         while isinstance(found := self._outcome(self._coming.pop(part.start)), Failed):
-            self._failures[part.start] += 1
-            told = (
-                f"features of rows {part.start:,} to {part.stop - 1:,} failed on worker {found.worker}: "
-                f"{found.error}"
-            )
-            if self._failures[part.start] > TRIES:
-                raise EngineError(
-                    f"{told}; that was the last of {TRIES} times that they were made again; mend that, and the same "
-                    "command goes on from here"
-                )
-            self._observer.warn(f"{told}; they are made again ({self._failures[part.start]} of {TRIES})")
-            self._coming[part.start] = self._begun(part, without=found.worker)
+            failed = self._retries.count(
+                part.start, f"encoding rows {part.start:,} to {part.stop - 1:,}", *found,
+                "mend that, and the same command goes on from here",
+            )  # fmt: skip
+            self._coming[part.start] = self._begun(part, failed)
         out[:] = found
 
-    def _begun(self, part: slice, without: str = "") -> Future | Failed:
-        """A block on its way to a worker: another than `without`, where there is one."""
+    def _begun(self, part: slice, without: Collection[str] = ()) -> Future | Failed:
+        """A block on its way to a worker: none of `without`, where there is another."""
         rows = np.asarray(self._X[part])
-        others = [each for each in self._cluster.living() if each != without] if without else []
+        others = [each for each in self._cluster.living() if each not in without] if without else []
         try:
             if self._sent is None or self._sent.status != "finished":
                 self._sent = self._cluster.send(self._encoder)
             there = self._cluster.send(rows, others or None)
-            return self._cluster.client.submit(
-                encoded, __version__, self._sent, there, pure=False, workers=others or None,
-                allow_other_workers=bool(others),
-            )  # fmt: skip
+            return self._cluster.submit(encoded, __version__, self._sent, there, workers=others)
         except OSError as error:  # a worker may be gone before the scheduler knows
             return Failed("unknown", said(error))
 

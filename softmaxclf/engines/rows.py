@@ -15,7 +15,7 @@ from softmaxclf import __version__
 from softmaxclf.core.devices import NUMPY, SINGLE
 from softmaxclf.core.problem import Array
 from softmaxclf.core.solvers.lbfgs.sums import AddedRows, Point, Totals
-from softmaxclf.engines.cluster import TRIES, Cluster, Refused, lost, said
+from softmaxclf.engines.cluster import Cluster, Refused, Retries, lost, said
 from softmaxclf.engines.cost import FAN_IN
 from softmaxclf.engines.row_task import added, block_sum
 from softmaxclf.engines.shards import bounds_at_shards, read_block, shards_of
@@ -186,20 +186,17 @@ class DividedRows(AddedRows):
 
         own(part), shared(): its arguments, those of a block and those of all.
         """
-        for attempt in range(1, TRIES + 2):
-            if attempt > 1 or self.blocks.stale:
-                self.blocks.settle()
+        retries = Retries(self._observer)
+        if self.blocks.stale:
+            self.blocks.settle()
+        while True:
             try:
                 return self._once(method, own, shared)
             except _Lost as error:
                 worker, why = error.args
-            told = f"a sum over rows failed on worker {worker}: {why}"
-            if attempt <= TRIES:
-                self._observer.warn(f"{told}; it is done again ({attempt} of {TRIES})")
-            self.blocks.failed.add(worker)
-        raise EngineError(
-            f"{told}; that was the last of {TRIES} times that it was done again; the same command goes on from here"
-        )
+            ending = "the same command goes on from here"
+            self.blocks.failed.update(retries.count(method, "a sum over rows", worker, why, ending))
+            self.blocks.settle()
 
     def _once(
         self,

@@ -1,7 +1,6 @@
 """Stacks of a grid, trained by workers: what was begun is sent out, what comes back is written into the run folder."""
 
 import time
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,9 +17,8 @@ from softmaxclf.core.problem import Cells, Problem
 from softmaxclf.core.search import Outcome
 from softmaxclf.datasets.dataset import Dataset, Split, ignored
 from softmaxclf.datasets.sources import NAMED
-from softmaxclf.engines.cluster import TRIES, Cluster, lost
+from softmaxclf.engines.cluster import Cluster, Retries, lost
 from softmaxclf.engines.stack_task import Order, Report, Rows, stop, train_stack
-from softmaxclf.errors import EngineError
 from softmaxclf.workflows.observer import Observer
 from softmaxclf.workflows.runs.grid import GridTraining, reseeded
 from softmaxclf.workflows.runs.training import WRITING_SECONDS, WRITING_SHARE
@@ -72,7 +70,7 @@ class _Bringing:
         self.lengths: dict[int, int] = {}
         self.futures: dict[Future, int] = {}
         self.brought: dict[int, dict[int, Outcome]] = {}
-        self.failures: Counter[int] = Counter()
+        self.retries = Retries(observer)
         self.heard: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self.given: Future | None = None
         self.stopped = 0.0
@@ -112,17 +110,13 @@ class _Bringing:
 
     def _send(self, number: int, without: Collection[str] = ()) -> None:
         """Let a worker train the stack: none of those that were refused and, if there are others, of `without`."""
-        workers, refused = self.cluster.willing, bool(self.cluster.refused)
-        others = [each for each in workers if each not in without] or workers
+        willing = self.cluster.willing
+        others = [each for each in willing if each not in without] or willing
         begun = None
         if self.points[number]:
             begun = self.cluster.send(self.grid.training.folder.load_checkpoint(self.grid.checkpoint(number)))
-        future = self.cluster.client.submit(
-            train_stack, self.order, number, begun, self.given,
-            workers=others if refused or without else None,
-            allow_other_workers=refused or bool(without),
-            pure=False, key=f"stack-{self.order.token}-{number}-{uuid4().hex[:8]}",
-        )  # fmt: skip
+        chosen = others if self.cluster.refused or without else ()
+        future = self.cluster.submit(train_stack, self.order, number, begun, self.given, workers=chosen)
         self.futures[future] = number
 
     def _give(self) -> None:
@@ -151,17 +145,13 @@ class _Bringing:
 
     def _again(self, number: int, worker: str, error: str) -> None:
         """Send the stack out once more, to another worker where there is one. Raises EngineError at last."""
-        self.failures[number] += 1
-        told = f"stack {number + 1} failed on worker {worker}: {error}"
-        if self.failures[number] > TRIES:
-            raise EngineError(
-                f"{told}; that was the last of {TRIES} times that it was done again; what had finished is in "
-                f"{self.grid.training.folder.path}: mend that, and the same command continues"
-            )
-        self.observer.warn(f"{told}; it is done again ({self.failures[number]} of {TRIES})")
+        failed = self.retries.count(
+            number, f"stack {number + 1}", worker, error,
+            f"what had finished is in {self.grid.training.folder.path}: mend that, and the same command continues",
+        )  # fmt: skip
         if self.given is not None and self.given.status != "finished":
             self._give()
-        self._send(number, without=(worker,))
+        self._send(number, without=failed)
 
     def _keep(self, number: int, report: Report) -> None:
         """Write what came back into the run folder, then count it."""

@@ -1,5 +1,7 @@
 """Rows in several files that a pattern names are those of one file."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +257,25 @@ def test_joined_arrays_need_no_files(tmp_path: Path) -> None:
         joined = JoinedArray([file.stored("a"), X[30:]])
     np.testing.assert_array_equal(joined, X)
     assert joined.unchanged() and joined.ndim == 2 and joined.nbytes == X.nbytes
+
+
+@pytest.mark.parametrize(
+    ("hard", "expected"),
+    [
+        (4096, "(120, 3)"),
+        (250, "expected at most 50 shards, which are kept open, found 120; raise the limit with "),
+    ],
+    ids=["the shell's soft limit is raised", "the hard limit is the end"],
+)
+def test_more_shards_than_files_may_be_open(hard: int, expected: str, tmp_path: Path) -> None:
+    for n in range(120):
+        np.save(tmp_path / f"part-{n}.npy", X[:1])
+    np.save(tmp_path / "labels.npy", np.arange(120) % 3)
+    script = (
+        "import sys\nfrom softmaxclf.datasets.sources import open_source\n"
+        "print(open_source(sys.argv[1], '', test=0).train.X.shape)"
+    )
+    limits = f'ulimit -Sn 64; ulimit -Hn {hard}; exec "$@"'
+    command = ["bash", "-c", limits, "bash", sys.executable, "-c", script, str(tmp_path / "*.npy")]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert expected in process.stdout + process.stderr
