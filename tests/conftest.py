@@ -4,6 +4,7 @@ import ctypes
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from hypothesis import settings
 from softmaxclf.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[1]
+
+if os.environ.get("SOFTMAXCLF_REQUIRE_TORCH") and find_spec("torch") is None:
+    raise ImportError("SOFTMAXCLF_REQUIRE_TORCH is set, but torch is not installed")
 
 # Machines of different speed run these tests: no example is too slow.
 settings.register_profile("softmaxclf", deadline=None)

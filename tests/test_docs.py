@@ -74,6 +74,7 @@ def workplace(tmp_path_factory, sample_folder):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "example"),
     [(words, each) for words, command in COMMANDS.items() for each in examples_of(command)],

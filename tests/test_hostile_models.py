@@ -364,6 +364,7 @@ def test_numpy_would_have_run_the_code_of_pickled_objects(
     assert (tmp_path / "marker").exists()
 
 
+@pytest.mark.slow
 def test_each_flipped_bit_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
     """Some bytes of a zip mean nothing to the arrays: dates, versions, rights."""
     path = tmp_path / "weights.npz"

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "notebook.py"
 
 
+@pytest.mark.slow
 def test_the_script_trains_validates_explains_and_exports(tmp_path):
     result = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

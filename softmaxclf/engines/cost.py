@@ -1,6 +1,7 @@
 """What a cluster is expected to take, on paper: the model that --dry-run prints and the map's section explains.
 
-S is the time that one worker would take for all the work. W workers take, for stacks in n rounds of the widest,
+S is the time that one worker would take for all the work, as fast as it is beside the others. W workers take, for
+stacks in n rounds of the widest,
 
     start + rows / network + S n (share of the widest) + states / network
 

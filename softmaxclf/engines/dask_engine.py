@@ -1,7 +1,7 @@
 """`--engine dask`: stacks of a grid on the workers of a cluster, sums over rows by workers that keep a block each."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from softmaxclf.config import Config, EngineConfig
@@ -70,8 +70,8 @@ class DaskEngine(Engine):
         return bring(self.cluster, self._observer, grid, stacks, halving)
 
     def probing(self) -> AbstractContextManager[None]:
-        """As one worker of one thread does it."""
-        return blas.single_threaded()
+        """As a worker of one thread does it; those of this machine share its memory and clock as threads do."""
+        return nullcontext() if self.cluster.local else blas.single_threaded()
 
     def planned(
         self,
@@ -84,6 +84,8 @@ class DaskEngine(Engine):
     ) -> Plan:
         """By the model in cost.py."""
         machines = cost.Machines(self.cluster.size, self.cluster.local)
+        side_by_side = max(machines.workers, blas.threads()) if machines.local else 1  # see probing
+        seconds *= side_by_side
         widths = [len(stack) for stack in stacks]
         row = problem.X[:1].nbytes
         if recipe.solver.divides_rows:
@@ -108,6 +110,7 @@ class DaskEngine(Engine):
         if extraction is not None:
             told["bytes_out"] += extraction.images
             told["bytes_back"] += extraction.features
+            extraction = extraction._replace(seconds=side_by_side * extraction.seconds)
             planned["features_seconds"] = round(cost.of_blocks(machines, *extraction), 3)
         return planned
 

@@ -96,6 +96,7 @@ def test_a_client_killed_in_the_middle_goes_on_with_what_had_finished(rows, loca
     assert all(each[name] == inode for each in kept for name, inode in before.items())
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_what_workers_have_begun_and_any_engine_continues(rows, local, workers, tmp_path):
     wanted = request(rows, tmp_path / "run", workers.address)
     observer = Acting(lambda: signal.raise_signal(signal.SIGINT))
@@ -121,6 +122,7 @@ def other(rows, tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_workers_with_other_rows_are_refused_and_another_does_their_work(
     rows, other, local, spoilt, tmp_path, monkeypatch
 ):

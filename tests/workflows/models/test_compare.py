@@ -195,6 +195,7 @@ def test_the_conclusion_is_about_the_most_accurate_model(runs: Path) -> None:
     assert all(best in (pair["first"], pair["second"]) for pair in foremost(found))
 
 
+@pytest.mark.slow
 def test_curves_are_drawn_over_epochs_where_batch_sizes_differ(
     runs: Path, sample_folder: Path, tmp_path: Path
 ) -> None:

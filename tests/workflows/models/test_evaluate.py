@@ -142,6 +142,7 @@ def test_the_training_rows_are_read_for_the_test_split_only_where_the_model_does
         evaluate(tmp_path / "old.npz", Observer(), source=str(broken))
 
 
+@pytest.mark.slow
 def test_the_folder_holds_the_figures_as_tables_and_pictures(run: Path, tmp_path: Path) -> None:
     found = evaluate(run, Observer(), split="validation", out=tmp_path / "out")
     folder = tmp_path / "out"

@@ -260,6 +260,7 @@ def test_links_lead_to_the_files_of_the_run_from_wherever_the_page_lies(tuned, t
         assert all((path.parent / link).is_file() for link in links)
 
 
+@pytest.mark.slow
 def test_the_same_folder_and_rows_give_the_same_bytes(tuned, sample_folder, tmp_path):
     pages = [
         write_report(tuned, shown_rows(sample_folder), out=tmp_path / name) for name in ("a.html", "b.html")

@@ -72,7 +72,7 @@ def test_the_optimum_on_pytorch_is_proven(torch, run_cli, features_file):
 @pytest.mark.slow
 def test_the_classic_grid_on_pytorch_has_the_table_of_numpy(torch, run_cli, real_cifar):
     config = real_cifar.parents[1] / "configs" / "classic.yaml"
-    command = ("tune", "--config", config, "--data", real_cifar, "--json")
+    command = ("tune", "--config", config, "--iterations", 1000, "--data", real_cifar, "--json")
     here = json.loads(run_cli(*command, "--out", "here").stdout)
     for precision in ("single", "mixed"):
         told = run_cli(*command, "--device", "torch-cpu", "--precision", precision, "--out", precision)

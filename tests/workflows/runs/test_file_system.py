@@ -245,6 +245,7 @@ def test_a_link_to_weights_is_replaced_and_what_it_leads_to_stays(
     assert (tmp_path / "run" / "weights.npz").read_bytes() != before
 
 
+@pytest.mark.slow
 def test_data_that_were_removed_between_two_commands_are_named(
     run_cli: Callable[..., Result], features_file: Path, tmp_path: Path
 ) -> None:

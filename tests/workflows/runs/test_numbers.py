@@ -358,6 +358,7 @@ def test_no_iterations_leave_weights_of_zero(
     assert metrics["splits"]["train"]["loss"] == pytest.approx(math.log(3))
 
 
+@pytest.mark.slow
 def test_a_run_without_iterations_has_pictures_too(
     run_cli: Callable[..., Result], features_file: Path
 ) -> None:

@@ -187,6 +187,7 @@ def test_any_storage_is_solved_and_the_report_needs_no_history(run_cli, tmp_path
     assert "Training curves" not in page and "objective" in page
 
 
+@pytest.mark.slow
 def test_time_that_runs_out_leaves_the_best_that_is_solved(
     run_cli, features_file, tmp_path, monkeypatch, with_pictures
 ):

@@ -199,6 +199,7 @@ def test_the_evidence_of_an_image_adds_up_to_its_score(run, images):
     np.testing.assert_allclose(contributions.sum(axis=0) + bias, model.scores(x)[0], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_filters_are_drawn_with_and_without_the_data_and_templates_are_refused(with_pictures, run, images):
     run("train", *ONE)
     assert Path("run/templates.png").read_bytes().startswith(b"\x89PNG")

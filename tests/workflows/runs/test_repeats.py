@@ -131,6 +131,7 @@ def test_the_test_split_is_read_once_for_all_repeats(tune, monkeypatch):
 # What is told
 
 
+@pytest.mark.slow
 def test_what_is_told_of_repeats_stands_in_the_table_the_console_and_the_page(
     run_cli, features_file, with_pictures, tmp_path
 ):
