@@ -8,7 +8,6 @@ from softmaxclf.config import Config, EngineConfig
 from softmaxclf.core import blas
 from softmaxclf.core.problem import Array, Cells, Problem
 from softmaxclf.core.search import Outcome
-from softmaxclf.core.solvers.lbfgs.path import WIDE
 from softmaxclf.core.solvers.lbfgs.sums import AddedRows
 from softmaxclf.core.solvers.sgd.solver import GROUP_COLUMNS
 from softmaxclf.datasets.dataset import Rows
@@ -24,7 +23,6 @@ from softmaxclf.workflows.runs.control import Control
 from softmaxclf.workflows.runs.engine import Engine, Extraction, Plan
 from softmaxclf.workflows.runs.extraction import Encoder
 from softmaxclf.workflows.runs.grid import GridTraining
-from softmaxclf.workflows.runs.plan import READINGS
 from softmaxclf.workflows.runs.training import Recipe
 
 ROUNDS = 2  # stacks for each worker, where there are cells enough: a slow one then takes fewer
@@ -89,8 +87,9 @@ class DaskEngine(Engine):
         widths = [len(stack) for stack in stacks]
         row = problem.X[:1].nbytes
         if recipe.solver.divides_rows:
-            readings = READINGS * repeats * sum(recipe.start(problem, stack).length for stack in stacks)
-            numbers = problem.columns * problem.classes * max(1, WIDE // problem.classes)
+            solvers = [recipe.start(problem, stack) for stack in stacks]
+            readings = repeats * sum(each.readings for each in solvers)
+            numbers = problem.columns * problem.classes * max(each.width for each in solvers)
             parts, moved = machines.workers, 8 * numbers * readings * machines.workers
             read_there = bounds_at_shards(problem.X, problem.train_rows, parts) is not None
             rows = 0 if read_there else row * len(problem.train_rows)

@@ -96,6 +96,16 @@ class Solver(ABC):
     def length(self) -> int:
         """The point at which it has finished."""
 
+    @property
+    def width(self) -> int:
+        """How many models share each reading of the rows."""
+        return len(self.state.cells)
+
+    @property
+    def readings(self) -> int:
+        """How many readings of all rows to expect, of a solver that makes such."""
+        return self.length
+
     @abstractmethod
     def run(self, until: int, stop: Stop = lambda point: False) -> bool:
         """Train up to the point `until`, asking `stop` now and then; returns whether it was reached."""

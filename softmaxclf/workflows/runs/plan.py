@@ -24,7 +24,6 @@ PROBE_SECONDS = 0.5
 PROBE_WARM_UP = 2
 PROBED_READINGS = 3
 PROBED_IMAGES = 64
-READINGS = 8  # per value of a path: 2 at strong, 20 at the weakest regularizations were seen
 
 
 def plan(request: Request, observer: Observer) -> dict[str, Any]:
@@ -112,10 +111,10 @@ def _time_of_readings(problem: Problem, recipe: Recipe, stacks: list[Cells], rep
 
     solver.run(solver.length, enough)
     reading = min(np.diff(stamps[1:]), default=0.0)
-    values = sum(recipe.start(problem, stack).length for stack in stacks)
+    readings = sum(recipe.start(problem, stack).readings for stack in stacks)
     return {
-        "seconds": round(repeats * (stamps[1] - stamps[0] + reading * READINGS * values), 3),
-        "probe": f"{1000 * reading:.0f} ms per reading of all rows, some {READINGS} readings per {solver.unit}",
+        "seconds": round(repeats * (stamps[1] - stamps[0] + reading * readings), 3),
+        "probe": f"{1000 * reading:.0f} ms per reading of all rows, of which some {repeats * readings:,} are expected",
     }
 
 

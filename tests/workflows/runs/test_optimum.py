@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from softmaxclf.config import load_config
 from softmaxclf.core.losses.softmax import cross_entropy
 from softmaxclf.core.search import FURTHER
 from softmaxclf.core.solvers.lbfgs.solver import LBFGS
+from softmaxclf.core.solvers.lbfgs.sums import ArrayRows
 from softmaxclf.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -157,10 +159,35 @@ def test_what_an_optimum_cannot_have_is_refused(run_cli, features_file, settings
         load_config(options={"training.solver": "lbfgs", "training.loss": "hinge"})
 
 
-def test_a_dry_run_tells_the_path_and_an_estimate_of_its_time(run_cli, features_file, tmp_path):
-    result = run_cli("tune", "--data", features_file, *GRID, "--dry-run")
-    assert result.exit_code == 0 and "6 cells" in result.stdout and "per reading of all rows" in result.stdout
+@pytest.mark.parametrize(("long", "one"), [(10**7, 6 * 8), (0, 12)], ids=["one by one", "side by side"])
+def test_a_dry_run_tells_the_path_and_an_estimate_of_its_time(
+    long, one, run_cli, features_file, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("softmaxclf.core.solvers.lbfgs.path.LONG", long)
+    for more, expected in (((), one), (("--folds", "4"), 5 * one), (("--repeats", "3"), 3 * one)):
+        result = run_cli("tune", "--data", features_file, *GRID, "--dry-run", *more)
+        assert result.exit_code == 0 and "6 cells" in result.stdout, result.stderr
+        assert f"per reading of all rows, of which some {expected} are expected" in result.stdout
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), ("--folds", 4)], ids=["hold-out", "folds"])
+def test_about_as_many_readings_are_made_as_are_expected(more, run_cli, real_cifar, monkeypatch):
+    """As many columns as are read at a time, whether by one path or by folds: time goes by them."""
+    command = ("tune", "--data", real_cifar, "--set", "data.shots=500", "--solver", "lbfgs", "--regularizations",
+               "1e-2:10:log7", *more)  # fmt: skip
+    told = run_cli(*command, "--dry-run").stdout
+    expected = int(re.search(r"of which some (\d+) are", told)[1])
+    points, evaluate = [], ArrayRows.evaluate
+    monkeypatch.setattr(
+        ArrayRows,
+        "evaluate",
+        lambda rows, asked, *more: points.append(len(asked)) or evaluate(rows, asked, *more),
+    )
+    assert run_cli(*command).exit_code == 0
+    assert expected / 2 < sum(points) / 7 < expected
 
 
 def test_readings_that_are_spent_leave_an_estimate(run_cli, features_file, tmp_path):

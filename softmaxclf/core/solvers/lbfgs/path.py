@@ -139,8 +139,7 @@ class Path:
 
     def _next_group(self) -> list[Minimizer]:
         first, (features, classes) = len(self.solutions), self.moments.products.shape
-        width = max(1, WIDE // classes) if self._count * features >= LONG else 1
-        last = min(first + width, len(self.regularizations))
+        last = min(first + side_by_side(self._count * features, classes), len(self.regularizations))
         return [self._next_solver(place) for place in range(first, last)]
 
     def _next_solver(self, place: int) -> Minimizer:
@@ -206,6 +205,11 @@ class Path:
             for place, solver in enumerate(self.group):
                 own = f"solver{place}."
                 solver.restore({k.removeprefix(own): v for k, v in arrays.items() if k.startswith(own)})
+
+
+def side_by_side(numbers: int, classes: int) -> int:
+    """How many values are solved at a time, of so many numbers in all rows."""
+    return max(1, WIDE // classes) if numbers >= LONG else 1
 
 
 def extrapolated(past: Sequence[Solution], reg: float) -> Array:

@@ -5,6 +5,7 @@ from those before it (path.py, minimizer.py). Folds run side by side, each begun
 that outnumber the rows are exchanged for as many as there are rows (gram.py).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -16,7 +17,7 @@ from softmaxclf.core import blas
 from softmaxclf.core.problem import Array, Cells, Problem
 from softmaxclf.core.solvers.lbfgs import minimizer
 from softmaxclf.core.solvers.lbfgs.gram import reduced_rows
-from softmaxclf.core.solvers.lbfgs.path import Path, Solution, run
+from softmaxclf.core.solvers.lbfgs.path import Path, Solution, run, side_by_side
 from softmaxclf.core.solvers.lbfgs.preconditioner import Basis
 from softmaxclf.core.solvers.lbfgs.proof import gap
 from softmaxclf.core.solvers.lbfgs.sums import ALL_ROWS, AddedRows, ArrayRows, Point, Summing
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 MOST_GRAM_ROWS = 4000  # beyond, features that outnumber the rows are taken as they are
 UNCORRELATED = 2**14  # features beyond which they are taken to be that: their covariance takes 1 GB
 FOLDS = 10  # times the tolerance is near enough for the fits of folds, which only choose; they are not proven
+READINGS = 8  # to expect for a value: 2 at strong, 20 at the weakest regularizations were seen
+SHARED_READINGS = (
+    12  # for values side by side, of which the slowest counts: 5 to 27 were seen, half of it for folds
+)
 STORED = "path"  # names of the arrays of paths begin so
 
 
@@ -100,6 +105,18 @@ class LBFGS(Solver):
     def length(self) -> int:
         """The number of values of all paths; folds have that of all rows beside their own."""
         return len(self._values) * (len(self._folds) + (self._folds != [ALL_ROWS]))
+
+    @property
+    def width(self) -> int:
+        """How many values share a reading of the rows."""
+        numbers = len(self.problem.train_rows) * self.problem.columns
+        return min(len(self._values), side_by_side(numbers, self.problem.classes))
+
+    @property
+    def readings(self) -> int:
+        """How many readings of all rows to expect, those for each fold counted."""
+        groups, models = math.ceil(len(self._values) / self.width), self.length // len(self._values)
+        return groups * models * (READINGS if self.width == 1 else SHARED_READINGS)
 
     def run(self, until: int, stop: Stop = lambda value: False) -> bool:
         """Solve all values; `stop` is asked after each reading of the rows."""
