@@ -20,6 +20,7 @@ from softmaxclf.errors import ConfigError, InterruptedRunError, OutputError, Sof
 from softmaxclf.files import printable
 
 BUG = 1
+MOST_NAMED = 120  # letters of a message that lists the files of an unquoted pattern
 EXIT_CODES = """\b
 Exit codes:
   0    done
@@ -92,7 +93,8 @@ def _with_hint(error: Exception, given: Sequence[str]) -> Exception:
     ):
         return error
     hint = "files that are one SOURCE are a pattern in quotes, such as 'rows/*.npy'"
-    return click.UsageError(f"{error.message}; {hint}", error.ctx)
+    named = error.message if len(error.message) <= MOST_NAMED else f"{error.message[:MOST_NAMED]} ..."
+    return click.UsageError(f"{named}; {hint}", error.ctx)
 
 
 def _told(error: Exception, *, debug: bool, as_json: bool) -> int:

@@ -281,8 +281,10 @@ def test_a_time_limit_is_a_finite_number_of_seconds(seconds):
 
 
 def test_an_unquoted_pattern_is_told_to_need_quotes(run_cli):
-    result = run_cli("train", "--data", "rows/part-1.npy", "rows/part-2.npy")
+    result = run_cli("train", "--data", *(f"rows/part-{n}.npy" for n in range(1000)))
     assert result.exit_code == 2
+    assert "(rows/part-1.npy rows/part-2.npy" in result.stderr
+    assert len(result.stderr) < 500
     assert result.stderr.endswith(
         "; files that are one SOURCE are a pattern in quotes, such as 'rows/*.npy'\n"
     )
