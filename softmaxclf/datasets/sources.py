@@ -195,7 +195,7 @@ def _first_bytes(source: str) -> bytes:
     path = Path(source)
     if is_pattern(path):
         return b""
-    if not exists(path):
+    if not source or not exists(path):  # a path of no letters is the folder that one is in
         near = get_close_matches(source.lower(), NAMED, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         shown = source if source.isprintable() and len(source) < 200 else ascii(source)[:200]

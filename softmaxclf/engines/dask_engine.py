@@ -1,5 +1,6 @@
 """`--engine dask`: stacks of a grid on the workers of a cluster, sums over rows by workers that keep a block each."""
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -82,8 +83,10 @@ class DaskEngine(Engine):
     ) -> Plan:
         """By the model in cost.py."""
         machines = cost.Machines(self.cluster.size, self.cluster.local)
-        side_by_side = max(machines.workers, blas.threads()) if machines.local else 1  # see probing
-        seconds *= side_by_side
+        busy = 1.0  # processors in the probe, more where workers have to share them
+        if machines.local:
+            busy = blas.threads() * max(1.0, machines.workers / (os.cpu_count() or 1))
+        seconds *= busy
         widths = [len(stack) for stack in stacks]
         row = problem.X[:1].nbytes
         if recipe.solver.divides_rows:
@@ -109,7 +112,7 @@ class DaskEngine(Engine):
         if extraction is not None:
             told["bytes_out"] += extraction.images
             told["bytes_back"] += extraction.features
-            extraction = extraction._replace(seconds=side_by_side * extraction.seconds)
+            extraction = extraction._replace(seconds=busy * extraction.seconds)
             planned["features_seconds"] = round(cost.of_blocks(machines, *extraction), 3)
         return planned
 

@@ -97,7 +97,11 @@ def test_a_mistyped_name_gets_the_nearest_known_one(source: str, near: str, tmp_
     ["", "no/such/place", "a\0b", "x" * 5000, "line\nline"],
     ids=["empty", "path", "NUL", "long", "newline"],
 )
-def test_what_is_no_file_is_refused_with_what_is_accepted(source: str, tmp_path: Path) -> None:
+def test_what_is_no_file_is_refused_with_what_is_accepted(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "X_train.npy").touch()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(
         DataError,
         match=r"cifar10, cifar100, mnist, .* a .csv, .* CIFAR batches, .* X_train\.npy.* images .* for each class",

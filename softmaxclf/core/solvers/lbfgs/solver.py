@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 MOST_GRAM_ROWS = 4000  # beyond, features that outnumber the rows are taken as they are
 UNCORRELATED = 2**14  # features beyond which they are taken to be that: their covariance takes 1 GB
 FOLDS = 10  # times the tolerance is near enough for the fits of folds, which only choose; they are not proven
-READINGS = 8  # to expect for a value: 2 at strong, 20 at the weakest regularizations were seen
-SHARED_READINGS = (
-    12  # for values side by side, of which the slowest counts: 5 to 27 were seen, half of it for folds
-)
+# To expect for a value (2 at strong, 20 at the weakest regularizations were seen), and for values side by side, of
+# which the slowest counts (5 to 27 were seen).
+READINGS, SHARED_READINGS = 8, 12
 STORED = "path"  # names of the arrays of paths begin so
 
 
